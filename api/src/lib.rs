@@ -1,0 +1,12 @@
+//! The control buses as Rust: names, types, proxies. What one daemon may ask of another.
+//!
+//! | module | between | carried by |
+//! |---|---|---|
+//! | [`pid1`] | servicemgr and PID 1 | one `SOCK_SEQPACKET` pair, made by PID 1 |
+//! | `services` | anyone and servicemgr | peer-to-peer D-Bus on a UNIX socket |
+//! | `journal` | anyone and journal | peer-to-peer D-Bus on a UNIX socket, records in a pipe |
+//!
+//! Nothing here does I/O of its own.
+
+pub mod paths;
+pub mod pid1;

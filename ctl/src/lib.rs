@@ -1,0 +1,1 @@
+//! ensctl, the control tool on the device: a thin client of api.

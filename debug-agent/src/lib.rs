@@ -1,0 +1,1 @@
+//! The channel behind ens run -- CMD, in development images only.

@@ -1,0 +1,3 @@
+//! Thin entry of `debug-agent`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Thin entry of `ens`.
+
+fn main() {}

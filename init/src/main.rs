@@ -1,0 +1,3 @@
+//! Thin entry of `init`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Receives, keeps and gives back every log line of a device.

@@ -1,0 +1,3 @@
+//! Thin entry of `journal`.
+
+fn main() {}

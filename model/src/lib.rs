@@ -1,0 +1,15 @@
+//! What a device runs, as data.
+//!
+//! ```text
+//! TOML --text--> Raw (spans kept) --check--> Service, Device --link--> Plan --postcard--> device
+//! ```
+//!
+//! Nothing here reads a file, a clock or the kernel, so every rule is tested with plain strings.
+//! The device links only what it needs: TOML and its diagnostics are behind the feature `text`.
+
+pub mod name;
+pub mod plan;
+pub mod service;
+
+pub use name::{BadName, Name};
+pub use plan::Plan;

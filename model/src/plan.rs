@@ -1,0 +1,230 @@
+//! All services of a device, linked: every name resolves, no cycle, edges as indices.
+//!
+//! ```text
+//! services (sorted by name)   before[i] = services that must be settled before i starts
+//! ```
+//!
+//! The image builder links once and writes the plan as [`Plan::encode`]; the device only reads it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Name;
+use crate::service::Service;
+
+/// Where the plan lies on a device.
+pub const PLAN_PATH: &str = "/usr/lib/ensemble/plan";
+
+/// First bytes of an encoded plan; the digit is the version of the format.
+const MAGIC: &[u8] = b"ENSPLAN1";
+
+/// Most services in one plan; the engine's tables are sized by it.
+pub const MAX_SERVICES: usize = 4096;
+
+/// All services of a device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The services, sorted by name. An index into this list is a service's id.
+    pub services: Vec<Service>,
+    /// The ids that start at boot; all they pull in starts as well.
+    pub enabled: Vec<u32>,
+    /// Version of the device, shown by `ensctl status`.
+    pub device: String,
+}
+
+/// Why services can't be linked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkError {
+    /// `of` names a service that is not there.
+    Unknown {
+        /// The service that asks; `None` when it is the device's `enable` list.
+        of: Option<Name>,
+        /// The missing one.
+        name: Name,
+    },
+    /// Each waits for the next, and the last for the first.
+    Cycle(Vec<Name>),
+    /// Two services have this name.
+    Twice(Name),
+    /// More than [`MAX_SERVICES`].
+    TooMany(usize),
+}
+
+impl Plan {
+    /// Links `services`; `enabled` start at boot.
+    ///
+    /// # Errors
+    /// Every unknown name, every duplicate, and one full path per cycle.
+    pub fn link(
+        device: impl Into<String>,
+        mut services: Vec<Service>,
+        enabled: &[Name],
+    ) -> Result<Self, Vec<LinkError>> {
+        services.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut errors = Vec::new();
+        if services.len() > MAX_SERVICES {
+            errors.push(LinkError::TooMany(services.len()));
+        }
+        for pair in services.windows(2) {
+            if let [a, b] = pair
+                && a.name == b.name
+            {
+                errors.push(LinkError::Twice(a.name.clone()));
+            }
+        }
+        let plan = Self { services, enabled: Vec::new(), device: device.into() };
+        let ids = plan.ids();
+        for service in &plan.services {
+            let named = service.requires.iter().chain(&service.wants).chain(&service.after);
+            errors.extend(
+                named.filter(|n| !ids.contains_key(n)).map(|n| LinkError::Unknown {
+                    of: Some(service.name.clone()),
+                    name: n.clone(),
+                }),
+            );
+        }
+        let mut on = Vec::new();
+        for name in enabled {
+            match ids.get(name) {
+                Some(id) => on.push(*id),
+                None => errors.push(LinkError::Unknown { of: None, name: name.clone() }),
+            }
+        }
+        errors.extend(plan.cycles().into_iter().map(LinkError::Cycle));
+        on.sort_unstable();
+        on.dedup();
+        if errors.is_empty() { Ok(Self { enabled: on, ..plan }) } else { Err(errors) }
+    }
+
+    /// Ids by name.
+    #[must_use]
+    pub fn ids(&self) -> BTreeMap<&Name, u32> {
+        (0_u32..).zip(&self.services).map(|(id, s)| (&s.name, id)).collect()
+    }
+
+    /// For each service, the ids that must be settled before it starts (requires, wants, after).
+    #[must_use]
+    pub fn before(&self) -> Vec<Vec<u32>> {
+        let ids = self.ids();
+        let of = |s: &Service| {
+            let named = s.requires.iter().chain(&s.wants).chain(&s.after);
+            let mut found: Vec<u32> = named.filter_map(|n| ids.get(n).copied()).collect();
+            found.sort_unstable();
+            found.dedup();
+            found
+        };
+        self.services.iter().map(of).collect()
+    }
+
+    /// One path through each knot of services that wait for each other.
+    fn cycles(&self) -> Vec<Vec<Name>> {
+        let before = self.before();
+        let mut state = vec![Mark::New; before.len()];
+        let mut found = Vec::new();
+        for root in 0..before.len() {
+            self.search(root, &before, &mut state, &mut found);
+        }
+        found
+    }
+
+    /// Depth first, without recursion: a chain may be thousands long.
+    fn search(
+        &self,
+        root: usize,
+        before: &[Vec<u32>],
+        state: &mut [Mark],
+        found: &mut Vec<Vec<Name>>,
+    ) {
+        let mut path: Vec<(usize, usize)> = vec![(root, 0)];
+        if state.get(root) != Some(&Mark::New) {
+            return;
+        }
+        set(state, root, Mark::OnPath);
+        while let Some((at, next)) = path.last_mut() {
+            let Some(&to) = before.get(*at).and_then(|b| b.get(*next)) else {
+                set(state, *at, Mark::Done);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            let Ok(to) = usize::try_from(to) else { continue };
+            match state.get(to) {
+                Some(Mark::New) => {
+                    set(state, to, Mark::OnPath);
+                    path.push((to, 0));
+                }
+                Some(Mark::OnPath) => {
+                    let knot = path.iter().skip_while(|(id, _)| *id != to);
+                    found.push(
+                        knot.filter_map(|(id, _)| self.services.get(*id))
+                            .map(|s| s.name.clone())
+                            .collect(),
+                    );
+                }
+                Some(Mark::Done) | None => {}
+            }
+        }
+    }
+
+    /// As bytes, for [`PLAN_PATH`]. The same plan always gives the same bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(postcard::to_stdvec(self).unwrap_or_default());
+        bytes
+    }
+
+    /// Reads what [`Plan::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`BadPlan`] when the bytes are cut off or of another version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, BadPlan> {
+        let body = bytes.strip_prefix(MAGIC).ok_or(BadPlan)?;
+        postcard::from_bytes(body).map_err(|_| BadPlan)
+    }
+}
+
+/// The bytes are not a [`Plan`] of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadPlan;
+
+impl fmt::Display for BadPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a service plan of this version; build the image again")
+    }
+}
+
+impl std::error::Error for BadPlan {}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    New,
+    OnPath,
+    Done,
+}
+
+fn set(state: &mut [Mark], at: usize, mark: Mark) {
+    if let Some(slot) = state.get_mut(at) {
+        *slot = mark;
+    }
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { of: Some(of), name } => {
+                write!(f, "`{of}` names `{name}`, and no service is called that")
+            }
+            Self::Unknown { of: None, name } => write!(f, "no service is called `{name}`"),
+            Self::Twice(name) => write!(f, "two services are called `{name}`"),
+            Self::TooMany(n) => write!(f, "{n} services; at most {MAX_SERVICES}"),
+            Self::Cycle(names) => {
+                let mut path: Vec<&str> = names.iter().map(Name::as_str).collect();
+                path.extend(names.first().map(Name::as_str));
+                write!(f, "services wait for each other: {}", path.join(" → "))
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What a service may do: policy as data, applied by sys.

@@ -1,0 +1,3 @@
+//! Thin entry of `servicemgr`.
+
+fn main() {}

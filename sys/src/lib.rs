@@ -1,0 +1,1 @@
+//! Every system call we make, once, with what can go wrong.

@@ -1,0 +1,1 @@
+//! Black-box cases and the rules of the house.
