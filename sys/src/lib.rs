@@ -1,1 +1,3 @@
 //! Every system call we make, once, with what can go wrong.
+
+pub mod seqpacket;
