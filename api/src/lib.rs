@@ -10,3 +10,5 @@
 
 pub mod paths;
 pub mod pid1;
+#[cfg(feature = "bus")]
+pub mod services;

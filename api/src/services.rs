@@ -1,0 +1,244 @@
+//! What anyone may ask of servicemgr: peer-to-peer D-Bus on [`crate::paths::SERVICES_SOCKET`].
+//!
+//! Everybody may look; only root may start, stop and power off (the kernel says who is at the
+//! other end). Every time is in nanoseconds since PID 1 began; 0 is "not yet".
+//!
+//! Invariant: `start`, `stop` and `restart` answer when the job has ended, not when it began.
+
+use serde::{Deserialize, Serialize};
+use zbus::{DBusError, Type};
+
+/// The object path.
+pub const PATH: &str = "/org/ensemble/Services";
+
+/// The interface.
+pub const INTERFACE: &str = "org.ensemble.Services1";
+
+/// Where one service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[zbus(signature = "s")]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Nobody asked for it, or it was stopped, or it ended as it should.
+    Off,
+    /// Asked for; something it needs or comes after is not settled.
+    Waiting,
+    /// Its process runs, not ready yet.
+    Starting,
+    /// Usable.
+    Ready,
+    /// Its job is done and its process ended; what requires it may run (`oneshot`).
+    Done,
+    /// Told to stop; processes are left.
+    Stopping,
+    /// Ended; starts again soon.
+    Backoff,
+    /// Ended or never began, and is not started again. `reason` says why.
+    Failed,
+}
+
+impl State {
+    /// The word on the bus and on the screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Waiting => "waiting",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Done => "done",
+            Self::Stopping => "stopping",
+            Self::Backoff => "backoff",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One line of `ensctl service list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// What it is, for people.
+    pub about: String,
+    /// Where it is.
+    pub state: State,
+    /// Starts at boot.
+    pub enabled: bool,
+    /// Main process; 0 when there is none.
+    pub pid: i32,
+    /// Since when it is in this state.
+    pub since: u64,
+    /// Times its process was started without being asked to.
+    pub restarts: u32,
+    /// Why it failed or waits, as a sentence without a full stop; empty when all is well.
+    pub reason: String,
+}
+
+/// One service in full, for `ensctl service status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Status {
+    /// The line of the list.
+    pub row: Row,
+    /// `simple`, `notify` or `oneshot`.
+    pub kind: String,
+    /// Program and arguments.
+    pub exec: Vec<String>,
+    /// User it runs as.
+    pub user: String,
+    /// Must be ready first.
+    pub requires: Vec<String>,
+    /// Started too, may fail.
+    pub wants: Vec<String>,
+    /// Started later than these.
+    pub after: Vec<String>,
+    /// Those which require it.
+    pub required_by: Vec<String>,
+    /// Its own words (`STATUS=` of `sd_notify`); empty when it said nothing.
+    pub text: String,
+    /// How its last process ended (`exit status 3`); empty while the first one runs.
+    pub last_exit: String,
+    /// All its processes.
+    pub pids: Vec<i32>,
+    /// Bytes of memory in use; 0 when unknown.
+    pub memory: u64,
+    /// CPU time used, in microseconds; 0 when unknown.
+    pub cpu: u64,
+}
+
+/// How the device is as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[zbus(signature = "s")]
+#[serde(rename_all = "kebab-case")]
+pub enum SystemState {
+    /// An enabled service is not settled yet.
+    Starting,
+    /// Every enabled service and all they pulled in is ready.
+    Ready,
+    /// All are settled and at least one has failed.
+    Degraded,
+    /// Going down.
+    Stopping,
+}
+
+impl SystemState {
+    /// The word on the bus and on the screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Degraded => "degraded",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// A service that has failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Failed {
+    /// Its name.
+    pub name: String,
+    /// Why, as a sentence without a full stop.
+    pub reason: String,
+}
+
+/// The device, for `ensctl status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct System {
+    /// How it is.
+    pub state: SystemState,
+    /// Name and version of the device, from the plan.
+    pub device: String,
+    /// Services in the plan.
+    pub total: u32,
+    /// Services that are ready or done.
+    pub ready: u32,
+    /// Services on their way (waiting, starting, backoff, stopping).
+    pub pending: u32,
+    /// Those which have failed.
+    pub failed: Vec<Failed>,
+    /// Time since PID 1 began.
+    pub uptime: u64,
+    /// When the boot was over: every enabled service was settled.
+    pub settled: u64,
+    /// 1 for the first servicemgr of this boot; more tells that it was replaced.
+    pub generation: u32,
+}
+
+/// One bar of `ensctl boot`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Bar {
+    /// Its name.
+    pub name: String,
+    /// Where it is now.
+    pub state: State,
+    /// When it was asked for first.
+    pub asked: u64,
+    /// When its process was started first.
+    pub started: u64,
+    /// When it was ready first.
+    pub ready: u64,
+    /// What it waited for last before it started; empty when it waited for nothing.
+    pub waited_on: String,
+}
+
+/// Why a call failed. The text is one sentence that says what to do.
+#[derive(Debug, Clone, PartialEq, DBusError)]
+#[zbus(prefix = "org.ensemble.Services1.Error")]
+pub enum Error {
+    /// The bus itself.
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    /// No service is called that.
+    NoSuchService(String),
+    /// The job ended, and not as asked.
+    Failed(String),
+    /// Another request took over before the job ended.
+    Replaced(String),
+    /// Only root may.
+    NotPermitted(String),
+    /// The device is going down.
+    GoingDown(String),
+}
+
+/// The calls. `ServicesProxy::new(&connection)` on a peer-to-peer connection is all it needs.
+#[zbus::proxy(
+    interface = "org.ensemble.Services1",
+    default_path = "/org/ensemble/Services",
+    default_service = "org.ensemble.Services"
+)]
+pub trait Services {
+    /// Every service, sorted by name.
+    fn list(&self) -> Result<Vec<Row>, Error>;
+
+    /// One service in full.
+    fn status(&self, name: &str) -> Result<Status, Error>;
+
+    /// Starts a service and what it pulls in; answers when it is ready. Root only.
+    fn start(&self, name: &str) -> Result<(), Error>;
+
+    /// Stops a service and its users; answers when its processes are gone. Root only.
+    fn stop(&self, name: &str) -> Result<(), Error>;
+
+    /// Stops and starts a service, and brings its users back. Root only.
+    fn restart(&self, name: &str) -> Result<(), Error>;
+
+    /// How the device is.
+    fn system(&self) -> Result<System, Error>;
+
+    /// Answers with [`Services::system`] once the boot is over, at once if it is.
+    fn wait_settled(&self) -> Result<System, Error>;
+
+    /// When each service that was asked for started and was ready, in order of start.
+    fn boot(&self) -> Result<Vec<Bar>, Error>;
+
+    /// Ordered stop, then power off. Answers when the stop has begun. Root only.
+    fn power_off(&self) -> Result<(), Error>;
+
+    /// Ordered stop, then start again. Answers when the stop has begun. Root only.
+    fn reboot(&self) -> Result<(), Error>;
+
+    /// Ordered stop, then stop the CPUs. Answers when the stop has begun. Root only.
+    fn halt(&self) -> Result<(), Error>;
+}
