@@ -7,9 +7,12 @@
 //! Nothing here reads a file, a clock or the kernel, so every rule is tested with plain strings.
 //! The device links only what it needs: TOML and its diagnostics are behind the feature `text`.
 
+pub mod device;
 pub mod name;
 pub mod plan;
 pub mod service;
+pub mod word;
 
+pub use device::Device;
 pub use name::{BadName, Name};
 pub use plan::Plan;
