@@ -1,0 +1,70 @@
+//! Child processes of host tools: tied to our life, with chosen descriptors, signalled by number.
+//!
+//! Invariant: a child prepared by [`die_with_parent`] never outlives the thread that spawned it, even
+//! when that is killed with `SIGKILL`; so spawn such children from the main thread.
+
+#![expect(unsafe_code, reason = "pre_exec hooks run between fork and exec")]
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpid, getppid};
+
+/// Makes the kernel kill `command`'s process when the thread that spawns it ends.
+///
+/// A program that changes its user ids or enters a user namespace loses this and calls
+/// [`die_with`] again.
+pub fn die_with_parent(command: &mut Command) {
+    let parent = getpid();
+    let hook = move || die_with(parent.as_raw());
+    // SAFETY: the hook only makes the system calls prctl and getppid, and allocates nothing.
+    unsafe { command.pre_exec(hook) };
+}
+
+/// Makes the kernel kill this process when its parent, which must be `parent`, ends.
+///
+/// # Errors
+/// `ESRCH`: the parent has ended already; end as well.
+pub fn die_with(parent: i32) -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    if getppid().as_raw() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
+}
+
+/// Gives `fd` to `command`'s process under the same number, which is returned.
+pub fn keep_open(command: &mut Command, fd: OwnedFd) -> RawFd {
+    let number = fd.as_raw_fd();
+    let hook = move || {
+        fcntl(&fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        Ok(())
+    };
+    // SAFETY: the hook only makes the system call fcntl on a descriptor that it owns.
+    unsafe { command.pre_exec(hook) };
+    number
+}
+
+/// Sends `signal` to the process `pid`.
+///
+/// # Errors
+/// `ESRCH`: it has ended. `EPERM`: it belongs to someone else. `EINVAL`: no such signal.
+pub fn signal(pid: u32, signal: i32) -> io::Result<()> {
+    let pid = i32::try_from(pid).map_err(io::Error::other)?;
+    Ok(kill(Pid::from_raw(pid), Signal::try_from(signal)?)?)
+}
+
+/// Whether a process with this id exists.
+#[must_use]
+pub fn exists(pid: u32) -> bool {
+    let Ok(pid) = i32::try_from(pid) else { return false };
+    !matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH))
+}
+
+/// The user id we act with.
+#[must_use]
+pub fn user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
