@@ -4,4 +4,5 @@
 //! model::Device ──recipe──► Blueprint ──► packages, kernel ──► Tree ──► writers ──► image ──► runner
 //! ```
 
+pub mod steps;
 pub mod tree;

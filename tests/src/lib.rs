@@ -1,1 +1,1 @@
-//! Black-box cases and the rules of the house.
+//! Black-box cases (`cases/`) and the rules of the house (`tests/house.rs`).
