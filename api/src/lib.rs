@@ -5,11 +5,15 @@
 //! | [`debug`] | a build host and debug-agent | a virtio-serial port or a UNIX socket |
 //! | [`pid1`] | servicemgr and PID 1 | one `SOCK_SEQPACKET` pair, made by PID 1 |
 //! | `services` | anyone and servicemgr | peer-to-peer D-Bus on a UNIX socket |
+//! | [`export`] | journal and who reads its records | files and pipes |
 //! | `journal` | anyone and journal | peer-to-peer D-Bus on a UNIX socket, records in a pipe |
 //!
 //! Nothing here does I/O of its own.
 
 pub mod debug;
+pub mod export;
+#[cfg(feature = "bus")]
+pub mod journal;
 pub mod paths;
 pub mod pid1;
 #[cfg(feature = "bus")]

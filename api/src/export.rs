@@ -1,0 +1,421 @@
+//! The journal export format: how records lie in the files of journal and travel to who reads them.
+//!
+//! ```text
+//! record = field+ empty-line
+//! field  = NAME '=' text '\n'                              text: printable UTF-8, one line
+//!        | NAME '\n' length(u64, little end) bytes '\n'    anything
+//! ```
+//!
+//! Invariant: what [`put`] and [`end`] write, [`decode`] and [`Decoder`] give back unchanged; any
+//! other bytes are a [`Fault`], never a panic, and never more memory than [`MAX_RECORD`].
+//! The format is systemd's: its `systemd-journal-remote` reads it, and so do we.
+
+use std::fmt;
+use std::io::BufRead;
+use std::ops::Range;
+
+/// Longest field name in bytes, as in systemd.
+pub const MAX_NAME: usize = 64;
+
+/// Most fields of one record, as in systemd.
+pub const MAX_FIELDS: usize = 1024;
+
+/// Longest record in bytes, framing included: the longest entry journal takes (16 MiB) and room
+/// for what it adds to it.
+pub const MAX_RECORD: usize = 17 << 20;
+
+/// When journal received it, in microseconds since 1970.
+pub const REALTIME: &str = "__REALTIME_TIMESTAMP";
+
+/// When journal received it, in microseconds since the kernel booted (`CLOCK_MONOTONIC`).
+pub const MONOTONIC: &str = "__MONOTONIC_TIMESTAMP";
+
+/// Its place in the log; see [`Record::cursor`].
+pub const CURSOR: &str = "__CURSOR";
+
+/// Why bytes are not records. Nothing after them can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A line starts with something that is not a field name.
+    Name,
+    /// The byte after a binary value is not a line end.
+    Frame,
+    /// More than [`MAX_FIELDS`] fields.
+    ManyFields,
+    /// Longer than [`MAX_RECORD`].
+    Long,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "a line starts with something that is not a field name",
+            Self::Frame => "a binary value does not end where its length says",
+            Self::ManyFields => "a record has more than 1024 fields",
+            Self::Long => "a record is longer than 17 MiB",
+        })
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// One record, as it lies in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Names and values in the order they were written. A name may come more than once.
+    pub fields: Vec<(&'a str, &'a [u8])>,
+    /// The whole record in export format, its empty line included.
+    pub raw: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The first value under this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
+    }
+
+    /// The first value under this name, if it is UTF-8.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&'a str> {
+        std::str::from_utf8(self.get(name)?).ok()
+    }
+
+    /// The first value under this name, if it is a decimal number.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// `PRIORITY`, 0 (the device is unusable) to 7 (debug); 6 when it has none.
+    #[must_use]
+    pub fn priority(&self) -> u8 {
+        self.get("PRIORITY").and_then(priority).unwrap_or(DEFAULT_PRIORITY)
+    }
+
+    /// [`CURSOR`]: opaque; records after it can be asked for.
+    #[must_use]
+    pub fn cursor(&self) -> Option<&'a str> {
+        self.text(CURSOR)
+    }
+}
+
+/// The priority of a record that has none: 6, info.
+pub const DEFAULT_PRIORITY: u8 = 6;
+
+/// A value of `PRIORITY`: one digit, 0 to 7.
+#[must_use]
+pub fn priority(value: &[u8]) -> Option<u8> {
+    match value {
+        [digit @ b'0'..=b'7'] => Some(digit - b'0'),
+        _ => None,
+    }
+}
+
+/// Whether a name is one: 1 to 64 of `A-Z`, `0-9`, `_`, not a digit first.
+#[must_use]
+pub fn is_name(name: &[u8]) -> bool {
+    let part = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_';
+    name.len() <= MAX_NAME
+        && name.first().is_some_and(|b| !b.is_ascii_digit())
+        && name.iter().all(part)
+}
+
+/// Writes one field. A name that [`is_name`] refuses is left out, and the answer is `false`: the
+/// format cannot be broken by what somebody chose as a name.
+pub fn put(out: &mut Vec<u8>, name: &str, value: &[u8]) -> bool {
+    if !is_name(name.as_bytes()) {
+        return false;
+    }
+    out.extend_from_slice(name.as_bytes());
+    if is_text(value) {
+        out.push(b'=');
+    } else {
+        out.push(b'\n');
+        // A usize is at most 64 bits on everything we run on.
+        out.extend(u64::try_from(value.len()).unwrap_or(u64::MAX).to_le_bytes());
+    }
+    out.extend_from_slice(value);
+    out.push(b'\n');
+    true
+}
+
+/// Ends a record.
+pub fn end(out: &mut Vec<u8>) {
+    out.push(b'\n');
+}
+
+/// Whether a value is written as text: printable UTF-8 on one line. Tabs are.
+#[must_use]
+pub fn is_text(value: &[u8]) -> bool {
+    let plain = |b: &u8| (b' '..=b'~').contains(b) || *b == b'\t';
+    value.iter().all(plain)
+        || std::str::from_utf8(value).is_ok_and(|s| s.chars().all(|c| c == '\t' || !c.is_control()))
+}
+
+/// The first record in `bytes`, and how many bytes it and empty lines before it take. None: there
+/// is no whole one, more bytes may complete it.
+///
+/// # Errors
+/// [`Fault`]: these bytes are no record and will not become one.
+pub fn decode(bytes: &[u8]) -> Result<Option<(Record<'_>, usize)>, Fault> {
+    let mut scan = Scan::default();
+    Ok(scan.advance(bytes)?.then(|| (scan.record(bytes), scan.at)))
+}
+
+/// Takes bytes as they come, gives records.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    bytes: Vec<u8>,
+    /// Bytes of the record given last; they leave at the next [`Decoder::push`] or go behind.
+    start: usize,
+    scan: Scan,
+}
+
+impl Decoder {
+    /// Adds what arrived. Take all records before adding more: what is not a whole record yet is
+    /// bounded by [`MAX_RECORD`], what waits to be taken is not.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next record. None: more bytes are needed.
+    ///
+    /// # Errors
+    /// [`Fault`]: the stream is broken here; it stays so.
+    pub fn take(&mut self) -> Result<Option<Record<'_>>, Fault> {
+        let bytes = self.bytes.get(self.start..).unwrap_or_default();
+        if !self.scan.advance(bytes)? {
+            return Ok(None);
+        }
+        let scan = std::mem::take(&mut self.scan);
+        self.start += scan.at;
+        Ok(Some(scan.record(bytes)))
+    }
+
+    /// Bytes that are not a whole record. Not 0 at the end of a stream: it was cut.
+    #[must_use]
+    pub fn rest(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+}
+
+/// How far a record is understood: never looks at a byte twice, however small the pieces are.
+#[derive(Debug, Default)]
+struct Scan {
+    /// Where the record's first field starts.
+    begin: usize,
+    /// All before is understood.
+    at: usize,
+    /// Bytes after `at` known to hold no line end.
+    seen: usize,
+    fields: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Scan {
+    /// Goes on in `bytes`, which only grew since the last call. True: a record is whole, and ends
+    /// at `at`.
+    fn advance(&mut self, bytes: &[u8]) -> Result<bool, Fault> {
+        loop {
+            let Some(line) = line_end(bytes, self.at + self.seen) else {
+                self.seen = bytes.len().saturating_sub(self.at);
+                return self.wait(bytes.len());
+            };
+            if line == self.at {
+                self.at += 1;
+                if !self.fields.is_empty() {
+                    return self.wait(self.at).map(|_| true);
+                }
+                self.begin = self.at;
+                continue;
+            }
+            let head = bytes.get(self.at..line).unwrap_or_default();
+            let equals = head.iter().take(MAX_NAME + 1).position(|b| *b == b'=');
+            let name = self.at..self.at + equals.unwrap_or(head.len());
+            if !is_name(bytes.get(name.clone()).unwrap_or_default()) {
+                return Err(Fault::Name);
+            }
+            let value = match equals {
+                Some(at) => self.at + at + 1..line,
+                None => match binary(bytes, line + 1, self.begin)? {
+                    Some(value) => value,
+                    None => {
+                        self.seen = line - self.at;
+                        return self.wait(bytes.len());
+                    }
+                },
+            };
+            if self.fields.len() >= MAX_FIELDS {
+                return Err(Fault::ManyFields);
+            }
+            self.at = value.end + 1;
+            self.seen = 0;
+            self.fields.push((name, value));
+        }
+    }
+
+    /// Not whole yet, which is fine up to the limit.
+    fn wait(&self, end: usize) -> Result<bool, Fault> {
+        if end - self.begin > MAX_RECORD { Err(Fault::Long) } else { Ok(false) }
+    }
+
+    fn record<'a>(&self, bytes: &'a [u8]) -> Record<'a> {
+        let part = |range: &Range<usize>| bytes.get(range.clone()).unwrap_or_default();
+        // `is_name` has seen to it that names are ASCII.
+        let name = |range: &Range<usize>| std::str::from_utf8(part(range)).unwrap_or_default();
+        Record {
+            fields: self.fields.iter().map(|(n, v)| (name(n), part(v))).collect(),
+            raw: part(&(self.begin..self.at)),
+        }
+    }
+}
+
+/// Where the next `\n` is, from `from` on.
+fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut rest = bytes.get(from..)?;
+    // On a slice this is a memchr that cannot fail, the fastest one in std.
+    let skipped = rest.skip_until(b'\n').ok()?;
+    let last = from + skipped.checked_sub(1)?;
+    (bytes.get(last) == Some(&b'\n')).then_some(last)
+}
+
+/// Where the value is whose length starts at `at`. None: it is not all there.
+fn binary(bytes: &[u8], at: usize, begin: usize) -> Result<Option<Range<usize>>, Fault> {
+    let Some((length, _)) = bytes.get(at..).and_then(|b| b.split_first_chunk()) else {
+        return Ok(None);
+    };
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| Fault::Long)?;
+    let start = at + 8;
+    if length > MAX_RECORD || start + length - begin > MAX_RECORD {
+        return Err(Fault::Long);
+    }
+    match bytes.get(start + length) {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(start..start + length)),
+        Some(_) => Err(Fault::Frame),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    type Fields = Vec<(String, Vec<u8>)>;
+
+    fn encoded(records: &[Fields]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for record in records {
+            for (name, value) in record {
+                assert!(put(&mut out, name, value));
+            }
+            end(&mut out);
+        }
+        out
+    }
+
+    fn owned(record: &Record<'_>) -> Fields {
+        record.fields.iter().map(|(n, v)| ((*n).to_owned(), v.to_vec())).collect()
+    }
+
+    /// All records that arrive when the bytes come in pieces of this size.
+    fn streamed(bytes: &[u8], piece: usize) -> Result<(Vec<Fields>, usize), Fault> {
+        let mut decoder = Decoder::default();
+        let mut records = Vec::new();
+        for piece in bytes.chunks(piece) {
+            decoder.push(piece);
+            while let Some(record) = decoder.take()? {
+                assert!(record.raw.ends_with(b"\n\n") && !record.raw.starts_with(b"\n"));
+                records.push(owned(&record));
+            }
+        }
+        Ok((records, decoder.rest()))
+    }
+
+    #[test]
+    fn text_is_readable_and_everything_else_has_a_length() {
+        let mut out = Vec::new();
+        put(&mut out, "MESSAGE", "grüße\tan alle".as_bytes());
+        put(&mut out, "TWO", b"a\nb");
+        put(&mut out, "EMPTY", b"");
+        assert!(!put(&mut out, "lower", b"x"));
+        assert!(!put(&mut out, "A=B\nC", b"x"));
+        end(&mut out);
+        let wanted = "MESSAGE=grüße\tan alle\nTWO\n\u{3}\0\0\0\0\0\0\0a\nb\nEMPTY=\n\n";
+        assert_eq!(String::from_utf8(out).unwrap(), wanted);
+    }
+
+    #[test]
+    fn a_record_answers_by_name() {
+        let bytes = b"\n\n__CURSOR=c\nPRIORITY=3\nMESSAGE=hello\n_PID=42\n\nNEXT=1\n";
+        let (record, used) = decode(bytes).unwrap().unwrap();
+        assert_eq!(record.cursor(), Some("c"));
+        assert_eq!(record.text("MESSAGE"), Some("hello"));
+        assert_eq!((record.number("_PID"), record.priority()), (Some(42), 3));
+        assert_eq!(record.get("NEXT"), None);
+        assert_eq!(record.raw, &bytes[2..used]);
+        assert_eq!(decode(&bytes[used..]), Ok(None), "the next one is not whole");
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused_by_its_reason() {
+        let fault = |bytes: &[u8]| decode(bytes).unwrap_err();
+        assert_eq!(fault(b"lower=1\n\n"), Fault::Name);
+        assert_eq!(fault(b"=1\n\n"), Fault::Name);
+        assert_eq!(fault(b"\0\0\0\n"), Fault::Name);
+        assert_eq!(fault(b"A\n\x01\0\0\0\0\0\0\0xy\n"), Fault::Frame);
+        assert_eq!(fault(b"A\n\xff\xff\xff\xff\xff\xff\xff\xff"), Fault::Long);
+        assert_eq!(fault(&[b"A=".as_slice(), &vec![b'x'; MAX_RECORD]].concat()), Fault::Long);
+        assert_eq!(fault("A=1\n".repeat(MAX_FIELDS + 1).as_bytes()), Fault::ManyFields);
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        "[A-Z_][A-Z0-9_]{0,63}"
+    }
+
+    fn value() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof!["[ -~]{0,30}".prop_map(String::into_bytes), vec(any::<u8>(), 0..60)]
+    }
+
+    fn records() -> impl Strategy<Value = Vec<Fields>> {
+        vec(vec((name(), value()), 1..6), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_in_pieces_of_any_size(records in records(), piece in 1_usize..99) {
+            let bytes = encoded(&records);
+            prop_assert_eq!(streamed(&bytes, piece), Ok((records, 0)));
+        }
+
+        #[test]
+        fn a_cut_loses_at_most_the_last_record(records in records(), cut in any::<prop::sample::Index>()) {
+            let bytes = encoded(&records);
+            let cut = cut.index(bytes.len() + 1);
+            let whole = (0..=records.len()).rfind(|n| encoded(&records[..*n]).len() <= cut).unwrap();
+            let (got, rest) = streamed(&bytes[..cut], 7).unwrap();
+            prop_assert_eq!(rest, cut - encoded(&records[..whole]).len());
+            prop_assert_eq!(got, &records[..whole]);
+        }
+
+        #[test]
+        fn any_bytes_are_records_or_a_fault(bytes in vec(any::<u8>(), 0..300), piece in 1_usize..50) {
+            let _ = streamed(&bytes, piece);
+        }
+
+        #[test]
+        fn damaged_records_are_records_or_a_fault(
+            records in records(), at in any::<prop::sample::Index>(), byte in any::<u8>()
+        ) {
+            let mut bytes = encoded(&records);
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let _ = streamed(&bytes, 11);
+        }
+    }
+}
