@@ -2,13 +2,16 @@
 
 pub mod child;
 pub mod clock;
+pub mod disk;
 pub mod hostname;
 pub mod interrupts;
 pub mod limit;
+pub mod listen;
 pub mod loopback;
 pub mod memfd;
 pub mod modules;
 pub mod mount;
+pub mod namespace;
 pub mod poll;
 pub mod port;
 pub mod process;

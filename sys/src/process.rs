@@ -68,3 +68,15 @@ pub fn exists(pid: u32) -> bool {
 pub fn user() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
+
+/// The group id we act with.
+#[must_use]
+pub fn group() -> u32 {
+    nix::unistd::getegid().as_raw()
+}
+
+/// The process that started us.
+#[must_use]
+pub fn parent() -> i32 {
+    getppid().as_raw()
+}

@@ -1,0 +1,331 @@
+//! One running device, machine or container: commands on it, and its end.
+//!
+//! ```text
+//! booting ──Hello──► up ──exec*──► up ──power_off──► ended
+//!    │ panic, rescue shell, ended, limit, Ctrl-C  │ ended, limit, second Ctrl-C
+//!    └──────────────► error ◄─────────────────────┘        dropped in any state: killed
+//! ```
+//!
+//! Invariant: when a `Guest` is dropped its process is gone, and its cgroup with it.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Read};
+use std::process::{Child, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use api::debug::{Ended, MAX_PAYLOAD, ToDevice, ToHost};
+use sys::interrupts;
+
+use super::channel::{Channel, Writer};
+use super::console::Console;
+
+/// How often we look at what sends no message: Ctrl-C, the console, the process.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Longest way to the first word of the debug agent; an emulated boot takes 5 to 20 seconds.
+pub const BOOT_LIMIT: Duration = Duration::from_secs(180);
+
+/// Longest wait for a device that was told to power off.
+const POWER_OFF_LIMIT: Duration = Duration::from_secs(40);
+
+/// Most bytes kept of what a command writes when it is not streamed.
+const MAX_CAPTURED: usize = 16 << 20;
+
+/// A running device.
+#[derive(Debug)]
+pub struct Guest {
+    child: Child,
+    channel: Channel,
+    console: Console,
+    /// Kept until the process is gone; then removed by its own drop.
+    group: Option<super::cgroup::Group>,
+    interrupts: usize,
+}
+
+/// We were asked to stop (Ctrl-C, `SIGTERM`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// The signal.
+    pub signal: i32,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stopped by signal {}", self.signal)
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// One of the two streams of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error; also what the agent has to say.
+    Stderr,
+}
+
+/// What a command gets on standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// Whatever comes on ours.
+    Ours,
+}
+
+/// What a command wrote, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// Takes a command's output piece by piece.
+pub type Sink<'a> = &'a mut dyn FnMut(Stream, &[u8]) -> io::Result<()>;
+
+impl Guest {
+    /// The device that `child` runs.
+    #[must_use]
+    pub fn new(child: Child, channel: Channel, console: Console) -> Self {
+        Self { child, channel, console, group: None, interrupts: interrupts::count() }
+    }
+
+    /// Removes `group` after the device has ended.
+    pub fn keep(&mut self, group: Option<super::cgroup::Group>) {
+        self.group = group;
+    }
+
+    /// The process that runs it.
+    #[must_use]
+    pub fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// Its console.
+    #[must_use]
+    pub fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// Waits until the debug agent answers.
+    ///
+    /// # Errors
+    /// The boot failed, [`BOOT_LIMIT`] passed, or we were [`Stopped`].
+    pub fn wait_for_agent(&mut self) -> Result<()> {
+        let deadline = now() + BOOT_LIMIT;
+        loop {
+            match self.channel.receive(TICK) {
+                Ok(Some(ToHost::Hello(_))) => return Ok(()),
+                Ok(_) => {}
+                // A machine that reset while its agent started hangs up once.
+                Err(e) => self.check_process().map_err(|ended| ended.context(e))?,
+            }
+            if interrupts::count() > self.interrupts {
+                bail!(Stopped { signal: interrupts::last() });
+            }
+            if let Some(why) = self.console.failure().context("reading the console")? {
+                bail!("the device did not boot: {why}");
+            }
+            self.check_process()?;
+            if now() > deadline {
+                bail!(
+                    "the device's debug agent did not answer within {} s: \
+                     is `[debug] agent = true` in its TOML?",
+                    BOOT_LIMIT.as_secs()
+                );
+            }
+        }
+    }
+
+    /// Runs a command and waits for its end. Ctrl-C goes to the command; the second one stops us.
+    ///
+    /// # Errors
+    /// The device went away, `limit` passed, or we were [`Stopped`].
+    pub fn exec(
+        &mut self,
+        argv: &[OsString],
+        input: Input,
+        limit: Option<Duration>,
+        sink: Sink,
+    ) -> Result<Ended> {
+        let deadline = limit.map(|limit| now() + limit);
+        self.channel.send(&ToDevice::Exec(argv.to_vec()))?;
+        let writer = self.channel.writer();
+        match input {
+            Input::Bytes(bytes) => feed(&writer, bytes)?,
+            Input::Ours => drop(thread::spawn(move || feed(&writer, io::stdin()))),
+        }
+        let mut broken = false;
+        loop {
+            match self.channel.receive(TICK)? {
+                Some(ToHost::Exit(ended)) => return Ok(ended),
+                Some(ToHost::Stdout(bytes)) if !broken => {
+                    broken = sink(Stream::Stdout, &bytes).is_err();
+                }
+                Some(ToHost::Stderr(bytes)) => drop(sink(Stream::Stderr, &bytes)),
+                Some(ToHost::Error(text)) => {
+                    drop(sink(Stream::Stderr, format!("{text}\n").as_bytes()));
+                }
+                Some(ToHost::Stdout(_)) => self.pass_on(BROKEN_PIPE)?,
+                Some(ToHost::Hello(_)) | None => {}
+            }
+            self.check_interrupts()?;
+            self.check_process()?;
+            if deadline.is_some_and(|deadline| now() > deadline) {
+                self.pass_on(KILL)?;
+                bail!("it took longer than {:?}", limit.unwrap_or_default());
+            }
+        }
+    }
+
+    /// Runs a command and keeps what it writes.
+    ///
+    /// # Errors
+    /// As [`Guest::exec`], and when it writes more than 16 MiB.
+    pub fn capture(&mut self, argv: &[&str], input: &[u8], limit: Duration) -> Result<Output> {
+        let argv: Vec<OsString> = argv.iter().map(Into::into).collect();
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut sink = |stream, bytes: &[u8]| {
+            let kept: &mut Vec<u8> =
+                if stream == Stream::Stdout { &mut stdout } else { &mut stderr };
+            if kept.len() + bytes.len() > MAX_CAPTURED {
+                return Err(io::Error::other("too much output"));
+            }
+            kept.extend(bytes);
+            Ok(())
+        };
+        let ended = self.exec(&argv, Input::Bytes(input), Some(limit), &mut sink)?;
+        Ok(Output { stdout, stderr, ended })
+    }
+
+    /// Tells the device to power off, so that several do it at the same time.
+    pub fn announce_power_off(&self) {
+        // One that cannot be told is killed by power_off.
+        let _told = self.channel.send(&ToDevice::PowerOff);
+    }
+
+    /// Tells the device to power off and waits for it.
+    ///
+    /// # Errors
+    /// It did not within its limit, and was killed.
+    pub fn power_off(mut self) -> Result<()> {
+        // Without an agent nobody can be told; then it is killed below.
+        let told = self.channel.send(&ToDevice::PowerOff);
+        let deadline = now() + POWER_OFF_LIMIT;
+        while told.is_ok() && now() < deadline {
+            if self.ended()?.is_some() {
+                return Ok(());
+            }
+            if self.channel.receive(TICK).is_err() {
+                nap();
+            }
+            self.check_interrupts()?;
+        }
+        if self.ended()?.is_some() {
+            return Ok(());
+        }
+        bail!("the device did not power off within {} s: killed", POWER_OFF_LIMIT.as_secs())
+    }
+
+    /// Waits until the device ends by itself, or the person at its console leaves (`None`).
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn wait(mut self) -> Result<Option<ExitStatus>> {
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(Some(status));
+            }
+            if super::terminal::is_leaving() {
+                return Ok(None);
+            }
+            if interrupts::count() > self.interrupts && interrupts::last() != INTERRUPT {
+                bail!(Stopped { signal: interrupts::last() });
+            }
+            nap();
+        }
+    }
+
+    /// How its process ended, if it has.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().context("waiting for the device's process")
+    }
+
+    fn check_process(&mut self) -> Result<()> {
+        let Some(status) = self.ended()? else { return Ok(()) };
+        if let Some(why) = self.console.failure().context("reading the console")? {
+            bail!("the device ended: {why}");
+        }
+        bail!("the device ended ({status})")
+    }
+
+    fn check_interrupts(&mut self) -> Result<()> {
+        let count = interrupts::count();
+        if count == self.interrupts {
+            return Ok(());
+        }
+        let first = self.interrupts == 0 && count == 1;
+        self.interrupts = count;
+        if first && interrupts::last() == INTERRUPT {
+            return self.pass_on(u8::try_from(INTERRUPT).unwrap_or(KILL));
+        }
+        bail!(Stopped { signal: interrupts::last() })
+    }
+
+    fn pass_on(&self, signal: u8) -> Result<()> {
+        self.channel.send(&ToDevice::Signal(signal))
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended, which is what we want.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// `SIGINT`, `SIGKILL`, `SIGPIPE`: the same numbers on every Linux we run on.
+const INTERRUPT: i32 = 2;
+const KILL: u8 = 9;
+const BROKEN_PIPE: u8 = 13;
+
+/// Sends all of `from`, and its end.
+fn feed(writer: &Writer, mut from: impl Read) -> Result<()> {
+    let mut buffer = vec![0; MAX_PAYLOAD.min(64 << 10)];
+    loop {
+        let n = match from.read(&mut buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            // Input that cannot be read (a closed descriptor) is input that has ended.
+            Err(_) => 0,
+            Ok(n) => n,
+        };
+        writer.send(&ToDevice::Stdin(buffer.get(..n).unwrap_or_default().to_vec()))?;
+        if n == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The clock of the runners.
+#[expect(clippy::disallowed_methods, reason = "limits of running devices are real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "nothing announces the end of a process to us")]
+fn nap() {
+    thread::sleep(TICK);
+}
