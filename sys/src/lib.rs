@@ -1,5 +1,7 @@
 //! Every system call we make, once, with what can go wrong.
 
+pub mod bind;
+pub mod cgroup;
 pub mod child;
 pub mod clock;
 pub mod disk;
@@ -12,6 +14,8 @@ pub mod memfd;
 pub mod modules;
 pub mod mount;
 pub mod namespace;
+pub mod passwd;
+pub mod pipe;
 pub mod poll;
 pub mod port;
 pub mod process;
@@ -20,6 +24,7 @@ pub mod reboot;
 pub mod sd_notify;
 pub mod seqpacket;
 pub mod signals;
+pub mod spawn;
 pub mod start;
 pub mod terminal;
 pub mod uevent;

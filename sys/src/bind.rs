@@ -1,0 +1,91 @@
+//! UNIX sockets with a path, opened on behalf of others.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+
+use nix::sys::socket::{
+    self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr, getsockopt, sockopt,
+};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 128;
+
+/// Type of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A byte stream, listening.
+    Stream,
+    /// Packets without a connection; each tells who sent it.
+    Datagram,
+    /// Packets with a connection, listening.
+    Seqpacket,
+}
+
+/// A socket at `path` with these permission bits. Missing directories are made (0755); a socket
+/// that somebody left there is replaced.
+///
+/// # Errors
+/// - `EEXIST`, `EADDRINUSE`: something that is not a socket is there.
+/// - `ENAMETOOLONG`, `EINVAL`: the path is longer than 107 bytes.
+/// - `EROFS`, `EACCES`, `ENOTDIR`: no socket can be made there.
+pub fn unix(path: &Path, kind: Kind, mode: u32) -> io::Result<OwnedFd> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
+        fs::remove_file(path)?;
+    }
+    let sort = match kind {
+        Kind::Stream => SockType::Stream,
+        Kind::Datagram => SockType::Datagram,
+        Kind::Seqpacket => SockType::SeqPacket,
+    };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket::socket(AddressFamily::Unix, sort, flags, None)?;
+    if kind == Kind::Datagram {
+        socket::setsockopt(&socket, sockopt::PassCred, &true)?;
+    }
+    socket::bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
+    if kind != Kind::Datagram {
+        socket::listen(&socket, Backlog::new(BACKLOG)?)?;
+    }
+    Ok(socket)
+}
+
+/// User id of the process at the other end, as it was when it connected.
+///
+/// # Errors
+/// None known for a connected UNIX socket.
+pub fn peer_uid(fd: impl AsFd) -> io::Result<u32> {
+    let fd: BorrowedFd<'_> = fd.as_fd();
+    Ok(getsockopt(&fd, sockopt::PeerCredentials)?.uid())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixDatagram, UnixStream};
+
+    use super::*;
+
+    #[test]
+    fn a_socket_replaces_one_that_was_left_but_not_a_file() {
+        let directory = std::env::temp_dir().join(format!("bind-{}", std::process::id()));
+        let path = directory.join("deep/socket");
+        drop(unix(&path, Kind::Stream, 0o600).unwrap());
+        let _open = unix(&path, Kind::Stream, 0o666).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+        let client = UnixStream::connect(&path).unwrap();
+        assert_eq!(peer_uid(&client).unwrap(), crate::process::user());
+        let datagram = directory.join("datagram");
+        let _open = unix(&datagram, Kind::Datagram, 0o666).unwrap();
+        UnixDatagram::unbound().unwrap().send_to(b"x", &datagram).unwrap();
+        let file = directory.join("file");
+        fs::write(&file, "kept").unwrap();
+        assert!(unix(&file, Kind::Seqpacket, 0o600).is_err());
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}

@@ -1,0 +1,165 @@
+//! A directory of control groups (cgroup v2), one below it for each service.
+//!
+//! Everything is relative to the open directory, so no path is walked twice. Nothing here decides
+//! what a limit should be.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
+use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
+
+/// Most bytes read from a file of a group: process ids, about eight bytes each.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The directory that holds the groups.
+#[derive(Debug)]
+pub struct Groups {
+    directory: OwnedFd,
+}
+
+impl Groups {
+    /// Opens `path`, made if it is missing.
+    ///
+    /// # Errors
+    /// - `ENOENT`, `EROFS`, `EACCES`: there is no cgroup2 there that we may use.
+    /// - [`io::ErrorKind::Unsupported`]: it is not cgroup2. Go on without groups.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        match nix::unistd::mkdir(path, Mode::from_bits_truncate(0o755)) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let directory = open(path, DIRECTORY, Mode::empty())?;
+        if fstatfs(&directory)?.filesystem_type() != CGROUP2_SUPER_MAGIC {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "not cgroup2"));
+        }
+        Ok(Self { directory })
+    }
+
+    /// The group `name`, made if it is missing.
+    ///
+    /// # Errors
+    /// `EAGAIN`: `cgroup.max.descendants`. `EACCES`, `ENOMEM`.
+    pub fn make(&self, name: &str) -> io::Result<Group> {
+        match mkdirat(&self.directory, name, Mode::from_bits_truncate(0o755)) {
+            Ok(()) | Err(Errno::EEXIST) => self.get(name),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The group `name`.
+    ///
+    /// # Errors
+    /// `ENOENT`: there is none.
+    pub fn get(&self, name: &str) -> io::Result<Group> {
+        Ok(Group { directory: openat(&self.directory, name, DIRECTORY, Mode::empty())? })
+    }
+
+    /// Removes the group `name`. That there is none is fine.
+    ///
+    /// # Errors
+    /// `EBUSY`: processes or groups are left in it.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match unlinkat(&self.directory, name, UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC);
+
+/// One group.
+#[derive(Debug)]
+pub struct Group {
+    directory: OwnedFd,
+}
+
+impl Group {
+    /// Writes a file of the group, for example `memory.max`.
+    ///
+    /// # Errors
+    /// `ENOENT`: the controller is not enabled here. `EINVAL`, `ERANGE`: not a value for it.
+    pub fn write(&self, file: &str, value: &str) -> io::Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let fd = openat(&self.directory, file, flags, Mode::empty())?;
+        File::from(fd).write_all(value.as_bytes())
+    }
+
+    /// Reads a file of the group, no more than a megabyte.
+    ///
+    /// # Errors
+    /// `ENOENT`: the controller is not enabled here. `ENODEV`: the group was removed.
+    pub fn read(&self, file: &str) -> io::Result<String> {
+        let fd = openat(&self.directory, file, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        let mut text = String::new();
+        File::from(fd).take(MAX_FILE).read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// The number behind `key` in a file of `key number` lines; `None` when it has none.
+    ///
+    /// # Errors
+    /// As [`Group::read`].
+    pub fn number(&self, file: &str, key: &str) -> io::Result<Option<u64>> {
+        let text = self.read(file)?;
+        let mut lines = text.lines().filter_map(|l| l.split_once(' '));
+        Ok(lines.find(|(k, _)| *k == key).and_then(|(_, v)| v.trim().parse().ok()))
+    }
+
+    /// Its processes. Those of other pid namespaces are 0 and left out.
+    ///
+    /// # Errors
+    /// As [`Group::read`].
+    pub fn processes(&self) -> io::Result<Vec<i32>> {
+        let text = self.read("cgroup.procs")?;
+        Ok(text.lines().filter_map(|l| l.parse().ok()).filter(|pid| *pid > 0).collect())
+    }
+
+    /// Whether a living process is in it or below it.
+    ///
+    /// # Errors
+    /// As [`Group::read`].
+    pub fn populated(&self) -> io::Result<bool> {
+        Ok(self.number("cgroup.events", "populated")? == Some(1))
+    }
+
+    /// `SIGTERM` to each process (and `SIGCONT`, so that a stopped one hears it).
+    ///
+    /// # Errors
+    /// As [`Group::read`]. That a process has ended meanwhile is fine.
+    pub fn terminate(&self) -> io::Result<()> {
+        for pid in self.processes()? {
+            // The only errors are that it ended meanwhile, or has no right to be ended by us.
+            let _ended = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            let _ended = kill(Pid::from_raw(pid), Signal::SIGCONT);
+        }
+        Ok(())
+    }
+
+    /// `SIGKILL` to everything in it and below it, at once.
+    ///
+    /// # Errors
+    /// None known; kernels before 5.14 lack `cgroup.kill` and get one signal a process.
+    pub fn kill(&self) -> io::Result<()> {
+        if self.write("cgroup.kill", "1").is_ok() {
+            return Ok(());
+        }
+        for pid in self.processes()? {
+            let _ended = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Group {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}

@@ -1,0 +1,83 @@
+//! A pipe that outlives those who write to it.
+//!
+//! ```text
+//! service ──write only──► pipe ◄──read and write── the end that is kept and passed around
+//! ```
+//!
+//! The kept end can also write, so a reader never sees the end of the stream while nobody writes,
+//! and a new write end can be opened from it at any time.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::{Uid, fchown, pipe2};
+
+/// The end to keep (non-blocking) and a first end to write. The pipe belongs to `uid`, so that a
+/// process of that user may open its own `/dev/stderr`.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE`. `ENOENT`, `EACCES`: no `/proc`.
+pub fn lasting(uid: u32) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    let kept = reopen(&reader, OpenOptions::new().read(true).write(true), libc::O_NONBLOCK)?;
+    if uid != 0 {
+        fchown(&kept, Some(Uid::from_raw(uid)), None)?;
+    }
+    Ok((kept, writer))
+}
+
+/// A further end to write, from the kept one.
+///
+/// # Errors
+/// As [`lasting`].
+pub fn writer(kept: impl AsFd) -> io::Result<OwnedFd> {
+    reopen(kept, OpenOptions::new().write(true), 0)
+}
+
+fn reopen(end: impl AsFd, how: &mut OpenOptions, flags: i32) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", end.as_fd().as_raw_fd());
+    Ok(how.custom_flags(flags).open(path)?.into())
+}
+
+/// Throws away what is in the pipe now; how many bytes.
+///
+/// # Errors
+/// None known for a kept end.
+pub fn drain(kept: impl AsFd) -> io::Result<usize> {
+    let mut buf = [0; 4096];
+    let mut total = 0;
+    loop {
+        match nix::unistd::read(&kept, &mut buf) {
+            Ok(0) | Err(Errno::EAGAIN) => return Ok(total),
+            Ok(n) => total += n,
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    #[test]
+    fn the_stream_goes_on_after_its_last_writer() {
+        let (kept, first) = lasting(0).unwrap();
+        File::from(first).write_all(b"one ").unwrap();
+        File::from(writer(&kept).unwrap()).write_all(b"two").unwrap();
+        let mut reader = File::from(kept.try_clone().unwrap());
+        let mut buf = [0; 16];
+        let n = reader.read(&mut buf).unwrap();
+        assert_eq!(&buf[..n], b"one two");
+        assert_eq!(reader.read(&mut buf).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        File::from(writer(&kept).unwrap()).write_all(&[0; 5000]).unwrap();
+        assert_eq!(drain(&kept).unwrap(), 5000);
+    }
+}

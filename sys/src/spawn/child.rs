@@ -1,0 +1,239 @@
+//! What the child does between clone and exec, in our memory and on its own stack.
+//!
+//! It only makes system calls: it takes no lock, allocates nothing and changes nothing of ours
+//! except `step`, `errno` and the digits of `LISTEN_PID`. Ids are set by the bare calls, because
+//! the C library's would change those of every thread of the parent too.
+
+#![expect(unsafe_code, reason = "between clone and exec there are only system calls")]
+
+use std::ffi::c_long;
+use std::ptr;
+use std::sync::atomic::Ordering;
+
+use nix::errno::Errno;
+
+use super::{Ids, LISTEN_PID, Launch, Resource, Shared, Step, step_code};
+
+/// First descriptor after standard input, output and error.
+const FIRST: usize = 3;
+
+/// Room for descriptor numbers on the child's stack.
+const ROOM: usize = FIRST + super::MAX_FDS;
+
+/// Highest capability number that any kernel may know.
+const LAST_CAPABILITY: u64 = 63;
+
+/// `_LINUX_CAPABILITY_VERSION_3`.
+const CAPABILITY_VERSION: u32 = 0x2008_0522;
+
+type Failed = (Step, i32);
+
+/// Runs each step, then the program.
+pub(super) extern "C" fn main(shared: &Shared<'_>) -> ! {
+    let Err((step, errno)) = prepare(shared);
+    shared.step.store(step_code(step), Ordering::Relaxed);
+    shared.errno.store(errno, Ordering::Release);
+    loop {
+        // SAFETY: ends this process and nothing else: the memory is shared, the process is not.
+        unsafe { libc::syscall(libc::SYS_exit_group, 127) };
+    }
+}
+
+enum Never {}
+
+fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
+    let launch = shared.launch;
+    signals()?;
+    // SAFETY: no arguments.
+    done(Step::Session, unsafe { libc::syscall(libc::SYS_setsid) })?;
+    descriptors(shared)?;
+    if launch.terminal {
+        // SAFETY: integers only.
+        let taken = unsafe { libc::syscall(libc::SYS_ioctl, 0, libc::TIOCSCTTY, 0) };
+        done(Step::Terminal, taken)?;
+    }
+    oom_score(launch)?;
+    // SAFETY: integers only; this call cannot fail.
+    unsafe { libc::syscall(libc::SYS_umask, 0o022) };
+    // SAFETY: a C string that outlives the call.
+    done(Step::Directory, unsafe { libc::syscall(libc::SYS_chdir, launch.directory.as_ptr()) })?;
+    limits(launch)?;
+    identity(launch)?;
+    if launch.no_new_privileges {
+        done(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0))?;
+    }
+    if shared.fds.len() > FIRST {
+        listen_pid(shared);
+    }
+    let (program, arguments) = (launch.program.as_ptr(), shared.arguments);
+    // SAFETY: a C string and two null-terminated lists of C strings that outlive the call.
+    let executed =
+        unsafe { libc::syscall(libc::SYS_execve, program, arguments, shared.environment) };
+    done(Step::Exec, executed)?;
+    Err((Step::Exec, libc::EINVAL))
+}
+
+/// Nothing blocked, and `SIGPIPE` as usual: the Rust runtime ignores it, and the clone leaves
+/// ignored signals ignored.
+fn signals() -> Result<(), Failed> {
+    let default = [0_u64; 4];
+    let none = ptr::null::<u64>();
+    // SAFETY: the kernel reads one sigaction of 32 bytes that outlives the call.
+    let set = unsafe {
+        libc::syscall(libc::SYS_rt_sigaction, libc::SIGPIPE, default.as_ptr(), none, MASK)
+    };
+    done(Step::Signals, set)?;
+    // SAFETY: the kernel reads a mask of 8 bytes that outlives the call.
+    let unblocked = unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, default.as_ptr(), none, MASK)
+    };
+    done(Step::Signals, unblocked)
+}
+
+/// Puts `shared.fds` at 0, 1, 2, … and closes all others.
+fn descriptors(shared: &Shared<'_>) -> Result<(), Failed> {
+    let count = shared.fds.len();
+    let end = c_long::try_from(count).unwrap_or(c_long::MAX);
+    let mut sources = [-1; ROOM];
+    for (to, from) in sources.iter_mut().zip(shared.fds) {
+        *to = c_long::from(*from);
+        if *to < end {
+            // Out of the way of the places to be filled.
+            // SAFETY: integers only.
+            *to = unsafe { libc::syscall(libc::SYS_fcntl, *from, libc::F_DUPFD, end) };
+            done(Step::Descriptors, *to)?;
+        }
+    }
+    for (place, source) in (0..end).zip(sources) {
+        // SAFETY: integers only; the descriptors of this process are its own.
+        done(Step::Descriptors, unsafe { libc::syscall(libc::SYS_dup3, source, place, 0) })?;
+    }
+    // SAFETY: integers only.
+    done(Step::Descriptors, unsafe {
+        libc::syscall(libc::SYS_close_range, end, c_long::from(u32::MAX), 0)
+    })
+}
+
+fn oom_score(launch: &Launch) -> Result<(), Failed> {
+    let Some(score) = &launch.oom_score else { return Ok(()) };
+    let path = c"/proc/self/oom_score_adj".as_ptr();
+    let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+    // SAFETY: a C string that outlives the call.
+    let file = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags) };
+    done(Step::OomScore, file)?;
+    let bytes = score.as_bytes();
+    // SAFETY: the pointer and the length are those of one slice.
+    let wrote = unsafe { libc::syscall(libc::SYS_write, file, bytes.as_ptr(), bytes.len()) };
+    done(Step::OomScore, wrote)?;
+    // SAFETY: integers only; it is ours.
+    unsafe { libc::syscall(libc::SYS_close, file) };
+    Ok(())
+}
+
+fn limits(launch: &Launch) -> Result<(), Failed> {
+    for limit in &launch.limits {
+        let what = match limit.what {
+            Resource::OpenFiles => libc::RLIMIT_NOFILE,
+            Resource::Core => libc::RLIMIT_CORE,
+        };
+        let values = [limit.soft, limit.hard];
+        let none = ptr::null::<u64>();
+        // SAFETY: the kernel reads two words that outlive the call.
+        let set = unsafe { libc::syscall(libc::SYS_prlimit64, 0, what, values.as_ptr(), none) };
+        done(Step::Limits, set)?;
+    }
+    Ok(())
+}
+
+/// Capabilities, groups and user, in the order in which each is still allowed.
+fn identity(launch: &Launch) -> Result<(), Failed> {
+    let keep = launch.capabilities;
+    if let Some(keep) = keep {
+        for capability in (0..=LAST_CAPABILITY).filter(|c| keep & (1 << c) == 0) {
+            match done(Step::Capabilities, prctl(libc::PR_CAPBSET_DROP, capability, 0)) {
+                // The kernel knows no more of them.
+                Err((_, libc::EINVAL)) => break,
+                other => other?,
+            }
+        }
+    }
+    if let Some(ids) = &launch.ids {
+        if keep.is_some_and(|keep| keep != 0) {
+            done(Step::Capabilities, prctl(libc::PR_SET_KEEPCAPS, 1, 0))?;
+        }
+        become_user(ids)?;
+    }
+    let Some(keep) = keep else { return Ok(()) };
+    capset(keep, launch.ids.is_some())?;
+    if launch.ids.is_some() {
+        for capability in (0..=LAST_CAPABILITY).filter(|c| keep & (1 << c) != 0) {
+            let raised = prctl(libc::PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability);
+            done(Step::Capabilities, raised)?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of a signal mask in the kernel.
+const MASK: usize = 8;
+
+/// `PR_CAP_AMBIENT_RAISE` as the kernel takes it.
+const PR_CAP_AMBIENT_RAISE: u64 = 2;
+
+fn become_user(ids: &Ids) -> Result<(), Failed> {
+    let (count, groups) = (ids.groups.len(), ids.groups.as_ptr());
+    // SAFETY: the pointer and the length are those of one slice.
+    done(Step::Groups, unsafe { libc::syscall(libc::SYS_setgroups, count, groups) })?;
+    // SAFETY: integers only.
+    done(Step::Groups, unsafe { libc::syscall(libc::SYS_setresgid, ids.gid, ids.gid, ids.gid) })?;
+    // SAFETY: integers only.
+    done(Step::User, unsafe { libc::syscall(libc::SYS_setresuid, ids.uid, ids.uid, ids.uid) })
+}
+
+/// Permitted and effective become `keep`; inheritable too if they are to become ambient.
+fn capset(keep: u64, inherit: bool) -> Result<(), Failed> {
+    let low = u32::try_from(keep & u64::from(u32::MAX)).unwrap_or(0);
+    let high = u32::try_from(keep >> 32).unwrap_or(0);
+    let passed = |half| if inherit { half } else { 0 };
+    let header = [CAPABILITY_VERSION, 0];
+    let data = [low, low, passed(low), high, high, passed(high)];
+    // SAFETY: the kernel reads a header of 8 bytes and data of 24 that outlive the call.
+    let set = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) };
+    done(Step::Capabilities, set)
+}
+
+/// Writes our process id behind `LISTEN_PID=`.
+fn listen_pid(shared: &Shared<'_>) {
+    // SAFETY: no arguments; this call cannot fail.
+    let mut pid = unsafe { libc::syscall(libc::SYS_getpid) };
+    let mut digits = [0_u8; 10];
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(pid % 10).unwrap_or(0);
+        pid /= 10;
+        used += 1;
+        if pid == 0 {
+            break;
+        }
+    }
+    // SAFETY: the parent made it for this start, waits for us, and nobody else has it.
+    let text = unsafe { &mut *shared.listen_pid };
+    let room = text.0.iter_mut().skip(LISTEN_PID.len());
+    for (to, from) in room.zip(digits.iter().skip(digits.len() - used)) {
+        *to = *from;
+    }
+}
+
+fn prctl(option: i32, a: u64, b: u64) -> c_long {
+    // SAFETY: integers only, with the options used here.
+    unsafe { libc::syscall(libc::SYS_prctl, option, a, b, 0_u64, 0_u64) }
+}
+
+/// The result of a bare call: the C library leaves the errno of this thread, which is our own
+/// while the parent waits.
+fn done(step: Step, result: c_long) -> Result<(), Failed> {
+    if result != -1 {
+        return Ok(());
+    }
+    Err((step, Errno::last_raw()))
+}

@@ -1,0 +1,336 @@
+//! Starting the process of a service: a child of PID 1, in its cgroup, with nothing inherited.
+//!
+//! ```text
+//! servicemgr ──clone3──► child on its own stack, in our memory     (CLONE_VM | CLONE_VFORK)
+//!  waits  ◄── step, errno ──┤ session, descriptors, limits, ids … one step after the other
+//!  goes on ◄────────────────┘ execve, or the end
+//! ```
+//!
+//! Nothing is copied and nothing is allocated between clone and exec; a step that fails is known
+//! to us by name, without a pipe. Invariant: when [`spawn`] returns, the program runs or there is
+//! no child.
+
+mod child;
+mod clone;
+
+use std::ffi::{CStr, CString, c_char};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+/// Most descriptors passed to one service besides standard input, output and error.
+pub const MAX_FDS: usize = 64;
+
+/// Everything about a process that does not change from start to start.
+#[derive(Debug, Clone, Default)]
+pub struct Launch {
+    /// Absolute path of the program.
+    pub program: CString,
+    /// Its arguments, the program's name first.
+    pub arguments: Vec<CString>,
+    /// `NAME=value` each. `LISTEN_PID` is added when descriptors are passed.
+    pub environment: Vec<CString>,
+    /// Working directory.
+    pub directory: CString,
+    /// Limits of the process.
+    pub limits: Vec<Limit>,
+    /// Ids to take on; `None` stays root.
+    pub ids: Option<Ids>,
+    /// Capabilities to keep, as a bit mask; `None` is the kernel's rule: all for root, else none.
+    pub capabilities: Option<u64>,
+    /// No program it executes gains privileges.
+    pub no_new_privileges: bool,
+    /// Standard input becomes its controlling terminal.
+    pub terminal: bool,
+    /// How willingly the kernel kills it when memory is short; `None` inherits ours.
+    pub oom_score: Option<CString>,
+}
+
+/// A resource limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// What is limited.
+    pub what: Resource,
+    /// The limit that counts.
+    pub soft: u64,
+    /// How far the process may raise it.
+    pub hard: u64,
+}
+
+/// What a [`Limit`] limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// Open files.
+    OpenFiles,
+    /// Bytes of a core dump.
+    Core,
+}
+
+/// User and groups of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ids {
+    /// User.
+    pub uid: u32,
+    /// Main group.
+    pub gid: u32,
+    /// Further groups.
+    pub groups: Vec<u32>,
+}
+
+/// What is passed to one start of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Passed<'a> {
+    /// Standard input, output and error.
+    pub standard: [BorrowedFd<'a>; 3],
+    /// Descriptors 3 and up, at most [`MAX_FDS`].
+    pub fds: &'a [BorrowedFd<'a>],
+    /// Directory of the cgroup to begin in; `None` stays in ours.
+    pub cgroup: Option<BorrowedFd<'a>>,
+}
+
+/// A step between clone and exec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Step {
+    /// Making the process.
+    Clone,
+    /// Signals as a fresh process has them.
+    Signals,
+    /// A session of its own.
+    Session,
+    /// Its descriptors in their places.
+    Descriptors,
+    /// The controlling terminal.
+    Terminal,
+    /// `oom_score_adj`.
+    OomScore,
+    /// The working directory.
+    Directory,
+    /// Resource limits.
+    Limits,
+    /// Dropping capabilities.
+    Capabilities,
+    /// The groups.
+    Groups,
+    /// The user.
+    User,
+    /// `no_new_privs`.
+    NoNewPrivileges,
+    /// Executing the program.
+    Exec,
+}
+
+const STEPS: [(Step, &str); 13] = [
+    (Step::Clone, "make a process"),
+    (Step::Signals, "reset the signals"),
+    (Step::Session, "make a session"),
+    (Step::Descriptors, "pass the descriptors"),
+    (Step::Terminal, "take the terminal"),
+    (Step::OomScore, "set the OOM score"),
+    (Step::Directory, "change the directory"),
+    (Step::Limits, "set the limits"),
+    (Step::Capabilities, "drop the capabilities"),
+    (Step::Groups, "set the groups"),
+    (Step::User, "change the user"),
+    (Step::NoNewPrivileges, "set no_new_privs"),
+    (Step::Exec, "execute the program"),
+];
+
+/// Which step failed and why.
+#[derive(Debug)]
+pub struct SpawnError {
+    /// Which one.
+    pub step: Step,
+    /// Why.
+    pub error: io::Error,
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = STEPS.iter().find(|(step, _)| *step == self.step).map_or("", |(_, w)| w);
+        write!(f, "{what}: {}", self.error)
+    }
+}
+
+impl std::error::Error for SpawnError {}
+
+/// All that the child reads, and the two words that it writes when a step fails.
+struct Shared<'a> {
+    launch: &'a Launch,
+    arguments: *const *const c_char,
+    environment: *const *const c_char,
+    /// Descriptors for 0, 1, 2, 3 …, in this order.
+    fds: &'a [RawFd],
+    listen_pid: *mut ListenPid,
+    step: AtomicU32,
+    errno: AtomicI32,
+}
+
+/// `LISTEN_PID=` and room for the number, which only the child knows.
+struct ListenPid([u8; 24]);
+
+const LISTEN_PID: &[u8] = b"LISTEN_PID=";
+
+/// Starts it as a child of our parent, and gives its process id.
+///
+/// # Errors
+/// - [`Step::Clone`]: `EAGAIN` (`pids` limit, ours or the cgroup's), `ENOMEM`: trying again later
+///   may help. `EBUSY`, `EOPNOTSUPP`, `EACCES`: the cgroup cannot take processes.
+/// - Every other step: the service's own fault (`ENOENT`, `EACCES`, `ENOEXEC` of the program or
+///   directory), or a right that we lack (`EPERM`).
+pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
+    let fail = |step, errno| SpawnError { step, error: io::Error::from_raw_os_error(errno) };
+    if passed.fds.len() > MAX_FDS {
+        return Err(fail(Step::Descriptors, libc::E2BIG));
+    }
+    let mut listen_pid = ListenPid([0; 24]);
+    for (to, from) in listen_pid.0.iter_mut().zip(LISTEN_PID) {
+        *to = *from;
+    }
+    let listen_pid = &raw mut listen_pid;
+    let mut environment: Vec<*const c_char> = pointers(&launch.environment);
+    if !passed.fds.is_empty() {
+        environment.insert(0, listen_pid.cast::<c_char>().cast_const());
+    }
+    let arguments = pointers(&launch.arguments);
+    let fds: Vec<RawFd> =
+        passed.standard.iter().chain(passed.fds).map(AsRawFd::as_raw_fd).collect();
+    let shared = Shared {
+        launch,
+        arguments: arguments.as_ptr(),
+        environment: environment.as_ptr(),
+        fds: &fds,
+        listen_pid,
+        step: AtomicU32::new(0),
+        errno: AtomicI32::new(0),
+    };
+    let pid = clone::beside(passed.cgroup, child::main, &shared)
+        .map_err(|errno| fail(Step::Clone, errno))?;
+    let errno = shared.errno.load(Ordering::Acquire);
+    if errno == 0 {
+        return Ok(pid);
+    }
+    let code = shared.step.load(Ordering::Relaxed);
+    let step = STEPS.iter().map(|(s, _)| *s).find(|s| step_code(*s) == code);
+    Err(fail(step.unwrap_or(Step::Clone), errno))
+}
+
+#[expect(clippy::as_conversions, reason = "the number of a field-less variant, given by repr(u32)")]
+fn step_code(step: Step) -> u32 {
+    step as u32
+}
+
+/// As C wants it: pointers, then null.
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|s| CStr::as_ptr(s)).chain([std::ptr::null()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    fn launch(arguments: &[&str]) -> Launch {
+        let c = |s: &str| CString::new(s).unwrap();
+        Launch {
+            program: c(arguments[0]),
+            arguments: arguments.iter().map(|a| c(a)).collect(),
+            environment: vec![c("PATH=/usr/bin:/bin")],
+            directory: c("/"),
+            ..Launch::default()
+        }
+    }
+
+    /// What it writes until it ends.
+    fn output(launch: &Launch, fds: &[BorrowedFd<'_>]) -> Result<String, SpawnError> {
+        let null = File::open("/dev/null").unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
+        let standard = [null.as_fd(), writer.as_fd(), writer.as_fd()];
+        spawn(launch, &Passed { standard, fds, cgroup: None })?;
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        Ok(text)
+    }
+
+    fn shell(script: &str) -> Launch {
+        launch(&["/bin/sh", "-c", script])
+    }
+
+    #[test]
+    fn the_child_belongs_to_our_parent_and_leads_a_session() {
+        let text = output(&shell("ps -o ppid=,sid= -p $$ | xargs echo; echo $$"), &[]).unwrap();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!(words[0], std::os::unix::process::parent_id().to_string());
+        assert_eq!(words[1], words[2]);
+    }
+
+    #[test]
+    fn it_gets_its_descriptors_and_no_others_and_knows_that_they_are_meant_for_it() {
+        let (reader, writer) = io::pipe().unwrap();
+        let fds = [writer.as_fd(), reader.as_fd(), writer.as_fd()];
+        let script = "ls /proc/$$/fd | xargs echo; [ $LISTEN_PID = $$ ] && echo mine";
+        assert_eq!(output(&shell(script), &fds).unwrap(), "0 1 2 3 4 5\nmine\n");
+    }
+
+    #[test]
+    fn a_failed_step_is_told_by_name_and_leaves_no_child() {
+        let gone = output(&launch(&["/nowhere/program"]), &[]).unwrap_err();
+        assert_eq!(gone.step, Step::Exec);
+        assert_eq!(gone.to_string(), "execute the program: No such file or directory (os error 2)");
+        let astray = Launch { directory: c"/nowhere".into(), ..shell("true") };
+        assert_eq!(output(&astray, &[]).unwrap_err().step, Step::Directory);
+    }
+
+    #[test]
+    fn signals_and_umask_are_as_for_a_fresh_process() {
+        let script = "grep -E 'Sig(Blk|Ign)' /proc/self/status | cut -f2 | xargs echo; umask";
+        let text = output(&shell(script), &[]).unwrap();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!((words[0], words[2]), ("0000000000000000", "0022"));
+        let ignored = u64::from_str_radix(words[1], 16).unwrap();
+        assert_eq!(ignored & 0x1000, 0, "SIGPIPE, which the Rust runtime ignores");
+    }
+
+    #[test]
+    fn limits_hold() {
+        let limit = Limit { what: Resource::OpenFiles, soft: 50, hard: 60 };
+        let limited = Launch { limits: vec![limit], ..shell("ulimit -Sn; ulimit -Hn") };
+        assert_eq!(output(&limited, &[]).unwrap(), "50\n60\n");
+    }
+
+    #[test]
+    fn another_user_has_no_capability_but_those_kept() {
+        if crate::process::user() != 0 {
+            return; // Only root can become another user; the container ring runs this as root.
+        }
+        let ids = Ids { uid: 4242, gid: 4243, groups: vec![4244] };
+        let show = "id -u; id -G; grep -E 'Cap(Eff|Bnd|Amb)|NoNew' /proc/self/status | cut -f2";
+        let plain = Launch { ids: Some(ids.clone()), no_new_privileges: true, ..shell(show) };
+        let text = output(&plain, &[]).unwrap();
+        assert!(text.starts_with("4242\n4243 4244\n0000000000000000\n"), "{text}");
+        assert!(text.ends_with("0000000000000000\n1\n"), "{text}");
+        let kept = Launch { ids: Some(ids), capabilities: Some(1 << 12), ..shell(show) };
+        let net = "0000000000001000";
+        let text = output(&kept, &[]).unwrap();
+        assert_eq!(text, format!("4242\n4243 4244\n{net}\n{net}\n{net}\n0\n"));
+        let root = Launch { capabilities: Some(1 << 12), ..shell(show) };
+        let text = output(&root, &[]).unwrap();
+        assert!(text.contains(&format!("{net}\n{net}\n0000000000000000\n0\n")), "{text}");
+    }
+
+    #[test]
+    fn many_starts_in_a_row_leave_nothing_open() {
+        let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        output(&shell("true"), &[]).unwrap();
+        let before = open();
+        for _ in 0..50 {
+            assert_eq!(output(&shell("echo x"), &[]).unwrap(), "x\n");
+        }
+        assert!(open() <= before + 8, "other tests run beside this one");
+    }
+}
