@@ -167,9 +167,11 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Record<'_>, usize)>, Fault> {
 #[derive(Debug, Default)]
 pub struct Decoder {
     bytes: Vec<u8>,
-    /// Bytes of the record given last; they leave at the next [`Decoder::push`] or go behind.
+    /// Bytes before are given or skipped.
     start: usize,
     scan: Scan,
+    /// The record given last: where its bytes begin, and its fields.
+    given: (usize, Scan),
 }
 
 impl Decoder {
@@ -178,21 +180,50 @@ impl Decoder {
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);
         self.start = 0;
+        self.given = (0, Scan::default());
         self.bytes.extend_from_slice(bytes);
     }
 
     /// The next record. None: more bytes are needed.
     ///
     /// # Errors
-    /// [`Fault`]: the stream is broken here; it stays so.
+    /// [`Fault`]: the stream is broken here; it stays so until [`Decoder::skip_to`].
     pub fn take(&mut self) -> Result<Option<Record<'_>>, Fault> {
-        let bytes = self.bytes.get(self.start..).unwrap_or_default();
-        if !self.scan.advance(bytes)? {
-            return Ok(None);
+        Ok(if self.advance()? { Some(self.record()) } else { None })
+    }
+
+    /// Goes to the next record, which [`Decoder::record`] then is. False: more bytes are needed.
+    ///
+    /// # Errors
+    /// As [`Decoder::take`].
+    pub fn advance(&mut self) -> Result<bool, Fault> {
+        if !self.scan.advance(self.bytes.get(self.start..).unwrap_or_default())? {
+            return Ok(false);
         }
         let scan = std::mem::take(&mut self.scan);
+        let begin = self.start;
         self.start += scan.at;
-        Ok(Some(scan.record(bytes)))
+        self.given = (begin, scan);
+        Ok(true)
+    }
+
+    /// The record that [`Decoder::advance`] went to; one without fields if it did not.
+    #[must_use]
+    pub fn record(&self) -> Record<'_> {
+        let (begin, scan) = &self.given;
+        scan.record(self.bytes.get(*begin..).unwrap_or_default())
+    }
+
+    /// Goes on behind a [`Fault`], at the next empty line after which a line starts with `mark`.
+    /// False: there is none yet; add bytes and call again.
+    pub fn skip_to(&mut self, mark: &[u8]) -> bool {
+        self.scan = Scan::default();
+        let wanted = [b"\n\n", mark].concat();
+        let rest = self.bytes.get(self.start..).unwrap_or_default();
+        let found = rest.windows(wanted.len()).position(|window| window == wanted);
+        let keep = wanted.len() - 1;
+        self.start += found.map_or(rest.len().saturating_sub(keep), |at| at + 2);
+        found.is_some()
     }
 
     /// Bytes that are not a whole record. Not 0 at the end of a stream: it was cut.
@@ -221,12 +252,12 @@ impl Scan {
         loop {
             let Some(line) = line_end(bytes, self.at + self.seen) else {
                 self.seen = bytes.len().saturating_sub(self.at);
-                return self.wait(bytes.len());
+                return self.fits(bytes.len()).map(|()| false);
             };
             if line == self.at {
                 self.at += 1;
                 if !self.fields.is_empty() {
-                    return self.wait(self.at).map(|_| true);
+                    return self.fits(self.at).map(|()| true);
                 }
                 self.begin = self.at;
                 continue;
@@ -243,7 +274,7 @@ impl Scan {
                     Some(value) => value,
                     None => {
                         self.seen = line - self.at;
-                        return self.wait(bytes.len());
+                        return self.fits(bytes.len()).map(|()| false);
                     }
                 },
             };
@@ -256,9 +287,9 @@ impl Scan {
         }
     }
 
-    /// Not whole yet, which is fine up to the limit.
-    fn wait(&self, end: usize) -> Result<bool, Fault> {
-        if end - self.begin > MAX_RECORD { Err(Fault::Long) } else { Ok(false) }
+    /// A record that reaches to `end` is not too long.
+    fn fits(&self, end: usize) -> Result<(), Fault> {
+        if end - self.begin > MAX_RECORD { Err(Fault::Long) } else { Ok(()) }
     }
 
     fn record<'a>(&self, bytes: &'a [u8]) -> Record<'a> {
@@ -370,6 +401,27 @@ mod tests {
         assert_eq!(fault(b"A\n\xff\xff\xff\xff\xff\xff\xff\xff"), Fault::Long);
         assert_eq!(fault(&[b"A=".as_slice(), &vec![b'x'; MAX_RECORD]].concat()), Fault::Long);
         assert_eq!(fault("A=1\n".repeat(MAX_FIELDS + 1).as_bytes()), Fault::ManyFields);
+    }
+
+    #[test]
+    fn reading_goes_on_behind_damage() {
+        let bytes = b"__CURSOR=1\n\n__CURSOR=2\nbad\0=\n\n__CURSOR=3\nA=1\n\n";
+        for piece in [1, 3, 99] {
+            let (mut decoder, mut seen, mut lost) = (Decoder::default(), Vec::new(), false);
+            for piece in bytes.chunks(piece) {
+                decoder.push(piece);
+                loop {
+                    lost = lost && !decoder.skip_to(b"__CURSOR=");
+                    match decoder.take() {
+                        _ if lost => break,
+                        Ok(Some(record)) => seen.push(record.cursor().unwrap().to_owned()),
+                        Ok(None) => break,
+                        Err(_) => lost = true,
+                    }
+                }
+            }
+            assert_eq!(seen, ["1", "3"], "in pieces of {piece}");
+        }
     }
 
     fn name() -> impl Strategy<Value = String> {

@@ -1,1 +1,18 @@
 //! Receives, keeps and gives back every log line of a device.
+//!
+//! ```text
+//! native, /dev/log, streams, /dev/kmsg ──► record ──► store ──► files under /var/log/ensemble
+//!                                        (pure)     (pure core)      │
+//!                                reader ◄── pipe ◄── filter ◄────────┘
+//! ```
+//!
+//! | module | what | touches the world |
+//! |---|---|---|
+//! | [`record`] | every input, understood | no |
+//! | [`store`] | files, rotation, room on the disk, what a power cut left | through `Disk` only |
+//! | [`query`] | which records somebody asked for | no |
+//! | [`daemon`] | sockets, pipes, clock, bus | yes |
+
+pub mod query;
+pub mod record;
+pub mod store;
