@@ -1,1 +1,24 @@
 //! ensctl, the control tool on the device: a thin client of api.
+//!
+//! ```text
+//! table ──► args ──► request ──► run ──► call (bus) ──► show (data → text) ──► terminal
+//!   ├─────► help
+//!   └─────► completion
+//! ```
+//!
+//! One table says which commands and options there are. What a daemon answered becomes text in
+//! pure functions; nothing here decides anything about the device. Invariant: text from outside
+//! reaches a terminal without control characters.
+
+pub mod args;
+pub mod call;
+pub mod completion;
+pub mod fault;
+pub mod help;
+pub mod near;
+pub mod paint;
+pub mod request;
+pub mod run;
+pub mod show;
+pub mod table;
+pub mod time;

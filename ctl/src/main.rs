@@ -1,3 +1,11 @@
 //! Thin entry of `ensctl`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let out = ctl::run::Out::standard();
+    match ctl::run::run(std::env::args_os().skip(1), &out) {
+        Ok(code) => code,
+        Err(fault) => out.complain(&fault),
+    }
+}

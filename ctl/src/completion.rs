@@ -1,0 +1,267 @@
+//! Completion scripts, written from the table.
+//!
+//! Each script keeps the words that are no options and looks up what may follow them. Names of
+//! services come from the device at the moment they are needed.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use crate::request::Shell;
+use crate::table::{COMMANDS, Command, Flag, Operand, Value};
+
+/// Prints the names of all services: the first words of the lines that start with one.
+const SERVICES: &str = r"ensctl service list 2>/dev/null | sed -n 's/^\([a-z][a-z0-9-]*\) .*/\1/p'";
+
+/// The script for a shell.
+#[must_use]
+pub fn script(shell: Shell) -> String {
+    match shell {
+        Shell::Bash => bash(),
+        Shell::Zsh => zsh(),
+        Shell::Fish => fish(),
+    }
+}
+
+/// What may come next, after some words.
+struct Place {
+    /// The words before, each with a blank after it.
+    line: String,
+    /// Words and what they are for.
+    words: Vec<(String, &'static str)>,
+    services: bool,
+    files: bool,
+}
+
+/// Every place, the longest lines first, so that the first match is the right one.
+fn places() -> Vec<Place> {
+    let groups: BTreeSet<&str> = COMMANDS.iter().filter_map(|c| group(c)).collect();
+    let mut places: Vec<Place> = COMMANDS.iter().map(after).collect();
+    for group in groups {
+        let within = COMMANDS.iter().filter_map(|command| match command.words {
+            [first, second] if *first == group => Some(((*second).to_owned(), command.about)),
+            _ => None,
+        });
+        let words = within.collect();
+        places.push(Place { line: format!("{group} "), words, services: false, files: false });
+    }
+    let mut words: Vec<(String, &'static str)> = Vec::new();
+    for command in COMMANDS {
+        match (group(command), command.words.first()) {
+            (None, Some(word)) => words.push(((*word).to_owned(), command.about)),
+            (Some(word), _) if !words.iter().any(|(known, _)| known == word) => {
+                words.push((word.to_owned(), "Look after services"));
+            }
+            _ => {}
+        }
+    }
+    places.push(Place { line: String::new(), words, services: false, files: false });
+    places
+}
+
+fn after(command: &Command) -> Place {
+    let mut words = Vec::new();
+    if let Operand::OneOf(_, choices) = command.operand {
+        words.extend(choices.iter().map(|word| ((*word).to_owned(), "")));
+    }
+    words.extend(command.options().map(|flag| (format!("--{}", flag.long), flag.about)));
+    Place {
+        line: command.name() + " ",
+        words,
+        services: matches!(command.operand, Operand::Service | Operand::Services),
+        files: command.operand == Operand::File,
+    }
+}
+
+fn group(command: &Command) -> Option<&'static str> {
+    match command.words {
+        [group, _] => Some(group),
+        _ => None,
+    }
+}
+
+/// Options that take a value, each once, with the words or the services that fit.
+fn valued() -> Vec<(&'static Flag, &'static [&'static str])> {
+    let mut all: Vec<(&'static Flag, &'static [&'static str])> = Vec::new();
+    for flag in COMMANDS.iter().flat_map(Command::options) {
+        let words = match &flag.value {
+            None => continue,
+            Some(Value::OneOf(_, words)) => *words,
+            Some(Value::Service | Value::Text(_)) => &[],
+        };
+        if !all.iter().any(|(known, _)| known.long == flag.long) {
+            all.push((flag, words));
+        }
+    }
+    all
+}
+
+fn spellings(flag: &Flag) -> String {
+    match flag.short {
+        Some(letter) => format!("-{letter}|--{}", flag.long),
+        None => format!("--{}", flag.long),
+    }
+}
+
+fn bash() -> String {
+    let mut out = format!(
+        "# Completion of ensctl for bash: source <(ensctl completion bash)
+_ensctl_services() {{ {SERVICES}; }}
+_ensctl() {{
+    local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}} line= words= word
+    for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do
+        [[ $word == -* ]] || line+=\"$word \"
+    done
+    COMPREPLY=()
+    case $prev in
+"
+    );
+    for (flag, words) in valued() {
+        let words = match flag.value {
+            Some(Value::Service) => "$(_ensctl_services)".to_owned(),
+            _ => words.join(" "),
+        };
+        let _ = writeln!(
+            out,
+            "    {}) COMPREPLY=($(compgen -W \"{words}\" -- \"$cur\")); return ;;",
+            spellings(flag)
+        );
+    }
+    out.push_str("    esac\n    case $line in\n");
+    for place in places() {
+        let mut words: Vec<&str> = place.words.iter().map(|(word, _)| word.as_str()).collect();
+        if place.services {
+            words.push("$(_ensctl_services)");
+        }
+        let _ = writeln!(out, "    \"{}\"*) words=\"{}\" ;;", place.line, words.join(" "));
+    }
+    out.push_str(
+        "    esac
+    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))
+}
+complete -o default -F _ensctl ensctl
+",
+    );
+    out
+}
+
+fn zsh() -> String {
+    let mut out = format!(
+        "#compdef ensctl
+# Completion of ensctl for zsh: source <(ensctl completion zsh)
+_ensctl_services() {{ {SERVICES}; }}
+_ensctl() {{
+    local line='' word
+    local -a known
+    for word in ${{words[2,CURRENT-1]}}; do
+        [[ $word == -* ]] || line+=\"$word \"
+    done
+    case ${{words[CURRENT-1]}} in
+"
+    );
+    for (flag, words) in valued() {
+        let words = match flag.value {
+            Some(Value::Service) => "${(f)\"$(_ensctl_services)\"}".to_owned(),
+            _ => words.join(" "),
+        };
+        let _ = writeln!(out, "    {}) compadd -- {words}; return ;;", spellings(flag));
+    }
+    out.push_str("    esac\n    case $line in\n");
+    for place in places() {
+        let _ = writeln!(out, "    \"{}\"*)", place.line);
+        out.push_str("        known=(");
+        for (word, about) in &place.words {
+            let _ = write!(out, " '{word}:{}'", about.replace(':', "\\:").replace('\'', "'\\''"));
+        }
+        out.push_str(" )\n");
+        if place.services {
+            out.push_str("        compadd -- ${(f)\"$(_ensctl_services)\"}\n");
+        }
+        if place.files {
+            out.push_str("        _files\n");
+        }
+        out.push_str("        ;;\n");
+    }
+    out.push_str(
+        "    esac
+    _describe 'ensctl' known
+}
+compdef _ensctl ensctl
+",
+    );
+    out
+}
+
+fn fish() -> String {
+    let mut out = format!(
+        "# Completion of ensctl for fish: ensctl completion fish | source
+function __ensctl_services; {SERVICES}; end
+function __ensctl_at
+    set -l line (string match -v -- '-*' (commandline -opc)[2..])
+    string match -q -- \"$argv[1]*\" (string join ' ' -- $line '')
+end
+complete -c ensctl -f
+"
+    );
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
+    for command in COMMANDS {
+        let at = format!("complete -c ensctl -n '__ensctl_at \"{} \"'", command.name());
+        match command.operand {
+            Operand::Service | Operand::Services => {
+                let _ = writeln!(out, "{at} -a '(__ensctl_services)'");
+            }
+            Operand::File => {
+                let _ = writeln!(out, "{at} -F");
+            }
+            Operand::OneOf(_, words) => {
+                let _ = writeln!(out, "{at} -a '{}'", words.join(" "));
+            }
+            Operand::None => {}
+        }
+        for flag in command.options() {
+            let _ = write!(out, "{at} -l {}", flag.long);
+            if let Some(letter) = flag.short {
+                let _ = write!(out, " -s {letter}");
+            }
+            let values = match &flag.value {
+                None => String::new(),
+                Some(Value::Text(_)) => " -x".to_owned(),
+                Some(Value::Service) => " -x -a '(__ensctl_services)'".to_owned(),
+                Some(Value::OneOf(_, words)) => format!(" -x -a '{}'", words.join(" ")),
+            };
+            let _ = writeln!(out, "{values} -d '{}'", quoted(flag.about));
+        }
+    }
+    for place in places() {
+        if COMMANDS.iter().any(|command| command.name() + " " == place.line) {
+            continue;
+        }
+        let exact = if place.line.is_empty() {
+            "not __ensctl_at \"?\"".to_owned()
+        } else {
+            format!("__ensctl_at \"{}\"; and not __ensctl_at \"{}?\"", place.line, place.line)
+        };
+        for (word, about) in place.words {
+            let _ =
+                writeln!(out, "complete -c ensctl -n '{exact}' -a {word} -d '{}'", quoted(about));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_knows_every_command_and_option() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = script(shell);
+            for command in COMMANDS {
+                assert!(script.contains(&command.name()), "{shell:?} {}", command.name());
+                for flag in command.options() {
+                    assert!(script.contains(flag.long), "{shell:?} --{}", flag.long);
+                }
+            }
+        }
+    }
+}

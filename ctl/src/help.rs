@@ -1,0 +1,195 @@
+//! The help, written from the table.
+
+use std::fmt::Write;
+
+use crate::table::{COMMANDS, Command, Flag, Value};
+
+/// Lines of text after the options are cut here at the latest.
+const WIDTH: usize = 100;
+
+const HEAD: &str = "\
+Controls this device: its services, its log, its power.
+
+Usage: ensctl COMMAND [OPTION...]
+";
+
+const EXITS: &str = "
+Exit status:
+  0  all is well
+  1  what was asked about is not: failed, degraded, not ready
+  2  the command line is wrong, or no service has that name
+  3  the daemon cannot be reached
+  4  refused: not permitted, or the device is going down
+";
+
+/// The help of everything, of a group, or of one command.
+#[must_use]
+pub fn help(group: Option<&str>, command: Option<&Command>) -> String {
+    match command {
+        Some(command) => of_command(command),
+        None => of_all(group),
+    }
+}
+
+fn of_all(group: Option<&str>) -> String {
+    let mut out = HEAD.to_owned();
+    out.push_str("\nCommands:\n");
+    let shown =
+        |command: &&Command| group.is_none_or(|group| command.words.first() == Some(&group));
+    let lines: Vec<(String, &str)> = COMMANDS
+        .iter()
+        .filter(shown)
+        .map(|command| (command.name() + &command.operand.usage(), command.about))
+        .collect();
+    columns(&mut out, &lines);
+    out.push_str("\nEach has more to say: ensctl COMMAND --help. All know --json.\n");
+    out.push_str("Colours are left out when NO_COLOR is set or the output is not a terminal.\n");
+    out.push_str(EXITS);
+    out
+}
+
+fn of_command(command: &Command) -> String {
+    let name = command.name();
+    let operand = command.operand.usage();
+    let mut out = format!("{}.\n\nUsage: ensctl {name}{operand} [OPTION...]\n", command.about);
+    out.push_str("\nOptions:\n");
+    let lines: Vec<(String, &str)> =
+        command.options().map(|flag| (spelling(flag), flag.about)).collect();
+    columns(&mut out, &lines);
+    if !command.notes.is_empty() {
+        let _ = writeln!(out, "\n{}", command.notes);
+    }
+    out.push_str(EXITS);
+    out
+}
+
+fn spelling(flag: &Flag) -> String {
+    let short = flag.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
+    let value = match &flag.value {
+        None => "",
+        Some(Value::Text(what) | Value::OneOf(what, _)) => &format!(" {what}"),
+        Some(Value::Service) => " NAME",
+    };
+    format!("{short}--{}{value}", flag.long)
+}
+
+/// Two columns, the second one wrapped.
+fn columns(out: &mut String, lines: &[(String, &str)]) {
+    let left = lines.iter().map(|(left, _)| left.len()).max().unwrap_or_default();
+    for (name, about) in lines {
+        let _ = write!(out, "  {name:left$}  ");
+        let mut at = left + 4;
+        for (i, word) in about.split(' ').enumerate() {
+            if i > 0 && at + word.len() >= WIDTH {
+                let _ = write!(out, "\n{:1$}", "", left + 4);
+                at = left + 4;
+            } else if i > 0 {
+                out.push(' ');
+            }
+            out.push_str(word);
+            at += word.len() + 1;
+        }
+        out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_says_it_all() {
+        insta::assert_snapshot!(help(None, None), @r#"
+        Controls this device: its services, its log, its power.
+
+        Usage: ensctl COMMAND [OPTION...]
+
+        Commands:
+          status                    Is the device well? What has failed, and why
+          service list              All services and how they are
+          service status NAME...    One service in full
+          service start NAME...     Start services and what they need
+          service stop NAME...      Stop services and those which require them
+          service restart NAME...   Stop and start services, and bring back those which require them
+          service logs NAME         The log of one service
+          log                       The log of the device
+          boot [FILE]               What the boot spent its time on
+          poweroff                  Stop everything and switch off
+          reboot                    Stop everything and boot again
+          halt                      Stop everything and leave the power on
+          completion bash|zsh|fish  Print a completion script for a shell
+          version                   Print the version of ensctl
+
+        Each has more to say: ensctl COMMAND --help. All know --json.
+        Colours are left out when NO_COLOR is set or the output is not a terminal.
+
+        Exit status:
+          0  all is well
+          1  what was asked about is not: failed, degraded, not ready
+          2  the command line is wrong, or no service has that name
+          3  the daemon cannot be reached
+          4  refused: not permitted, or the device is going down
+        "#);
+    }
+
+    #[test]
+    fn a_group_shows_its_commands() {
+        insta::assert_snapshot!(help(Some("service"), None), @r#"
+        Controls this device: its services, its log, its power.
+
+        Usage: ensctl COMMAND [OPTION...]
+
+        Commands:
+          service list             All services and how they are
+          service status NAME...   One service in full
+          service start NAME...    Start services and what they need
+          service stop NAME...     Stop services and those which require them
+          service restart NAME...  Stop and start services, and bring back those which require them
+          service logs NAME        The log of one service
+
+        Each has more to say: ensctl COMMAND --help. All know --json.
+        Colours are left out when NO_COLOR is set or the output is not a terminal.
+
+        Exit status:
+          0  all is well
+          1  what was asked about is not: failed, degraded, not ready
+          2  the command line is wrong, or no service has that name
+          3  the daemon cannot be reached
+          4  refused: not permitted, or the device is going down
+        "#);
+    }
+
+    #[test]
+    fn a_command_shows_its_options() {
+        let log = COMMANDS.iter().find(|command| command.words == ["log"]);
+        insta::assert_snapshot!(help(None, log), @r#"
+        The log of the device.
+
+        Usage: ensctl log [OPTION...]
+
+        Options:
+          -u, --unit NAME      Only records of this service
+          -f, --follow         Go on with new records as they come (starts with the last 10)
+          -n, --lines N        Only the last N records
+          -p, --priority PRIO  Only this urgent or more: emerg, alert, crit, err, warning, notice, info,
+                               debug or 0-7
+          -b, --boot           Only since the device booted
+              --since TIME     Only later: `10 min ago`, `12:30`, `yesterday`, `2026-01-31`, `2026-01-31
+                               12:30:00`
+          -g, --grep TEXT      Only records whose message contains TEXT
+          -o, --output FORM    short (for people), json (an object a line), export (for
+                               systemd-journal-remote)
+              --json           Print JSON; times are nanoseconds since PID 1 began
+          -h, --help           Print this
+
+        `--json` is `-o json`. Times are in the time zone of the device.
+
+        Exit status:
+          0  all is well
+          1  what was asked about is not: failed, degraded, not ready
+          2  the command line is wrong, or no service has that name
+          3  the daemon cannot be reached
+          4  refused: not permitted, or the device is going down
+        "#);
+    }
+}

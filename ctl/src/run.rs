@@ -1,0 +1,298 @@
+//! From the command line to the exit status.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use api::export::Decoder;
+use api::journal::Query;
+use api::pid1::End;
+use api::services::{self, ServicesProxy, SystemState};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::Args;
+use crate::call::{self, PATIENCE};
+use crate::completion::script;
+use crate::fault::{Fault, NOT_WELL};
+use crate::near::hint;
+use crate::paint::{Paint, harmless};
+use crate::request::{Form, Job, Request};
+use crate::show::boot::Boot;
+use crate::show::{log, services as table, svg, system};
+use crate::time::{LOCALTIME, zone};
+
+/// Bytes read from the pipe of journal at once: what a pipe holds.
+const PIECE: usize = 64 << 10;
+
+/// Times in a row that a log that is followed is opened again after journal went away.
+const REOPENS: u32 = 20;
+
+/// Wait before it is opened again.
+const REOPEN_AFTER: Duration = Duration::from_millis(250);
+
+/// Where to write, and what can be seen there.
+#[derive(Debug)]
+pub struct Out {
+    paint: Paint,
+    errors: Paint,
+}
+
+impl Out {
+    /// Standard output and error.
+    #[must_use]
+    pub fn standard() -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let paint = |terminal| Paint { terminal, colour: terminal && !no_color };
+        let (out, errors) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        Self { paint: paint(out), errors: paint(errors) }
+    }
+
+    /// Tells what went wrong, and with which exit status.
+    #[must_use]
+    pub fn complain(&self, fault: &Fault) -> ExitCode {
+        if *fault != Fault::Enough {
+            let mut text = self.errors.word(crate::paint::Colour::Red, "ensctl:");
+            for line in fault.to_string().split('\n') {
+                text.push_str(&format!(" {}\n", harmless(line)));
+            }
+            // Nobody is left to tell when this fails.
+            let _ = io::stderr().write_all(text.as_bytes());
+        }
+        ExitCode::from(fault.code())
+    }
+
+    fn text(&self, text: &str) -> Result<(), Fault> {
+        Ok(io::stdout().write_all(text.as_bytes())?)
+    }
+
+    fn json(&self, value: &impl Serialize) -> Result<(), Fault> {
+        let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+        self.text(&(text + "\n"))
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`Fault`], in words for people.
+pub fn run(line: impl IntoIterator<Item = OsString>, out: &Out) -> Result<ExitCode, Fault> {
+    let args = Args::parse(line)?;
+    let request = Request::from_args(&args, || (Timestamp::now(), local()))?;
+    let json = args.has("json");
+    let well = match request {
+        Request::Help(text) => out.text(&text).map(|()| true),
+        Request::Version if json => {
+            out.json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })).map(|()| true)
+        }
+        Request::Version => {
+            out.text(concat!("ensctl ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| true)
+        }
+        Request::Completion(shell) => out.text(&script(shell)).map(|()| true),
+        Request::Log(query, form) => follow_log(query, form, out).map(|()| true),
+        other => runtime()?.block_on(ask(other, json, out)),
+    }?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
+}
+
+fn runtime() -> Result<Runtime, Fault> {
+    let build = Builder::new_current_thread().enable_all().build();
+    build.map_err(|e| Fault::NotWell(format!("cannot start: {e}")))
+}
+
+fn local() -> TimeZone {
+    zone(fs::read(LOCALTIME).ok().as_deref())
+}
+
+/// What needs servicemgr. Answers whether all is well.
+async fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
+    match request {
+        Request::Status { wait } => status(wait, json, out).await,
+        Request::List => {
+            let rows = call::services(true, Some(PATIENCE), async |bus| bus.list().await).await?;
+            if json { out.json(&rows) } else { out.text(&table::list(&rows, out.paint)) }?;
+            Ok(true)
+        }
+        Request::Show(names) => show(&names, json, out).await,
+        Request::Job(job, names) => work(job, &names, json, out).await,
+        Request::Boot | Request::Chart(_) => boot(&request, json, out).await,
+        Request::Down(end) => down(end, json, out).await,
+        Request::Help(_) | Request::Version | Request::Completion(_) | Request::Log(..) => Ok(true),
+    }
+}
+
+async fn status(wait: bool, json: bool, out: &Out) -> Result<bool, Fault> {
+    let system = if wait {
+        call::services(true, None, async |bus| bus.wait_settled().await).await
+    } else {
+        call::services(true, Some(PATIENCE), async |bus| bus.system().await).await
+    }?;
+    if json { out.json(&system) } else { out.text(&system::text(&system, out.paint)) }?;
+    Ok(system.state == SystemState::Ready)
+}
+
+async fn show(names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = async |bus: ServicesProxy<'static>| {
+        let mut all = Vec::new();
+        for name in names {
+            all.push(known(&bus, name, bus.status(name).await).await?);
+        }
+        Ok((all, bus.system().await?.uptime))
+    };
+    let (all, uptime) = call::services(true, Some(PATIENCE), ask).await?;
+    if json {
+        out.json(&all)?;
+    } else {
+        let texts = all.iter().map(|status| table::status(status, uptime, out.paint));
+        out.text(&texts.collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(all.iter().all(|status| table::is_well(status.row.state)))
+}
+
+/// To start or stop twice is to do it once; to restart twice is not.
+async fn work(job: Job, names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = async |bus: ServicesProxy<'static>| {
+        for name in names {
+            let answer = match job {
+                Job::Start => bus.start(name).await,
+                Job::Stop => bus.stop(name).await,
+                Job::Restart => bus.restart(name).await,
+            };
+            known(&bus, name, answer).await?;
+        }
+        let mut rows = Vec::new();
+        for name in names.iter().filter(|_| json) {
+            rows.push(bus.status(name).await?.row);
+        }
+        Ok(rows)
+    };
+    let rows = call::services(job != Job::Restart, None, ask).await?;
+    if json {
+        out.json(&rows)?;
+    }
+    Ok(true)
+}
+
+/// An unknown name gets the one that was probably meant.
+async fn known<T>(
+    bus: &ServicesProxy<'static>,
+    name: &str,
+    answer: Result<T, services::Error>,
+) -> Result<T, services::Error> {
+    let Err(services::Error::NoSuchService(_)) = answer else { return answer };
+    let rows = bus.list().await?;
+    let hint = hint(name, rows.iter().map(|row| row.name.as_str()));
+    let list = if hint.is_empty() { "; `ensctl service list` shows all" } else { "" };
+    Err(services::Error::NoSuchService(format!("no service is called `{name}`{hint}{list}")))
+}
+
+async fn boot(request: &Request, json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask =
+        async |bus: ServicesProxy<'static>| Ok(Boot::new(bus.system().await?, bus.boot().await?));
+    let boot = call::services(true, Some(PATIENCE), ask).await?;
+    match request {
+        Request::Chart(None) => out.text(&svg::draw(&boot))?,
+        Request::Chart(Some(path)) => fs::write(path, svg::draw(&boot)).map_err(|e| {
+            Fault::NotWell(format!("cannot write {path}: {e}; /tmp is a good place"))
+        })?,
+        _ if json => out.json(&boot.json())?,
+        _ => out.text(&boot.text(out.paint))?,
+    }
+    Ok(true)
+}
+
+async fn down(end: End, json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = async |bus: ServicesProxy<'static>| match end {
+        End::PowerOff => bus.power_off().await,
+        End::Reboot => bus.reboot().await,
+        End::Halt => bus.halt().await,
+    };
+    call::services(true, Some(PATIENCE), ask).await?;
+    if json {
+        let word = match end {
+            End::PowerOff => "poweroff",
+            End::Reboot => "reboot",
+            End::Halt => "halt",
+        };
+        out.json(&serde_json::json!({ "asked": word }))?;
+    }
+    Ok(true)
+}
+
+/// Prints records until there are no more. A log that is followed goes on after journal was
+/// replaced, right after the last record seen.
+fn follow_log(mut query: Query, form: Form, out: &Out) -> Result<(), Fault> {
+    let mut printer = Printer { form, zone: local(), paint: out.paint, last: None, tries: 0 };
+    loop {
+        // The runtime ends with the call: reading a pipe needs none.
+        let pipe = runtime()?.block_on(call::read(query.clone()));
+        let end = match pipe {
+            Ok(pipe) => printer.print(File::from(pipe)),
+            Err(Fault::Unreachable(_)) if printer.tries > 0 && printer.tries < REOPENS => Ok(()),
+            Err(fault) => Err(fault),
+        };
+        if !query.follow || end.is_err() {
+            return end;
+        }
+        printer.tries += 1;
+        if printer.tries > REOPENS {
+            return Err(Fault::Unreachable("journal ends again and again: see `dmesg`".to_owned()));
+        }
+        if let Some(cursor) = &printer.last {
+            query.cursor = Some(cursor.clone());
+            query.lines = None;
+        }
+        std::thread::park_timeout(REOPEN_AFTER);
+    }
+}
+
+struct Printer {
+    form: Form,
+    zone: TimeZone,
+    paint: Paint,
+    /// The cursor of the last record.
+    last: Option<String>,
+    /// Times the pipe was opened since the last record.
+    tries: u32,
+}
+
+impl Printer {
+    fn print(&mut self, mut pipe: File) -> Result<(), Fault> {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut decoder = Decoder::default();
+        let mut bytes = vec![0; PIECE];
+        loop {
+            let length = match pipe.read(&mut bytes) {
+                Ok(length) => length,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(Fault::NotWell(format!("cannot read the log: {e}"))),
+            };
+            if length == 0 {
+                break;
+            }
+            decoder.push(bytes.get(..length).unwrap_or_default());
+            while let Some(record) = decoder.take().map_err(broken)? {
+                match self.form {
+                    Form::Short => log::short(&record, &self.zone, self.paint, &mut out)?,
+                    Form::Json => log::json(&record, &mut out)?,
+                    Form::Export => out.write_all(record.raw)?,
+                }
+                self.last = record.cursor().map(str::to_owned).or(self.last.take());
+                self.tries = 0;
+            }
+            out.flush()?;
+        }
+        match decoder.rest() {
+            0 => Ok(()),
+            n => Err(Fault::NotWell(format!("the log was cut off within a record ({n} bytes)"))),
+        }
+    }
+}
+
+fn broken(fault: api::export::Fault) -> Fault {
+    Fault::NotWell(format!("journal sent something that is not a record: {fault}"))
+}

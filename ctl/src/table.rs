@@ -1,0 +1,237 @@
+//! Every command and option, once. Parser, help and completion are driven by this table.
+
+/// A command.
+#[derive(Debug)]
+pub struct Command {
+    /// Its words: one, or two for those of a group.
+    pub words: &'static [&'static str],
+    /// One line for the list of commands.
+    pub about: &'static str,
+    /// What comes after its words.
+    pub operand: Operand,
+    /// Its own options; [`COMMON`] come on top.
+    pub flags: &'static [&'static [Flag]],
+    /// More for `--help`.
+    pub notes: &'static str,
+}
+
+/// An option.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// One letter, if it has one.
+    pub short: Option<char>,
+    /// Its name, which is also what the parser calls it.
+    pub long: &'static str,
+    /// What follows it, if anything does.
+    pub value: Option<Value>,
+    /// One line for `--help`.
+    pub about: &'static str,
+}
+
+/// What follows an option.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Any text, called this in the help.
+    Text(&'static str),
+    /// The name of a service.
+    Service,
+    /// One of these words.
+    OneOf(&'static str, &'static [&'static str]),
+}
+
+/// What follows the words of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operand {
+    /// Nothing.
+    None,
+    /// The name of one service.
+    Service,
+    /// Names of services, at least one.
+    Services,
+    /// The name of a file, or nothing.
+    File,
+    /// One of these words.
+    OneOf(&'static str, &'static [&'static str]),
+}
+
+/// Priorities of log records, most urgent first; the place is the number.
+pub const PRIORITIES: &[&str] =
+    &["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+
+/// Options of every command.
+pub const COMMON: &[Flag] = &[
+    flag(None, "json", "Print JSON; times are nanoseconds since PID 1 began"),
+    flag(Some('h'), "help", "Print this"),
+];
+
+const LOG: &[Flag] = &[
+    flag(Some('f'), "follow", "Go on with new records as they come (starts with the last 10)"),
+    with(Some('n'), "lines", Value::Text("N"), "Only the last N records"),
+    with(
+        Some('p'),
+        "priority",
+        Value::OneOf("PRIO", PRIORITIES),
+        "Only this urgent or more: emerg, alert, crit, err, warning, notice, info, debug or 0-7",
+    ),
+    flag(Some('b'), "boot", "Only since the device booted"),
+    with(
+        None,
+        "since",
+        Value::Text("TIME"),
+        "Only later: `10 min ago`, `12:30`, `yesterday`, `2026-01-31`, `2026-01-31 12:30:00`",
+    ),
+    with(Some('g'), "grep", Value::Text("TEXT"), "Only records whose message contains TEXT"),
+    with(
+        Some('o'),
+        "output",
+        Value::OneOf("FORM", &["short", "json", "export"]),
+        "short (for people), json (an object a line), export (for systemd-journal-remote)",
+    ),
+];
+
+const UNIT: &[Flag] = &[with(Some('u'), "unit", Value::Service, "Only records of this service")];
+
+/// All commands, in the order of the help.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        words: &["status"],
+        about: "Is the device well? What has failed, and why",
+        operand: Operand::None,
+        flags: &[&[flag(None, "wait", "Wait until every enabled service is ready or has failed")]],
+        notes: "Exit status 0 when the device is ready, 1 when it is starting, degraded or going down.",
+    },
+    command(&["service", "list"], "All services and how they are", Operand::None, ""),
+    command(
+        &["service", "status"],
+        "One service in full",
+        Operand::Services,
+        "Exit status 0 when every one is ready (or done), else 1.",
+    ),
+    command(
+        &["service", "start"],
+        "Start services and what they need",
+        Operand::Services,
+        "Answers when they are ready or have failed.",
+    ),
+    command(
+        &["service", "stop"],
+        "Stop services and those which require them",
+        Operand::Services,
+        "Answers when their processes are gone.",
+    ),
+    command(
+        &["service", "restart"],
+        "Stop and start services, and bring back those which require them",
+        Operand::Services,
+        "Answers when they are ready or have failed.",
+    ),
+    Command {
+        words: &["service", "logs"],
+        about: "The log of one service",
+        operand: Operand::Service,
+        flags: &[LOG],
+        notes: "The same as `ensctl log -u NAME`.",
+    },
+    Command {
+        words: &["log"],
+        about: "The log of the device",
+        operand: Operand::None,
+        flags: &[UNIT, LOG],
+        notes: "`--json` is `-o json`. Times are in the time zone of the device.",
+    },
+    Command {
+        words: &["boot"],
+        about: "What the boot spent its time on",
+        operand: Operand::File,
+        flags: &[&[flag(None, "svg", "Draw a chart, into FILE or to standard output")]],
+        notes: "First the chain of services that took longest one after the other, then all of them.",
+    },
+    command(
+        &["poweroff"],
+        "Stop everything and switch off",
+        Operand::None,
+        "Answers when the stop has begun.",
+    ),
+    command(
+        &["reboot"],
+        "Stop everything and boot again",
+        Operand::None,
+        "Answers when the stop has begun.",
+    ),
+    command(
+        &["halt"],
+        "Stop everything and leave the power on",
+        Operand::None,
+        "Answers when the stop has begun.",
+    ),
+    command(
+        &["completion"],
+        "Print a completion script for a shell",
+        Operand::OneOf("SHELL", &["bash", "zsh", "fish"]),
+        "bash: source <(ensctl completion bash)\nzsh:  source <(ensctl completion zsh)\nfish: ensctl completion fish | source",
+    ),
+    command(&["version"], "Print the version of ensctl", Operand::None, ""),
+];
+
+impl Command {
+    /// Its words with blanks between.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.words.join(" ")
+    }
+
+    /// All its options, its own first.
+    pub fn options(&self) -> impl Iterator<Item = &'static Flag> + use<> {
+        self.flags.iter().copied().flatten().chain(COMMON)
+    }
+}
+
+impl Operand {
+    /// As it stands in a usage line, with a blank before it.
+    #[must_use]
+    pub fn usage(self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Service => " NAME".to_owned(),
+            Self::Services => " NAME...".to_owned(),
+            Self::File => " [FILE]".to_owned(),
+            Self::OneOf(_, words) => format!(" {}", words.join("|")),
+        }
+    }
+}
+
+const fn command(
+    words: &'static [&'static str],
+    about: &'static str,
+    operand: Operand,
+    notes: &'static str,
+) -> Command {
+    Command { words, about, operand, flags: &[], notes }
+}
+
+const fn flag(short: Option<char>, long: &'static str, about: &'static str) -> Flag {
+    Flag { short, long, value: None, about }
+}
+
+const fn with(short: Option<char>, long: &'static str, value: Value, about: &'static str) -> Flag {
+    Flag { short, long, value: Some(value), about }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_command_has_the_same_option_twice() {
+        for command in COMMANDS {
+            let mut longs: Vec<_> = command.options().map(|flag| flag.long).collect();
+            let mut shorts: Vec<_> = command.options().filter_map(|flag| flag.short).collect();
+            let before = (longs.len(), shorts.len());
+            longs.sort_unstable();
+            longs.dedup();
+            shorts.sort_unstable();
+            shorts.dedup();
+            assert_eq!(before, (longs.len(), shorts.len()), "{}", command.name());
+        }
+    }
+}
