@@ -1,0 +1,370 @@
+//! A black-box test of a device, as data, and the rule that decides whether a step passed.
+//!
+//! ```text
+//! step ─► runner does it ─► Outcome ─► judge ─► ok, keep `save` ─► next step
+//!            ▲                           └─ not as expected ─► `until` over? ─► failed, with a diff
+//!            └──────────────────────────────────── no, once more ┘
+//! ```
+//!
+//! The container and the machine runner do the same cases; this file knows neither.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::device::File;
+use crate::word::Word;
+
+/// Time a step may take when it does not say.
+pub const STEP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most times a step may be repeated by `times`.
+pub const MAX_TIMES: u32 = 10_000;
+
+/// Values kept by `save`, by name.
+pub type Vars = BTreeMap<String, String>;
+
+/// One test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// The name of its folder.
+    pub name: String,
+    /// What is true when it passes.
+    pub about: String,
+    /// The device as written: a name, or a path in the caller's terms.
+    pub device: String,
+    /// Where it runs; not empty.
+    pub on: Vec<Ring>,
+    /// Files added to the device.
+    pub files: Vec<File>,
+    /// In order; not empty.
+    pub steps: Vec<Step>,
+}
+
+/// Where a case runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ring {
+    /// In namespaces on the host's kernel.
+    Container,
+    /// In a machine with its own kernel.
+    Machine,
+}
+
+impl Word for Ring {
+    const WHAT: &'static str = "place for a case";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("container", Self::Container), ("machine", Self::Machine)];
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What is done.
+    pub act: Act,
+    /// How many times in a row; each must be as expected.
+    pub times: u32,
+    /// Longest time for each.
+    pub timeout: Duration,
+    /// Repeat until it is as expected, or this long.
+    pub until: Option<Duration>,
+    /// What must come of it.
+    pub expect: Expect,
+    /// Keep standard output under this name (see [`kept`]).
+    pub save: Option<String>,
+    /// Line in `case.toml`, from 1.
+    pub line: usize,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// A command on the device; not empty.
+    Run(Vec<String>),
+    /// Something from outside.
+    Host(Host),
+}
+
+/// What is done to a device from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// `SIGKILL` to servicemgr.
+    KillServicemgr,
+    /// The power goes, and comes back.
+    PowerCut,
+    /// An ordered reboot.
+    Reboot,
+}
+
+impl Word for Host {
+    const WHAT: &'static str = "action of the host";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("kill-servicemgr", Self::KillServicemgr),
+        ("power-cut", Self::PowerCut),
+        ("reboot", Self::Reboot),
+    ];
+}
+
+impl Host {
+    /// Whether it takes a machine.
+    #[must_use]
+    pub fn needs_machine(self) -> bool {
+        matches!(self, Self::PowerCut | Self::Reboot)
+    }
+}
+
+/// What must come of a step. Texts may hold `{NAME}` of saved values.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Expect {
+    /// Exit status.
+    pub exit: i32,
+    /// All of standard output.
+    pub stdout: Option<String>,
+    /// All of standard error.
+    pub stderr: Option<String>,
+    /// Parts of standard output.
+    pub stdout_has: Vec<String>,
+    /// Not in standard output.
+    pub stdout_lacks: Vec<String>,
+    /// Parts of standard error.
+    pub stderr_has: Vec<String>,
+    /// Pointer into standard output as JSON, and the value there.
+    pub json: Vec<(String, serde_json::Value)>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// With this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It was still running when its time was over.
+    TimedOut,
+}
+
+/// What came of a step. For an act of the host: whether it worked, and why not on `stderr`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub ended: Ended,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// `text` with every `{NAME}` of a saved value replaced; other braces stay.
+#[must_use]
+pub fn fill(text: &str, vars: &Vars) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let known = after.split_once('}').and_then(|(name, tail)| Some((vars.get(name)?, tail)));
+        if let Some((value, tail)) = known {
+            out.push_str(value);
+            rest = tail;
+        } else {
+            out.push('{');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The words to run, with saved values filled in.
+#[must_use]
+pub fn command(argv: &[String], vars: &Vars) -> Vec<String> {
+    argv.iter().map(|word| fill(word, vars)).collect()
+}
+
+/// What `save` keeps: standard output without the line break at its end.
+#[must_use]
+pub fn kept(outcome: &Outcome) -> String {
+    trimmed(&outcome.stdout).to_owned()
+}
+
+/// Whether the step passed.
+///
+/// # Errors
+/// Everything that was not as expected, as text for people.
+pub fn judge(step: &Step, outcome: &Outcome, vars: &Vars) -> Result<(), String> {
+    let expect = &step.expect;
+    let mut wrong = Vec::new();
+    wrong.extend(wrong_end(expect.exit, outcome.ended));
+    let texts =
+        [("stdout", &expect.stdout, &outcome.stdout), ("stderr", &expect.stderr, &outcome.stderr)];
+    for (what, expected, got) in texts {
+        let Some(expected) = expected.as_ref().map(|text| fill(text, vars)) else { continue };
+        if trimmed(&expected) != trimmed(got) {
+            wrong.push(format!("{what} differs (- expected, + got):\n{}", diff(&expected, got)));
+        }
+    }
+    wrong.extend(lacking("stdout", &expect.stdout_has, &outcome.stdout, vars));
+    wrong.extend(lacking("stderr", &expect.stderr_has, &outcome.stderr, vars));
+    for part in expect.stdout_lacks.iter().map(|p| fill(p, vars)) {
+        if outcome.stdout.contains(&part) {
+            wrong.push(format!("stdout has {part:?}:\n{}", indented(&outcome.stdout)));
+        }
+    }
+    wrong.extend(wrong_json(&expect.json, &outcome.stdout, vars));
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    if expect.stderr.is_none() && expect.stderr_has.is_empty() && !outcome.stderr.is_empty() {
+        wrong.push(format!("stderr was:\n{}", indented(&outcome.stderr)));
+    }
+    Err(wrong.join("\n"))
+}
+
+fn wrong_end(expected: i32, ended: Ended) -> Option<String> {
+    match ended {
+        Ended::Status(status) if status == expected => None,
+        Ended::Status(status) => Some(format!("exit status {status}, expected {expected}")),
+        Ended::Signal(signal) => {
+            Some(format!("ended by signal {signal}, expected exit status {expected}"))
+        }
+        Ended::TimedOut => Some("still running when its time was over".to_owned()),
+    }
+}
+
+fn lacking(what: &str, parts: &[String], got: &str, vars: &Vars) -> Vec<String> {
+    let parts = parts.iter().map(|p| fill(p, vars)).filter(|p| !got.contains(p));
+    parts.map(|p| format!("{what} lacks {p:?}; it was:\n{}", indented(got))).collect()
+}
+
+fn wrong_json(expected: &[(String, serde_json::Value)], got: &str, vars: &Vars) -> Vec<String> {
+    if expected.is_empty() {
+        return Vec::new();
+    }
+    let document: serde_json::Value = match serde_json::from_str(got) {
+        Ok(document) => document,
+        Err(why) => return vec![format!("stdout is not JSON ({why}); it was:\n{}", indented(got))],
+    };
+    let mut wrong = Vec::new();
+    for (pointer, value) in expected {
+        let pointer = fill(pointer, vars);
+        let value = match value {
+            serde_json::Value::String(text) => serde_json::Value::String(fill(text, vars)),
+            other => other.clone(),
+        };
+        match document.pointer(&pointer) {
+            Some(found) if *found == value => {}
+            Some(found) => wrong.push(format!("{pointer} is {found}, expected {value}")),
+            None => wrong.push(format!("there is no {pointer} in:\n{}", indented(got))),
+        }
+    }
+    wrong
+}
+
+fn trimmed(text: &str) -> &str {
+    text.strip_suffix('\n').unwrap_or(text)
+}
+
+fn indented(text: &str) -> String {
+    trimmed(text).lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Lines that both begin or end with as they are, the others with `-` and `+`.
+fn diff(expected: &str, got: &str) -> String {
+    let old: Vec<&str> = trimmed(expected).lines().collect();
+    let new: Vec<&str> = trimmed(got).lines().collect();
+    let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let ends = old.iter().skip(head).rev().zip(new.iter().skip(head).rev());
+    let tail = ends.take_while(|(a, b)| a == b).count();
+    let middle = |lines: &[&str], sign: char| -> Vec<String> {
+        let changed = lines.iter().take(lines.len() - tail).skip(head);
+        changed.map(|line| format!("  {sign} {line}")).collect()
+    };
+    let same = |line: &&str| format!("    {line}");
+    let mut out: Vec<String> = old.iter().take(head).map(same).collect();
+    out.extend(middle(&old, '-'));
+    out.extend(middle(&new, '+'));
+    out.extend(old.iter().skip(old.len() - tail).map(same));
+    out.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(expect: Expect) -> Step {
+        Step {
+            act: Act::Run(vec!["true".into()]),
+            times: 1,
+            timeout: STEP_TIMEOUT,
+            until: None,
+            expect,
+            save: None,
+            line: 1,
+        }
+    }
+
+    fn out(stdout: &str) -> Outcome {
+        Outcome { ended: Ended::Status(0), stdout: stdout.into(), stderr: String::new() }
+    }
+
+    #[test]
+    fn a_saved_value_is_compared_with_a_later_one() {
+        let vars = Vars::from([("pids".to_owned(), kept(&out("web 12\ndb 13\n")))]);
+        let same = step(Expect { stdout: Some("{pids}".into()), ..Expect::default() });
+        assert_eq!(judge(&same, &out("web 12\ndb 13\n"), &vars), Ok(()));
+        let why = judge(&same, &out("web 12\ndb 99\n"), &vars).unwrap_err();
+        insta::assert_snapshot!(why, @"
+        stdout differs (- expected, + got):
+            web 12
+          - db 13
+          + db 99
+        ");
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let expect = Expect {
+            exit: 3,
+            stdout_has: vec!["ready".into()],
+            stdout_lacks: vec!["failed".into()],
+            ..Expect::default()
+        };
+        let mut outcome = out("web failed\n");
+        outcome.stderr = "no such service\n".into();
+        let why = judge(&step(expect), &outcome, &Vars::new()).unwrap_err();
+        insta::assert_snapshot!(why, @r#"
+        exit status 0, expected 3
+        stdout lacks "ready"; it was:
+            web failed
+        stdout has "failed":
+            web failed
+        stderr was:
+            no such service
+        "#);
+    }
+
+    #[test]
+    fn values_in_json_are_found_by_pointer() {
+        let expect = |is: serde_json::Value| {
+            step(Expect { json: vec![("/services/0/name".into(), is)], ..Expect::default() })
+        };
+        let got = out(r#"{"services":[{"name":"web"}]}"#);
+        assert_eq!(judge(&expect("web".into()), &got, &Vars::new()), Ok(()));
+        let why = judge(&expect(1.into()), &got, &Vars::new()).unwrap_err();
+        assert_eq!(why, r#"/services/0/name is "web", expected 1"#);
+        assert!(judge(&expect("web".into()), &out("{}"), &Vars::new()).is_err());
+        assert!(judge(&expect("web".into()), &out("oops"), &Vars::new()).is_err());
+    }
+
+    #[test]
+    fn only_saved_names_are_filled_in() {
+        let vars = Vars::from([("a".to_owned(), "1".to_owned())]);
+        assert_eq!(fill("{a}{b}{a {{a}} {", &vars), "1{b}{a {1} {");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn judging_never_panics_and_a_text_is_as_itself(text in ".*", other in ".*") {
+            let same = step(Expect { stdout: Some(text.clone()), ..Expect::default() });
+            proptest::prop_assert_eq!(judge(&same, &out(&text), &Vars::new()), Ok(()));
+            let _ = judge(&same, &out(&other), &Vars::new());
+        }
+    }
+}
