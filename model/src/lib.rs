@@ -7,10 +7,15 @@
 //! Nothing here reads a file, a clock or the kernel, so every rule is tested with plain strings.
 //! The device links only what it needs: TOML and its diagnostics are behind the feature `text`.
 
+pub mod bootctl;
+#[cfg(feature = "text")]
+pub mod case;
 pub mod device;
 pub mod name;
 pub mod plan;
 pub mod service;
+#[cfg(feature = "text")]
+pub mod text;
 pub mod word;
 
 pub use device::Device;

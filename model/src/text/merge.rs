@@ -1,0 +1,235 @@
+//! Layers of a device, merged type by type. Every value keeps the place that wrote it.
+//!
+//! ```text
+//! depth 2   base            merged first
+//! depth 1   screen  wifi    siblings: what both set must be the same ...
+//! depth 0   phone           ... unless the nearer layer settles it
+//! ```
+//!
+//! Single values: the nearer layer wins. Lists: the union, far layers first. Tables in lists: by
+//! their key. `[services] disable` takes away what farther layers enable. A file's depth is its
+//! longest way from the device, so a layer that two siblings share lies below both.
+
+use std::collections::BTreeMap;
+
+use super::decode::{At, Choice};
+use super::raw;
+use super::report::{Place, Problem};
+
+/// Merging of one layer into another.
+#[derive(Debug, Default)]
+pub(crate) struct Merging {
+    /// Whether both lie at the same depth.
+    siblings: bool,
+    /// Values that siblings set differently, by key, until a nearer layer sets them.
+    conflicts: BTreeMap<String, (Place, Place)>,
+}
+
+/// Values that merge.
+trait Merge: Sized {
+    /// `over` is the nearer layer, or the later sibling.
+    fn merge(&mut self, over: Self, key: &str, m: &mut Merging);
+}
+
+/// Items of a list that are one thing when their names are the same.
+trait Item: PartialEq {
+    fn name(&self) -> &str;
+}
+
+/// Merges layers with their depths; the device itself has depth 0.
+///
+/// # Errors
+/// One problem for each key that siblings set differently.
+pub(crate) fn merge(layers: Vec<(usize, raw::Device)>) -> (raw::Device, Vec<Problem>) {
+    let mut by_depth: BTreeMap<usize, Vec<raw::Device>> = BTreeMap::new();
+    for (depth, layer) in layers {
+        by_depth.entry(depth).or_default().push(layer);
+    }
+    let mut merged = raw::Device::default();
+    let mut m = Merging::default();
+    for (_, siblings) in by_depth.into_iter().rev() {
+        let mut among = Merging { siblings: true, ..Merging::default() };
+        let mut group = raw::Device::default();
+        for layer in siblings {
+            group.merge(layer, "", &mut among);
+        }
+        merged.merge(group, "", &mut m);
+        m.conflicts.extend(among.conflicts);
+    }
+    let problems = m.conflicts.into_iter().map(|(key, (one, other))| {
+        Problem::new(other, format!("two inherited layers set `{key}` differently"))
+            .label("one value here")
+            .also(one, "another here")
+            .help(format!("set `{key}` in the device itself, or in one layer only"))
+    });
+    (merged, problems.collect())
+}
+
+impl Merging {
+    fn conflict(&mut self, key: String, one: &Place, other: &Place) {
+        self.conflicts.entry(key).or_insert_with(|| (one.clone(), other.clone()));
+    }
+
+    fn settle(&mut self, key: &str) {
+        if !self.siblings {
+            self.conflicts.remove(key);
+        }
+    }
+}
+
+impl<T: PartialEq> Merge for Option<At<T>> {
+    fn merge(&mut self, over: Self, key: &str, m: &mut Merging) {
+        let Some(over) = over else { return };
+        match self {
+            Some(one) if m.siblings && *one != over => {
+                m.conflict(key.to_owned(), &one.place, &over.place);
+            }
+            _ => {
+                m.settle(key);
+                *self = Some(over);
+            }
+        }
+    }
+}
+
+impl<T: Item> Merge for Option<Vec<At<T>>> {
+    fn merge(&mut self, over: Self, key: &str, m: &mut Merging) {
+        let Some(over) = over else { return };
+        let list = self.get_or_insert_default();
+        let far = list.len();
+        for item in over {
+            let path = format!("{key}.{}", item.name());
+            // Only with what was there before: duplicates within one layer are for the check.
+            let same = list.iter_mut().take(far).find(|one| one.name() == item.name());
+            match same {
+                Some(one) if m.siblings && *one != item => {
+                    m.conflict(path, &one.place, &item.place);
+                }
+                Some(one) => {
+                    m.settle(&path);
+                    *one = item;
+                }
+                None => list.push(item),
+            }
+        }
+    }
+}
+
+impl Item for String {
+    fn name(&self) -> &str {
+        self
+    }
+}
+
+impl<T: crate::word::Word> Item for Choice<T> {
+    fn name(&self) -> &str {
+        self.0.word()
+    }
+}
+
+impl Item for raw::File {
+    fn name(&self) -> &str {
+        self.path.as_ref().map_or("", |p| p.as_str())
+    }
+}
+
+impl Item for raw::User {
+    fn name(&self) -> &str {
+        self.name.as_ref().map_or("", |n| n.as_str())
+    }
+}
+
+/// Merges tables field by field; a field left out does not compile.
+macro_rules! by_field {
+    ($($table:ident { $($field:ident),* })*) => { $(
+        impl Merge for raw::$table {
+            fn merge(&mut self, over: Self, key: &str, m: &mut Merging) {
+                let Self { $($field),* } = over;
+                $( self.$field.merge($field, &join(key, stringify!($field)), m); )*
+            }
+        }
+
+        impl Merge for Option<raw::$table> {
+            fn merge(&mut self, over: Self, key: &str, m: &mut Merging) {
+                let Some(over) = over else { return };
+                self.get_or_insert_default().merge(over, key, m);
+            }
+        }
+    )* };
+}
+
+by_field! {
+    Packages { suite, mirror, install }
+    Storage { boot, root, state, compression }
+    Screen { width, height, density, shape }
+    InputKinds { kinds }
+    Debug { agent, console }
+    Device {
+        version, inherit, os_version, release, target, form_factor, hostname, locale, timezone,
+        kernel, packages, services, file, user, storage, screen, input, debug
+    }
+}
+
+fn join(table: &str, field: &str) -> String {
+    let field = field.replace('_', "-");
+    if table.is_empty() { field } else { format!("{table}.{field}") }
+}
+
+/// The package and the path say the same thing: the nearer layer's word counts, whichever it is.
+impl Merge for Option<raw::Kernel> {
+    fn merge(&mut self, over: Self, key: &str, m: &mut Merging) {
+        let Some(over) = over else { return };
+        let one = self.get_or_insert_default();
+        let source =
+            |k: &raw::Kernel| k.package.as_ref().or(k.path.as_ref()).map(|s| s.place.clone());
+        if let Some(place) = source(&over) {
+            let key = format!("{key}.package");
+            match source(one) {
+                Some(other) if m.siblings => {
+                    if one.package.is_some() != over.package.is_some() {
+                        m.conflict(key, &other, &place);
+                    }
+                }
+                _ => {
+                    m.settle(&key);
+                    m.settle("kernel.path");
+                    one.package = None;
+                    one.path = None;
+                }
+            }
+        }
+        let raw::Kernel { package, path, modules, cmdline } = over;
+        one.package.merge(package, &join(key, "package"), m);
+        one.path.merge(path, &join(key, "path"), m);
+        one.modules.merge(modules, &join(key, "modules"), m);
+        one.cmdline.merge(cmdline, &join(key, "cmdline"), m);
+    }
+}
+
+/// `disable` takes away from farther layers; siblings must not contradict each other.
+impl Merge for Option<raw::Services> {
+    fn merge(&mut self, over: Self, key: &str, m: &mut Merging) {
+        let Some(over) = over else { return };
+        let one = self.get_or_insert_default();
+        let raw::Services { enable, disable } = over;
+        against(&mut one.enable, disable.as_deref().unwrap_or_default(), key, m);
+        against(&mut one.disable, enable.as_deref().unwrap_or_default(), key, m);
+        one.enable.merge(enable, key, m);
+        one.disable.merge(disable, key, m);
+    }
+}
+
+/// Takes from `list` what a nearer layer wants otherwise; a sibling that does is a conflict.
+fn against(list: &mut Option<Vec<At<String>>>, other: &[At<String>], key: &str, m: &mut Merging) {
+    let Some(list) = list else { return };
+    for name in other {
+        let path = format!("{key}.{}", name.value);
+        match list.iter().find(|n| *n == name) {
+            Some(one) if m.siblings => m.conflict(path, &one.place, &name.place),
+            _ => m.settle(&path),
+        }
+    }
+    if !m.siblings {
+        list.retain(|n| !other.contains(n));
+    }
+}

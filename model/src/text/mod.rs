@@ -1,0 +1,159 @@
+//! Our TOML: read, checked, and explained when it is wrong.
+//!
+//! ```text
+//! text ─ decode ─► raw (places kept) ─ merge ─► raw ─ check ─► Device, Service, Case ─ link ─► Plan
+//!          │                            │                │                               │
+//!          └──────── Problem ───────────┴────────────────┴────────► Report ◄─────────────┘
+//! ```
+//!
+//! Invariant: arbitrary text never panics; it gives a value or a [`Report`] that is not empty.
+//! Files come from the caller's [`Source`]; nothing here touches a disk.
+
+mod case;
+mod check;
+mod decode;
+mod device;
+mod load;
+mod merge;
+mod near;
+mod path;
+pub(crate) mod raw;
+mod report;
+mod service;
+mod template;
+mod value;
+
+pub use device::{AGENT, CONSOLE};
+pub use load::{Loaded, LoadedCase, MAX_FILE, MAX_LAYERS, Source, load_case, load_device};
+pub use report::{Finding, Report, Severity};
+pub use template::{template_case, template_device, template_service};
+
+pub(crate) use load::Names;
+
+use load::{Loader, Services};
+use path::{file_name, parent, stem};
+use report::{Place, Problem};
+
+use crate::service::Service;
+
+/// The kinds of TOML that Ensemble reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `configs/devices/NAME.toml`
+    Device,
+    /// `configs/services/NAME.toml`
+    Service,
+    /// `FOLDER/case.toml`
+    Case,
+}
+
+/// Reads one service; `path` gives it its name. Names it mentions are not looked up.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_service(path: &str, text: &str) -> Result<Service, Report> {
+    let mut loader = Loader::new(&Nowhere);
+    let written = read_service(&mut loader, path, text.to_owned());
+    match (written, loader.failed()) {
+        (Some(written), None) => Ok(written.service),
+        (_, failed) => Err(failed.unwrap_or_else(|| loader.report())),
+    }
+}
+
+/// Checks any of our files, with all it refers to. The report holds errors and warnings, or
+/// nothing.
+#[must_use]
+pub fn check_file(source: &dyn Source, file: &str) -> (Option<Kind>, Report) {
+    let text = match source.read(file) {
+        Ok(text) if text.len() <= MAX_FILE => text,
+        Ok(_) => return (None, alone(file, "larger than a megabyte: not one of our files")),
+        Err(why) => return (None, alone(file, format!("can't be read: {why}"))),
+    };
+    match recognise(file, &text) {
+        Some(Kind::Device) => {
+            let loaded = load_device(source, file);
+            (Some(Kind::Device), loaded.map_or_else(|report| report, |l| l.warnings))
+        }
+        Some(Kind::Case) => {
+            let loaded = load_case(source, file);
+            (Some(Kind::Case), loaded.map_or_else(|report| report, |l| l.loaded.warnings))
+        }
+        Some(Kind::Service) => (Some(Kind::Service), check_service(source, file, text)),
+        None => {
+            let mut loader = Loader::new(source);
+            let at = Place::new(loader.add(file, text), 0..0);
+            let problem = Problem::new(at, "this is neither a device, a service nor a case");
+            loader.check.add(problem.help(
+                "devices have `version` and lie in devices/, services have `exec`, cases are \
+                 called case.toml",
+            ));
+            (None, loader.report())
+        }
+    }
+}
+
+/// What a file is: by its name, its directory, or its keys.
+#[must_use]
+pub fn recognise(file: &str, text: &str) -> Option<Kind> {
+    match (file_name(file), file_name(parent(file))) {
+        ("case.toml", _) => return Some(Kind::Case),
+        (_, "devices") => return Some(Kind::Device),
+        (_, "services") => return Some(Kind::Service),
+        _ => {}
+    }
+    let (table, _) = toml::de::DeTable::parse_recoverable(text);
+    let has = |keys: &[&str]| keys.iter().any(|key| table.get_ref().contains_key(*key));
+    if has(&["step"]) {
+        Some(Kind::Case)
+    } else if has(&["exec"]) {
+        Some(Kind::Service)
+    } else {
+        has(&["version", "inherit", "target", "form-factor", "hostname", "kernel", "packages"])
+            .then_some(Kind::Device)
+    }
+}
+
+fn read_service(loader: &mut Loader<'_>, path: &str, text: String) -> Option<service::Written> {
+    let file = loader.add(path, text);
+    let raw = loader.decode::<raw::Service>(file);
+    let name = service::name_of(path, &Place::new(file, 0..0), &mut loader.check);
+    Some(service::check(name?, &raw?, &mut loader.check))
+}
+
+/// A service with those beside it that it names.
+fn check_service(source: &dyn Source, path: &str, text: String) -> Report {
+    let mut loader = Loader::new(source);
+    let Some(written) = read_service(&mut loader, path, text) else { return loader.report() };
+    let mut directories = vec![parent(path).to_owned()];
+    directories.extend(source.library().map(|l| path::join(&l, "services")));
+    let edges = written.edges.clone();
+    let mut services = Services::new(&mut loader, directories);
+    services.take(written);
+    services.gather(edges);
+    let _ = services.link("", &[], &Place::new(0, 0..0));
+    loader.report()
+}
+
+fn alone(path: &str, message: impl Into<String>) -> Report {
+    let mut loader = Loader::new(&Nowhere);
+    let at = Place::new(loader.add(path, String::new()), 0..0);
+    loader.check.add(Problem::new(at, message));
+    loader.report()
+}
+
+/// A source without files.
+struct Nowhere;
+
+impl Source for Nowhere {
+    fn read(&self, _: &str) -> std::io::Result<String> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, _: &str) -> std::io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn is_file(&self, _: &str) -> bool {
+        false
+    }
+}

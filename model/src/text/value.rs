@@ -1,0 +1,463 @@
+//! The values of our TOML that have a shape of their own: sizes, times, names, paths.
+//!
+//! Each function takes what was written and gives what was meant, or says what is wrong with it and
+//! what to write instead.
+
+use std::time::Duration;
+
+use crate::Name;
+
+/// Longest time anybody may ask for: a week.
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Largest side of a screen in pixels (the kernel's DRM takes no more).
+pub(crate) const MAX_SCREEN: u32 = 16384;
+
+/// Longest path of a file in an image, in bytes (the kernel's limit).
+pub(crate) const MAX_PATH: usize = 4095;
+
+/// Longest path of a UNIX socket, in bytes (the kernel's limit).
+pub(crate) const MAX_SOCKET_PATH: usize = 107;
+
+/// Largest user number: 65534 is `nobody`, 65535 means "no change" to old interfaces.
+pub(crate) const MAX_UID: u32 = 65533;
+
+/// Why a value is refused, and what to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bad {
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+pub(crate) type Checked<T> = Result<T, Bad>;
+
+fn bad<T>(message: impl Into<String>, help: impl Into<String>) -> Checked<T> {
+    Err(Bad { message: message.into(), help: Some(help.into()) })
+}
+
+/// `64K`, `64M`, `2G`, or plain bytes.
+pub(crate) fn size(text: &str) -> Checked<u64> {
+    const HELP: &str = "a size is a number with K, M or G, like \"64M\"";
+    let (digits, unit) = split_unit(text);
+    let shift = match unit {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return bad(format!("`{text}` is not a size"), HELP),
+    };
+    let Ok(number) = digits.parse::<u64>() else {
+        return bad(format!("`{text}` is not a size"), HELP);
+    };
+    match number.checked_mul(1_u64 << shift).filter(|bytes| i64::try_from(*bytes).is_ok()) {
+        Some(bytes) => Ok(bytes),
+        None => bad(format!("`{text}` is larger than any memory or disk"), HELP),
+    }
+}
+
+/// A [`size`] as people write it.
+pub(crate) fn size_text(bytes: u64) -> String {
+    let units = [(30, "G"), (20, "M"), (10, "K")];
+    let fits = |shift: &u32| bytes != 0 && bytes.trailing_zeros() >= *shift;
+    match units.iter().find(|(shift, _)| fits(shift)) {
+        Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
+        None => bytes.to_string(),
+    }
+}
+
+/// `500ms`, `10s`, `2min`, `1h`.
+pub(crate) fn duration(text: &str) -> Checked<Duration> {
+    const HELP: &str = "a time is a number with ms, s, min or h, like \"500ms\" or \"10s\"";
+    let (digits, unit) = split_unit(text);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return bad(format!("`{text}` is not a time"), HELP),
+    };
+    let Ok(number) = digits.parse::<u64>() else {
+        return bad(format!("`{text}` is not a time"), HELP);
+    };
+    let time = number.checked_mul(millis).map(Duration::from_millis);
+    match time.filter(|t| *t <= MAX_DURATION) {
+        Some(time) => Ok(time),
+        None => bad(format!("`{text}` is too long"), "the longest time is a week (168h)"),
+    }
+}
+
+/// A [`duration`] that is not zero.
+pub(crate) fn timeout(text: &str) -> Checked<Duration> {
+    match duration(text)? {
+        Duration::ZERO => bad("a limit of no time at all", "leave the key out for the default"),
+        time => Ok(time),
+    }
+}
+
+/// `50%` of one CPU.
+pub(crate) fn percent(text: &str) -> Checked<u32> {
+    let number = text.strip_suffix('%').and_then(|n| n.parse().ok());
+    match number.filter(|n| (1..=100_000).contains(n)) {
+        Some(number) => Ok(number),
+        None => bad(
+            format!("`{text}` is not a share of CPU time"),
+            "percent of one CPU, like \"50%\"; two whole CPUs are \"200%\"",
+        ),
+    }
+}
+
+/// `0644`: permission bits in octal.
+pub(crate) fn mode(text: &str) -> Checked<u32> {
+    let shaped = (3..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    match u32::from_str_radix(text, 8).ok().filter(|m| shaped && *m <= 0o7777) {
+        Some(mode) => Ok(mode),
+        None => bad(format!("`{text}` is not a file mode"), "three or four octal digits: \"0644\""),
+    }
+}
+
+/// A host name after RFC 1123, as short as the kernel wants it.
+pub(crate) fn hostname(text: &str) -> Checked<String> {
+    const MAX: usize = 64;
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && l.bytes().all(legal)
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+    };
+    if text.len() <= MAX && text.split('.').all(label) {
+        return Ok(text.to_owned());
+    }
+    bad(
+        format!("`{text}` is not a host name"),
+        "letters, digits and `-` (not first or last), at most 63 a label and 64 in all",
+    )
+}
+
+/// `ll_CC.UTF-8` or `C.UTF-8`.
+pub(crate) fn locale(text: &str) -> Checked<String> {
+    let shaped = |s: &str| {
+        let (language, country) = s.split_once('_')?;
+        let lower = language.bytes().all(|b| b.is_ascii_lowercase());
+        let upper = country.bytes().all(|b| b.is_ascii_uppercase());
+        ((2..=3).contains(&language.len()) && lower && country.len() == 2 && upper).then_some(())
+    };
+    let ok = text == "C.UTF-8" || text.strip_suffix(".UTF-8").and_then(shaped).is_some();
+    if ok {
+        return Ok(text.to_owned());
+    }
+    bad(format!("`{text}` is not a locale"), "write it like \"en_GB.UTF-8\", or \"C.UTF-8\"")
+}
+
+/// `Area/City` or `UTC`.
+pub(crate) fn timezone(text: &str) -> Checked<String> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-');
+    let part = |p: &str| p.starts_with(|c: char| c.is_ascii_alphabetic()) && p.bytes().all(legal);
+    let parts: Vec<&str> = text.split('/').collect();
+    if text == "UTC" || ((2..=3).contains(&parts.len()) && parts.iter().all(|p| part(p))) {
+        return Ok(text.to_owned());
+    }
+    bad(format!("`{text}` is not a time zone"), "write it like \"Europe/Berlin\", or \"UTC\"")
+}
+
+/// A path in an image: absolute, in its shortest form.
+pub(crate) fn image_path(text: &str) -> Checked<String> {
+    let wrong = |why: &str| {
+        bad(
+            format!("`{text}` is not a path in the image: {why}"),
+            "an absolute path like \"/etc/motd\"",
+        )
+    };
+    let Some(rest) = text.strip_prefix('/') else { return wrong("it does not begin with `/`") };
+    if text.len() > MAX_PATH || rest.split('/').any(|part| part.len() > 255) {
+        return wrong("it is too long");
+    }
+    if text.chars().any(char::is_control) {
+        return wrong("it has a control character");
+    }
+    match rest.split('/').find(|part| matches!(*part, "" | "." | "..")) {
+        Some(".." | ".") => wrong("it has `.` or `..`"),
+        Some(_) => wrong("it ends in `/` or has `//`"),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// A path of a UNIX socket.
+pub(crate) fn socket_path(text: &str) -> Checked<String> {
+    if text.len() > MAX_SOCKET_PATH {
+        return bad(
+            format!("the path of the socket has {} bytes", text.len()),
+            format!("the kernel takes at most {MAX_SOCKET_PATH}"),
+        );
+    }
+    image_path(text)
+}
+
+/// A login name, as Debian's tools take it.
+pub(crate) fn user_name(text: &str) -> Checked<String> {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+    let first = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    if first && text.len() <= 32 && text.bytes().all(legal) {
+        return Ok(text.to_owned());
+    }
+    bad(format!("`{text}` is not a user name"), "a-z, 0-9, `_` and `-`, at most 32, a letter first")
+}
+
+/// A number of a user or a group that is not root's.
+pub(crate) fn uid(number: i64) -> Checked<u32> {
+    match u32::try_from(number).ok().filter(|n| (1..=MAX_UID).contains(n)) {
+        Some(uid) => Ok(uid),
+        None => {
+            bad(format!("{number} is not a free user number"), "1 to 65533; people's begin at 1000")
+        }
+    }
+}
+
+/// The owner of a file: root may be one.
+pub(crate) fn owner(number: i64) -> Checked<u32> {
+    if number == 0 { Ok(0) } else { uid(number) }
+}
+
+/// A name of a service.
+pub(crate) fn service_name(text: &str) -> Checked<Name> {
+    Name::try_from(text)
+        .or_else(|why| bad(format!("`{text}` is not the name of a service"), why.to_string()))
+}
+
+/// A name of a Debian package.
+pub(crate) fn package(text: &str) -> Checked<String> {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+.-".contains(&b);
+    let first = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if first && (2..=128).contains(&text.len()) && text.bytes().all(legal) {
+        return Ok(text.to_owned());
+    }
+    bad(
+        format!("`{text}` is not the name of a Debian package"),
+        "a-z, 0-9, `+`, `.` and `-`; versions are in the lock file",
+    )
+}
+
+/// A Debian suite.
+pub(crate) fn suite(text: &str) -> Checked<String> {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if (1..=64).contains(&text.len()) && text.bytes().all(legal) {
+        return Ok(text.to_owned());
+    }
+    bad(format!("`{text}` is not a Debian suite"), "a code name like \"trixie\"")
+}
+
+/// Where packages come from.
+pub(crate) fn mirror(text: &str) -> Checked<String> {
+    let schemes = ["https://", "http://", "file:/"];
+    let known = schemes.iter().any(|s| text.len() > s.len() && text.starts_with(s));
+    if known && text.len() <= 1024 && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    bad(format!("`{text}` is not a mirror"), "a URL: https://, http:// or file:/")
+}
+
+/// A name of a kernel module.
+pub(crate) fn module(text: &str) -> Checked<String> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    if (1..=64).contains(&text.len()) && text.bytes().all(legal) {
+        return Ok(text.to_owned());
+    }
+    bad(format!("`{text}` is not the name of a module"), "its name without path and `.ko`")
+}
+
+/// One word of the kernel's command line.
+pub(crate) fn cmdline_word(text: &str) -> Checked<String> {
+    if (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    bad(
+        format!("`{text}` is not one word of a command line"),
+        "one item a word: [\"quiet\", \"loglevel=3\"]",
+    )
+}
+
+/// A version of a device.
+pub(crate) fn version(text: &str) -> Checked<String> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"+.~-_".contains(&b);
+    if (1..=crate::device::MAX_VERSION).contains(&text.len()) && text.bytes().all(legal) {
+        return Ok(text.to_owned());
+    }
+    bad(format!("`{text}` is not a version"), "at most 32 letters, digits and `+.~-_`")
+}
+
+/// One line for people.
+pub(crate) fn about(text: &str) -> Checked<String> {
+    if text.chars().count() <= 200 && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    bad("`about` is one line of at most 200 characters", "put more into a comment")
+}
+
+/// An argument or a value that goes through `execve`.
+pub(crate) fn argument(text: &str) -> Checked<String> {
+    if text.contains('\0') {
+        return bad("a program can't be given a NUL character", "leave out `\\u0000`");
+    }
+    Ok(text.to_owned())
+}
+
+/// A name of an environment variable that the service manager does not set itself.
+pub(crate) fn variable(text: &str) -> Checked<String> {
+    const OURS: [&str; 7] = [
+        "NOTIFY_SOCKET",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "LISTEN_FDNAMES",
+        "WATCHDOG_USEC",
+        "WATCHDOG_PID",
+        "ENSEMBLE_SERVICE",
+    ];
+    if OURS.contains(&text) {
+        return bad(format!("`{text}` is set by the service manager"), "leave it out");
+    }
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if first && text.bytes().all(legal) {
+        return Ok(text.to_owned());
+    }
+    bad(
+        format!("`{text}` is not the name of a variable"),
+        "letters, digits and `_`, no digit first",
+    )
+}
+
+/// Every capability of Linux 6.12, without `CAP_`.
+pub(crate) const CAPABILITIES: [&str; 41] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+];
+
+/// A capability in the kernel's spelling without `CAP_`.
+pub(crate) fn capability(text: &str) -> Checked<String> {
+    if CAPABILITIES.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let plain = text.to_ascii_uppercase();
+    let plain = plain.strip_prefix("CAP_").unwrap_or(&plain);
+    Err(Bad {
+        message: format!("no capability is called `{text}`"),
+        help: Some(
+            super::near::did_you_mean(plain, CAPABILITIES)
+                .unwrap_or_else(|| "see capabilities(7); write them without `CAP_`".to_owned()),
+        ),
+    })
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text.split_at(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_have_units() {
+        assert_eq!(size("64M"), Ok(64 << 20));
+        assert_eq!(size_text(64 << 20), "64M");
+        assert_eq!(size_text(4097), "4097");
+        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "M", "64 M", "64MB", "-1", "99999999999999999999", "17179869184G"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "5", "1.5s", "5 s", "169h", "-1s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn host_names_follow_rfc_1123() {
+        for right in ["a", "tv", "3com", "living-room.example"] {
+            assert!(hostname(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "-a", "a-", "a_b", "a..b", "ä", &"a".repeat(64)] {
+            assert!(hostname(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn places_and_languages_have_a_shape() {
+        for right in ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+3"] {
+            assert!(timezone(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "Berlin", "Europe/", "../etc/passwd", "Europe/../x", "/Europe/Berlin"] {
+            assert!(timezone(wrong).is_err(), "{wrong}");
+        }
+        for right in ["C.UTF-8", "de_DE.UTF-8", "fil_PH.UTF-8"] {
+            assert!(locale(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "de", "de_DE", "DE_de.UTF-8", "de_DE.UTF8", "_DE.UTF-8"] {
+            assert!(locale(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn paths_in_an_image_are_absolute_and_plain() {
+        assert!(image_path("/etc/motd").is_ok());
+        for wrong in ["", "/", "etc", "/etc/", "/etc//x", "/etc/../x", "/./x", "/a\nb"] {
+            assert!(image_path(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn modes_are_octal_text() {
+        assert_eq!(mode("0644"), Ok(0o644));
+        assert_eq!(mode("4755"), Ok(0o4755));
+        for wrong in ["", "0", "rw-r--r--", "0888", "17777", "+644"] {
+            assert!(mode(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_capability_of_the_kernel_is_known_once() {
+        let all: std::collections::BTreeSet<_> = CAPABILITIES.iter().collect();
+        assert_eq!(all.len(), 41);
+        let Err(why) = capability("cap_net_admn") else { panic!("it has a typo") };
+        assert_eq!(why.help.as_deref(), Some("did you mean `NET_ADMIN`?"));
+    }
+}
