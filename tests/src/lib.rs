@@ -1,1 +1,3 @@
-//! Black-box cases (`cases/`) and the rules of the house (`tests/house.rs`).
+//! Black-box cases (`cases/`), the rules of the house (`tests/house.rs`) and the programs of the benchmarks (`src/bin`).
+
+pub mod graph;

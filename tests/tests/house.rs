@@ -95,7 +95,11 @@ fn unsafe_is_only_in_sys() {
         for file in rust_files(&root().join(name)) {
             let text = fs::read_to_string(&file).expect("readable");
             // The lints deny `unsafe`; what is left to forbid is the exemption.
-            assert!(!text.contains(concat!("unsafe", "_code")), "{} exempts itself", file.display());
+            assert!(
+                !text.contains(concat!("unsafe", "_code")),
+                "{} exempts itself",
+                file.display()
+            );
         }
     }
 }
