@@ -8,19 +8,22 @@
 //! From the host's configuration only what says how to reach the network is kept (`Acquire::http`,
 //! proxies, certificates). Never touches `/var/lib/apt`, never runs a hook, never installs.
 
+mod run;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
+use self::run::{Outcome, errors, has_no, reason, run};
 use super::cache::{Cache, make_directory, write_whole};
 use super::index::List;
 use super::lock::{Locked, hex};
 use super::sources::{Mirror, mirrors, mirrors_of};
-use super::{Archive, Progress, Request};
+use super::{Archive, Request};
+use crate::progress::Progress;
 
 /// apt's program for single files.
 pub const HELPER: &str = "/usr/lib/apt/apt-helper";
@@ -30,9 +33,6 @@ const BATCH: usize = 200;
 
 /// The largest `Packages` list read: Debian's main has 57 MB in 2026.
 const MAX_LIST: u64 = 512 << 20;
-
-/// Most of apt's messages kept for an error.
-const MAX_MESSAGES: usize = 64 << 10;
 
 /// How the host reaches the network: options of its configuration that are kept.
 const KEPT_OPTIONS: &[&str] = &[
@@ -307,88 +307,6 @@ impl Suite {
     }
 }
 
-enum Outcome {
-    Done,
-    Failed(String),
-}
-
-/// Runs a program of apt, showing how far it is.
-fn run(
-    mut command: Command,
-    name: &str,
-    total: Option<u64>,
-    step: &str,
-    progress: &dyn Progress,
-) -> Result<Outcome> {
-    let mut child = command.spawn().with_context(|| {
-        format!("running {name}: packages are fetched by Debian's apt: install the package `apt`")
-    })?;
-    progress.begin(step, total.or(Some(100)));
-    let errors =
-        child.stderr.take().map(|stderr| std::thread::spawn(move || read_messages(stderr)));
-    let mut messages = String::new();
-    for line in child
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|out| BufReader::new(out).lines())
-        .map_while(Result::ok)
-    {
-        if let Some(percent) = percent(&line) {
-            progress.advance(total.unwrap_or(100).saturating_mul(percent) / 100);
-        } else if messages.len() < MAX_MESSAGES && line.starts_with(['E', 'W', ' ']) {
-            messages.push_str(&line);
-            messages.push('\n');
-        }
-    }
-    let status = child.wait().with_context(|| format!("waiting for {name}"))?;
-    progress.end();
-    let errors = errors.and_then(|thread| thread.join().ok()).unwrap_or_default();
-    messages.push_str(&errors);
-    // apt-get warns, and ends well, when it goes on with old lists because it cannot fetch new ones.
-    let stale = messages.contains("Some index files failed to download");
-    Ok(if status.success() && !stale { Outcome::Done } else { Outcome::Failed(messages) })
-}
-
-fn read_messages(from: impl Read) -> String {
-    let mut text = Vec::new();
-    let limit = u64::try_from(MAX_MESSAGES).unwrap_or(u64::MAX);
-    let mut from = from;
-    // A message lost is a message less; the exit status says whether it went well.
-    let _ = from.by_ref().take(limit).read_to_end(&mut text);
-    let _ = std::io::copy(&mut from, &mut std::io::sink());
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-/// `dlstatus:ITEM:PERCENT:TEXT`, whole percents.
-fn percent(line: &str) -> Option<u64> {
-    let percent = line.strip_prefix("dlstatus:")?.split(':').nth(1)?;
-    percent.split('.').next()?.parse().ok()
-}
-
-/// Whether apt says that the mirror does not have this suite.
-fn has_no(messages: &str, suite: &str) -> bool {
-    let what = format!(" {suite} Release'");
-    messages.lines().any(|l| l.contains(&what) && l.contains("does not have a Release file"))
-}
-
-/// The lines of apt's messages that are errors, in one line.
-fn errors(messages: &str) -> String {
-    let mut lines: Vec<&str> = messages.lines().filter_map(|l| l.strip_prefix("E: ")).collect();
-    if lines.is_empty() {
-        lines = messages.lines().filter_map(|l| l.strip_prefix("W: ")).collect();
-    }
-    if lines.is_empty() { "apt failed and did not say why".to_owned() } else { lines.join("; ") }
-}
-
-/// What apt says about this file, else about anything.
-fn reason(messages: &str, filename: &str) -> String {
-    let about = messages.lines().find(|l| l.starts_with("E: ") && l.contains(filename));
-    about
-        .and_then(|l| l.split_once(filename))
-        .map_or_else(|| errors(messages), |(_, why)| why.trim().to_owned())
-}
-
 fn is_complete(path: &Path, package: &Locked) -> bool {
     fs::metadata(path).is_ok_and(|m| m.len() == package.size)
 }
@@ -435,32 +353,4 @@ fn host_options() -> String {
     let kept =
         text.lines().filter(|line| KEPT_OPTIONS.iter().any(|option| line.starts_with(option)));
     kept.map(|line| format!("{line}\n")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{errors, has_no, percent, reason};
-
-    #[test]
-    fn progress_is_read_from_the_status_lines() {
-        assert_eq!(percent("dlstatus:8:90.3178:Retrieving file 8 of 11"), Some(90));
-        assert_eq!(percent("Get:7 http://mirror.example/debian trixie InRelease"), None);
-    }
-
-    #[test]
-    fn a_suite_that_the_mirror_lacks_is_recognised() {
-        let said = "E: The repository 'http://m.example/debian forky-updates Release' does not have a Release file.\n";
-        assert!(has_no(said, "forky-updates"));
-        assert!(!has_no(said, "forky"));
-    }
-
-    #[test]
-    fn the_reason_is_the_one_of_the_file() {
-        let said = "\
-E: Failed to fetch http://m.example/pool/a.deb  404  Not Found [IP: 203.0.113.80 80]
-E: Failed to fetch http://m.example/pool/b.deb  Could not resolve 'm.example'
-E: Download Failed";
-        assert_eq!(reason(said, "pool/b.deb"), "Could not resolve 'm.example'");
-        assert_eq!(errors("nothing"), "apt failed and did not say why");
-    }
 }

@@ -10,11 +10,21 @@
 //! script ever runs: [`root`] does what they would.
 
 pub mod apt;
+pub mod assemble;
 pub mod cache;
 pub mod closure;
+pub mod compression;
+pub mod deb;
+pub mod entries;
+#[cfg(test)]
+mod fixture;
 pub mod index;
+pub mod kernel;
 pub mod lock;
+pub mod modinfo;
+pub mod obtain;
 pub mod relation;
+pub mod resolve;
 mod similar;
 pub mod sources;
 pub mod version;
@@ -55,21 +65,4 @@ pub struct Request {
     pub packages: Vec<String>,
     /// URL of the mirror; the host's own when absent.
     pub mirror: Option<String>,
-}
-
-/// Who is told how far long work is. One step at a time.
-pub trait Progress: Sync {
-    /// A step begins; `total` is its size (bytes, or 100 for percents), if known.
-    fn begin(&self, step: &str, total: Option<u64>);
-    /// So much of the step is done.
-    fn advance(&self, done: u64);
-    /// The step is over, well or not.
-    fn end(&self);
-}
-
-/// Nobody.
-impl Progress for () {
-    fn begin(&self, _step: &str, _total: Option<u64>) {}
-    fn advance(&self, _done: u64) {}
-    fn end(&self) {}
 }
