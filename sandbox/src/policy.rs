@@ -1,0 +1,234 @@
+//! From what a service is to how its process is made. Pure: no file is read here.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fmt;
+
+use model::Name;
+use model::service::{Output, Service};
+use sys::passwd::Users;
+use sys::spawn::{Ids, Launch, Limit, Resource};
+
+use crate::capability;
+
+/// Where programs are looked for by those who look.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
+
+/// Files a service may have open unless it raises that itself: more breaks `select(2)`.
+const OPEN_FILES: u64 = 1024;
+
+/// What does not depend on the service.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Path for `$NOTIFY_SOCKET`.
+    pub notify: String,
+    /// How far a process may raise its limit of open files here.
+    pub open_files: u64,
+    /// Services need their OOM score set back: the servicemgr's is not the usual one.
+    pub oom_score: bool,
+}
+
+/// Why a service can't be started, whatever happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// No such user.
+    User(String),
+    /// No such capability.
+    Capability(String),
+    /// There is no program.
+    NoProgram,
+    /// A zero byte, which no system call takes.
+    ZeroByte(String),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(name) => write!(f, "user {name}: not in /etc/passwd: add it to [[user]]"),
+            Self::Capability(name) => write!(f, "capability {name}: the kernel has none"),
+            Self::NoProgram => f.write_str("exec is empty: name a program"),
+            Self::ZeroByte(text) => write!(f, "{text:?}: contains a zero byte"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// How the process of `service` is made. `fds` names the descriptors 3 and up.
+///
+/// # Errors
+/// [`Refused`] when the service asks for something that does not exist.
+pub fn launch(
+    service: &Service,
+    users: &Users,
+    host: &Host,
+    fds: &[&Name],
+) -> Result<Launch, Refused> {
+    let user = match &service.user {
+        Some(name) => Some(users.find(name).ok_or_else(|| Refused::User(name.clone()))?),
+        None => None,
+    };
+    let mut environment = BTreeMap::from([
+        ("PATH", PATH.to_owned()),
+        ("NOTIFY_SOCKET", host.notify.clone()),
+        ("ENSEMBLE_SERVICE", service.name.to_string()),
+    ]);
+    if service.output == Output::Console {
+        environment.insert("TERM", "linux".to_owned());
+    }
+    if let Some(user) = &user {
+        environment.extend([
+            ("USER", user.name.clone()),
+            ("LOGNAME", user.name.clone()),
+            ("HOME", user.home.clone()),
+            ("SHELL", user.shell.clone()),
+        ]);
+    }
+    for (name, value) in &service.environment {
+        environment.insert(name, value.clone());
+    }
+    if !fds.is_empty() {
+        let names: Vec<&str> = fds.iter().map(|n| n.as_str()).collect();
+        environment.insert("LISTEN_FDS", fds.len().to_string());
+        environment.insert("LISTEN_FDNAMES", names.join(":"));
+    }
+    let variables = environment.iter().map(|(name, value)| format!("{name}={value}"));
+    let root = user.as_ref().is_none_or(|u| u.uid == 0);
+    Ok(Launch {
+        program: c(service.exec.first().ok_or(Refused::NoProgram)?)?,
+        arguments: service.exec.iter().map(|a| c(a)).collect::<Result<_, _>>()?,
+        environment: variables.map(|v| c(&v)).collect::<Result<_, _>>()?,
+        directory: c(service.directory.as_deref().unwrap_or("/"))?,
+        limits: limits(service, host),
+        ids: user.map(|u| Ids { uid: u.uid, gid: u.gid, groups: u.groups }),
+        capabilities: capabilities(service, root)?,
+        no_new_privileges: service.sandbox.no_new_privileges,
+        terminal: service.output == Output::Console,
+        oom_score: host.oom_score.then(|| c"0".to_owned()),
+    })
+}
+
+fn limits(service: &Service, host: &Host) -> Vec<Limit> {
+    let files = match service.limits.open_files {
+        Some(files) => (files, files),
+        None => (OPEN_FILES.min(host.open_files), host.open_files),
+    };
+    let mut all = vec![Limit { what: Resource::OpenFiles, soft: files.0, hard: files.1 }];
+    all.extend(service.limits.core.map(|b| Limit { what: Resource::Core, soft: b, hard: b }));
+    all
+}
+
+/// The mask to keep. Another user without a list needs none: leaving root drops all.
+fn capabilities(service: &Service, root: bool) -> Result<Option<u64>, Refused> {
+    let Some(names) = &service.sandbox.capabilities else { return Ok(None) };
+    let mut mask = 0;
+    for name in names {
+        mask |= capability::bit(name).ok_or_else(|| Refused::Capability(name.clone()))?;
+    }
+    Ok((root || mask != 0).then_some(mask))
+}
+
+fn c(text: &str) -> Result<CString, Refused> {
+    CString::new(text).map_err(|_| Refused::ZeroByte(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::service::{Kind, Limits, Restart, Sandbox};
+
+    use super::*;
+
+    fn service() -> Service {
+        Service {
+            name: Name::try_from("web").unwrap(),
+            about: String::new(),
+            exec: vec!["/usr/bin/web".into(), "-v".into()],
+            kind: Kind::Simple,
+            requires: Vec::new(),
+            wants: Vec::new(),
+            after: Vec::new(),
+            restart: Restart::default(),
+            start_timeout: Duration::from_secs(1),
+            stop_timeout: Duration::from_secs(1),
+            user: None,
+            environment: BTreeMap::new(),
+            directory: None,
+            limits: Limits::default(),
+            sandbox: Sandbox::default(),
+            sockets: Vec::new(),
+            output: Output::Journal,
+        }
+    }
+
+    fn host() -> Host {
+        Host { notify: "/run/n".into(), open_files: 4096, oom_score: false }
+    }
+
+    fn users() -> Users {
+        Users::from_text("web:x:80:81::/srv/web:/bin/sh\n", "video:x:44:web\n")
+    }
+
+    fn environment(launch: &Launch) -> Vec<&str> {
+        launch.environment.iter().map(|v| v.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn root_gets_a_clean_environment_and_no_way_to_gain_privileges() {
+        let launch = launch(&service(), &Users::default(), &host(), &[]).unwrap();
+        assert_eq!(
+            environment(&launch),
+            [
+                "ENSEMBLE_SERVICE=web",
+                "NOTIFY_SOCKET=/run/n",
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+            ]
+        );
+        assert_eq!((launch.ids, launch.capabilities), (None, None));
+        assert!(launch.no_new_privileges);
+        let files = Limit { what: Resource::OpenFiles, soft: 1024, hard: 4096 };
+        assert_eq!(launch.limits, [files]);
+    }
+
+    #[test]
+    fn a_user_brings_its_groups_and_home_and_its_own_variables_win() {
+        let mut s = service();
+        s.user = Some("web".into());
+        s.environment.insert("HOME".into(), "/tmp".into());
+        let fd = Name::try_from("http").unwrap();
+        let launch = launch(&s, &users(), &host(), &[&fd, &fd]).unwrap();
+        assert_eq!(launch.ids, Some(Ids { uid: 80, gid: 81, groups: vec![44] }));
+        let all = environment(&launch);
+        for wanted in ["HOME=/tmp", "USER=web", "LISTEN_FDS=2", "LISTEN_FDNAMES=http:http"] {
+            assert!(all.contains(&wanted), "{wanted} in {all:?}");
+        }
+    }
+
+    #[test]
+    fn capabilities_are_a_mask_and_an_empty_list_is_none_at_all() {
+        let mut s = service();
+        s.sandbox.capabilities = Some(vec!["NET_ADMIN".into(), "CHOWN".into()]);
+        let kept = |s: &Service| launch(s, &users(), &host(), &[]).unwrap().capabilities;
+        assert_eq!(kept(&s), Some(1 << 12 | 1));
+        s.sandbox.capabilities = Some(Vec::new());
+        assert_eq!(kept(&s), Some(0));
+        s.user = Some("web".into());
+        assert_eq!(kept(&s), None);
+    }
+
+    #[test]
+    fn what_does_not_exist_is_refused_with_what_to_do() {
+        let refused = |change: fn(&mut Service)| {
+            let mut s = service();
+            change(&mut s);
+            launch(&s, &users(), &host(), &[]).unwrap_err().to_string()
+        };
+        let nobody = refused(|s| s.user = Some("nobody".into()));
+        assert_eq!(nobody, "user nobody: not in /etc/passwd: add it to [[user]]");
+        let flight = refused(|s| s.sandbox.capabilities = Some(vec!["FLY".into()]));
+        assert_eq!(flight, "capability FLY: the kernel has none");
+        assert_eq!(refused(|s| s.exec.clear()), "exec is empty: name a program");
+        assert_eq!(refused(|s| s.exec.push("a\0".into())), "\"a\\0\": contains a zero byte");
+    }
+}
