@@ -1,3 +1,7 @@
 //! Thin entry of `init`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(init::run())
+}

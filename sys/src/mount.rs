@@ -10,6 +10,9 @@ use nix::mount::{MntFlags, MsFlags};
 /// The kernel's table of mounts of this process.
 pub const TABLE: &str = "/proc/self/mountinfo";
 
+/// `ENODEV`: the kernel does not know this type of file system.
+pub const NO_SUCH_KIND: i32 = libc::ENODEV;
+
 /// How a file system is mounted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flags {

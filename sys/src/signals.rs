@@ -108,3 +108,10 @@ fn send_to(pid: Pid, signal: Sent) -> io::Result<()> {
         Err(e) => Err(e.into()),
     }
 }
+
+/// Waits for ever: for PID 1 of a machine when there is nothing left to do.
+pub fn wait_for_ever() -> ! {
+    loop {
+        nix::unistd::pause();
+    }
+}

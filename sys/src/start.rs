@@ -16,6 +16,9 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{chroot, setsid};
 
+/// `ENOEXEC`: the file is no program for this machine.
+pub const NO_PROGRAM: i32 = libc::ENOEXEC;
+
 /// Starts `program` in a session of its own with nothing but `environment`, no signal blocked and
 /// `socket` as descriptor `at`. The child must be reaped by number.
 ///
@@ -73,6 +76,15 @@ pub fn shell(program: &str, args: &[&str], root: &str, console: &str) -> io::Res
     // SAFETY: the hook only makes system calls and allocates nothing.
     unsafe { command.pre_exec(hook) };
     pid_of(&mut command)
+}
+
+/// Becomes `program`, with no arguments and the same environment. Comes back only with an error.
+///
+/// # Errors
+/// `ENOENT`, `EACCES`, `ENOEXEC`: the program.
+#[must_use]
+pub fn replace(program: &str) -> io::Error {
+    Command::new(program).exec()
 }
 
 fn reserve(socket: &OwnedFd, at: RawFd) -> io::Result<OwnedFd> {

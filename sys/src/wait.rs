@@ -5,6 +5,7 @@
 use std::io;
 
 use nix::errno::Errno;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +37,22 @@ pub enum Reaped {
 /// # Errors
 /// None known.
 pub fn reap() -> io::Result<Reaped> {
+    take(libc::WNOHANG)
+}
+
+/// Like [`reap`], waits until one ends.
+///
+/// # Errors
+/// None known.
+pub fn wait() -> io::Result<Reaped> {
+    take(0)
+}
+
+fn take(flags: libc::c_int) -> io::Result<Reaped> {
     loop {
         let mut status = 0;
         // SAFETY: `status` outlives the call.
-        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, flags) };
         let how = if libc::WIFEXITED(status) {
             How::Status(libc::WEXITSTATUS(status))
         } else {
@@ -53,4 +66,12 @@ pub fn reap() -> io::Result<Reaped> {
             Err(e) => return Err(e.into()),
         }
     }
+}
+
+/// Whether there is a child, running or ended. Reaps none.
+#[must_use]
+pub fn any_child() -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    // Any other answer, EINVAL for an unknown signal among them, is about a child.
+    waitid(Id::All, flags) != Err(Errno::ECHILD)
 }
