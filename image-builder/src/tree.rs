@@ -7,7 +7,7 @@
 //! Paths are relative, without `./` or a leading `/`; the root is "". Every parent is in the tree.
 //! Nothing here reads or writes a file except [`Content::read`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -16,6 +16,12 @@ use std::sync::Arc;
 
 /// The largest file we take into memory at once.
 pub const MAX_FILE: u64 = 4 << 30;
+
+/// The longest name of one entry, in bytes: what Linux and every file system we write can hold.
+pub const MAX_NAME: usize = 255;
+
+/// The longest target of a symbolic link, in bytes: what Linux can follow.
+pub const MAX_TARGET: usize = 4095;
 
 /// A file system.
 #[derive(Debug, Clone, Default)]
@@ -167,6 +173,9 @@ impl Tree {
         if path.contains('\0') {
             return bad("a path has no NUL");
         }
+        if path.is_empty() && !matches!(node.kind, Kind::Directory) {
+            return bad("the root is a directory");
+        }
         for (at, _) in path.match_indices('/') {
             let parent = &path[..at];
             match self.nodes.get(parent).map(|n| &n.kind) {
@@ -175,11 +184,11 @@ impl Tree {
                 Some(_) => return bad("it leads through something that is not a directory"),
             }
         }
-        let was_directory = self.is_directory(path);
-        if was_directory && !matches!(node.kind, Kind::Directory) {
-            if self.children(path).next().is_some() {
-                return bad("a directory that is not empty is there already");
-            }
+        if self.is_directory(path)
+            && !matches!(node.kind, Kind::Directory)
+            && self.children(path).next().is_some()
+        {
+            return bad("a directory that is not empty is there already");
         }
         self.nodes.insert(path.to_owned(), node);
         Ok(())
@@ -191,8 +200,11 @@ impl Tree {
         self.nodes.get(path)
     }
 
-    /// Takes the node at `path` and all below it away.
+    /// Takes the node at `path` and all below it away; the root itself stays.
     pub fn remove(&mut self, path: &str) {
+        if path.is_empty() {
+            return self.nodes.retain(|p, _| p.is_empty());
+        }
         let below = format!("{path}/");
         self.nodes.retain(|p, _| p != path && !p.starts_with(&below));
     }
@@ -229,6 +241,88 @@ impl Tree {
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
+}
+
+/// One path of a tree that was found in order, as writers want it: hard links resolved.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The full path.
+    pub path: &'a str,
+    /// Its last part.
+    pub name: &'a str,
+    /// Index of the directory it is in; the root is in itself.
+    pub parent: usize,
+    /// What it is. Another name of a file has that file's node, so this is never a
+    /// [`Kind::Hardlink`].
+    pub node: &'a Node,
+    /// Index of the first entry that is this file: its own, except for later names.
+    pub first: usize,
+    /// How many names it has.
+    pub names: u32,
+}
+
+impl Tree {
+    /// Every path, parents before children, in byte order, after checking what only the whole
+    /// tree can tell.
+    ///
+    /// # Errors
+    /// The first hard link that leads to no file, name or target that Linux cannot hold, or mode
+    /// with more than permission bits.
+    pub fn entries(&self) -> Result<Vec<Entry<'_>>, BadPath> {
+        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(self.nodes.len());
+        let mut at: HashMap<&str, usize> = HashMap::with_capacity(self.nodes.len());
+        let mut firsts: HashMap<&str, usize> = HashMap::new();
+        let mut names: HashMap<usize, u32> = HashMap::new();
+        for (i, (path, node)) in self.iter().enumerate() {
+            let bad = |why| BadPath { path: path.to_owned(), why };
+            let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let file = self.file_of(path, node).ok_or_else(|| {
+                bad("a hard link that leads to no file: put the file it names into the image")
+            })?;
+            check(name, node).map_err(bad)?;
+            let first = match file {
+                Some(file) => *firsts.entry(file).or_insert(i),
+                None => i,
+            };
+            *names.entry(first).or_insert(0) += 1;
+            let node = file.and_then(|f| self.get(f)).unwrap_or(node);
+            let parent = at.get(above).copied().unwrap_or(0);
+            at.insert(path, i);
+            entries.push(Entry { path, name, parent, node, first, names: 1 });
+        }
+        for entry in &mut entries {
+            entry.names = names.get(&entry.first).copied().unwrap_or(1);
+        }
+        Ok(entries)
+    }
+
+    /// The path that holds the file of this node, or that it is no file; nothing for a hard link
+    /// to anything but a file.
+    fn file_of<'a>(&'a self, path: &'a str, node: &'a Node) -> Option<Option<&'a str>> {
+        match &node.kind {
+            Kind::File(_) => Some(Some(path)),
+            Kind::Hardlink(to) => match self.get(to)?.kind {
+                Kind::File(_) => Some(Some(to)),
+                _ => None,
+            },
+            _ => Some(None),
+        }
+    }
+}
+
+fn check(name: &str, node: &Node) -> Result<(), &'static str> {
+    if name.len() > MAX_NAME {
+        return Err("a name is at most 255 bytes");
+    }
+    if node.mode > 0o7777 {
+        return Err("a mode is at most 0o7777");
+    }
+    if let Kind::Symlink(target) = &node.kind
+        && (target.is_empty() || target.len() > MAX_TARGET || target.contains('\0'))
+    {
+        return Err("a symbolic link leads to 1 to 4095 bytes without NUL");
+    }
+    Ok(())
 }
 
 fn child_start(parent: &str) -> usize {
