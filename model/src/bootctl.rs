@@ -107,7 +107,7 @@ impl Slot {
 
 /// The record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bootctl {
+pub struct BootCtl {
     /// Counts up with every write.
     pub sequence: u64,
     /// The slot to prefer.
@@ -126,19 +126,19 @@ pub struct Choice {
     /// What is in it.
     pub slot: Slot,
     /// The record to write before it boots, when a try was counted.
-    pub write: Option<Bootctl>,
+    pub write: Option<BootCtl>,
 }
 
 /// Why nothing can be booted by this record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BadBootctl {
+pub enum BadBootCtl {
     /// Neither copy is whole.
     Broken,
     /// Both slots are empty, or unconfirmed with no try left.
     NoSlot,
 }
 
-impl fmt::Display for BadBootctl {
+impl fmt::Display for BadBootCtl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Broken => {
@@ -152,9 +152,9 @@ impl fmt::Display for BadBootctl {
     }
 }
 
-impl std::error::Error for BadBootctl {}
+impl std::error::Error for BadBootCtl {}
 
-impl Bootctl {
+impl BootCtl {
     /// The record of a new device: slot A, confirmed.
     #[must_use]
     pub fn new(version: &str, root_hash: [u8; 32]) -> Self {
@@ -162,13 +162,19 @@ impl Bootctl {
         Self { sequence: 1, preferred: Id::A, a: Some(slot), b: None }
     }
 
+    /// The record of a new device without a verity tree.
+    #[must_use]
+    pub fn first(version: &str) -> Self {
+        Self::new(version, [0; 32])
+    }
+
     /// The newer whole copy.
     ///
     /// # Errors
-    /// [`BadBootctl::Broken`] when neither is whole.
-    pub fn decode(record: &[u8]) -> Result<Self, BadBootctl> {
+    /// [`BadBootCtl::Broken`] when neither is whole.
+    pub fn decode(record: &[u8]) -> Result<Self, BadBootCtl> {
         let copies = record.chunks_exact(COPY).take(2).filter_map(Self::decode_copy);
-        copies.max_by_key(|copy| copy.sequence).ok_or(BadBootctl::Broken)
+        copies.max_by_key(|copy| copy.sequence).ok_or(BadBootCtl::Broken)
     }
 
     fn decode_copy(copy: &[u8]) -> Option<Self> {
@@ -185,9 +191,9 @@ impl Bootctl {
         Some(Self { sequence, preferred, a: decode_slot(a), b: decode_slot(b) })
     }
 
-    /// One copy as bytes.
+    /// One copy as bytes, to be written at [`Self::offset`].
     #[must_use]
-    pub fn encode(&self) -> [u8; COPY] {
+    pub fn encode_copy(&self) -> [u8; COPY] {
         let mut copy = [0; COPY];
         let preferred = u8::from(self.preferred == Id::B);
         let (a, b) = (encode_slot(self.a.as_ref()), encode_slot(self.b.as_ref()));
@@ -203,8 +209,8 @@ impl Bootctl {
 
     /// The whole record of a new device: the same copy twice.
     #[must_use]
-    pub fn encode_both(&self) -> Vec<u8> {
-        self.encode().repeat(2)
+    pub fn encode(&self) -> Vec<u8> {
+        self.encode_copy().repeat(2)
     }
 
     /// Where the copy of this sequence lies: the offset of the older one before it.
@@ -216,14 +222,14 @@ impl Bootctl {
     /// What to boot, and what to write before: the preferred slot, else the other.
     ///
     /// # Errors
-    /// [`BadBootctl::NoSlot`] when neither may boot.
-    pub fn choose(&self) -> Result<Choice, BadBootctl> {
+    /// [`BadBootCtl::NoSlot`] when neither may boot.
+    pub fn choose(&self) -> Result<Choice, BadBootCtl> {
         let order = [self.preferred, self.preferred.other()];
         let found = order.into_iter().find_map(|id| {
             let slot = self.slot(id).filter(Slot::bootable)?;
             Some((id, slot))
         });
-        let (id, slot) = found.ok_or(BadBootctl::NoSlot)?;
+        let (id, slot) = found.ok_or(BadBootCtl::NoSlot)?;
         if slot.confirmed {
             return Ok(Choice { id, slot, write: None });
         }
@@ -298,15 +304,15 @@ fn crc32c(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    fn device() -> Bootctl {
-        Bootctl::new("1.0", [7; 32])
+    fn device() -> BootCtl {
+        BootCtl::new("1.0", [7; 32])
     }
 
     /// The partition after `next` was written over `record`.
-    fn written(record: &[u8], next: &Bootctl) -> Vec<u8> {
+    fn written(record: &[u8], next: &BootCtl) -> Vec<u8> {
         let mut record = record.to_vec();
         let at = usize::try_from(next.offset()).unwrap();
-        record.splice(at..at + COPY, next.encode());
+        record.splice(at..at + COPY, next.encode_copy());
         record
     }
 
@@ -318,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_new_device_boots_slot_a_and_writes_nothing() {
-        let record = Bootctl::decode(&device().encode_both()).unwrap();
+        let record = BootCtl::decode(&device().encode()).unwrap();
         let choice = record.choose().unwrap();
         assert_eq!((choice.id, choice.slot.version(), choice.write), (Id::A, "1.0", None));
     }
@@ -349,14 +355,14 @@ mod tests {
     fn a_torn_write_leaves_the_record_before_it() {
         let old = device();
         let next = old.put(Id::B, "2.0", [8; 32]);
-        let record = written(&old.encode_both(), &next);
-        assert_eq!(Bootctl::decode(&record), Ok(next));
+        let record = written(&old.encode(), &next);
+        assert_eq!(BootCtl::decode(&record), Ok(next));
         let start = usize::try_from(next.offset()).unwrap();
         for torn in [0, 9, 100, 170, COPY - 4] {
-            let mut half = old.encode_both();
+            let mut half = old.encode();
             half[start..start + torn].copy_from_slice(&record[start..start + torn]);
             half[start + torn] ^= 0xff;
-            assert_eq!(Bootctl::decode(&half), Ok(old), "torn after {torn} bytes");
+            assert_eq!(BootCtl::decode(&half), Ok(old), "torn after {torn} bytes");
         }
     }
 
@@ -366,16 +372,16 @@ mod tests {
         let two = one.put(Id::B, "2", [0; 32]);
         let three = two.confirm(Id::B).unwrap();
         assert_ne!(two.offset(), three.offset());
-        let record = written(&written(&one.encode_both(), &two), &three);
-        assert_eq!(Bootctl::decode(&record), Ok(three));
+        let record = written(&written(&one.encode(), &two), &three);
+        assert_eq!(BootCtl::decode(&record), Ok(three));
     }
 
     #[test]
     fn both_copies_broken_is_an_error_of_its_own() {
-        assert_eq!(Bootctl::decode(&[0; SIZE]), Err(BadBootctl::Broken));
-        assert_eq!(Bootctl::decode(&[]), Err(BadBootctl::Broken));
-        let empty = Bootctl { a: None, ..device() };
-        assert_eq!(empty.choose(), Err(BadBootctl::NoSlot));
+        assert_eq!(BootCtl::decode(&[0; SIZE]), Err(BadBootCtl::Broken));
+        assert_eq!(BootCtl::decode(&[]), Err(BadBootCtl::Broken));
+        let empty = BootCtl { a: None, ..device() };
+        assert_eq!(empty.choose(), Err(BadBootCtl::NoSlot));
     }
 
     #[test]
@@ -390,7 +396,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_a_record_or_an_error(bytes in proptest::collection::vec(0_u8.., 0..9000)) {
-            if let Ok(record) = Bootctl::decode(&bytes) {
+            if let Ok(record) = BootCtl::decode(&bytes) {
                 let _ = record.choose();
             }
         }
@@ -398,9 +404,9 @@ mod tests {
         #[test]
         fn one_flipped_bit_never_goes_unnoticed(at in 0..COPY, bit in 0_u32..8) {
             let record = device();
-            let mut copy = record.encode();
+            let mut copy = record.encode_copy();
             copy[at] ^= 1_u8 << bit;
-            proptest::prop_assert_eq!(Bootctl::decode(&copy), Err(BadBootctl::Broken));
+            proptest::prop_assert_eq!(BootCtl::decode(&copy), Err(BadBootCtl::Broken));
         }
     }
 }

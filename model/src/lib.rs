@@ -13,6 +13,8 @@ pub mod case;
 pub mod device;
 pub mod name;
 pub mod plan;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod service;
 #[cfg(feature = "text")]
 pub mod text;

@@ -466,6 +466,18 @@ impl<'l, 's> Services<'l, 's> {
 /// # Errors
 /// Everything that is wrong with any of its files.
 pub fn load_case(source: &dyn Source, path: &str) -> Result<LoadedCase, Report> {
+    load_case_on(source, path, None)
+}
+
+/// Like [`load_case`], on another device than the case names: a name, or an absolute path.
+///
+/// # Errors
+/// As [`load_case`].
+pub fn load_case_on(
+    source: &dyn Source,
+    path: &str,
+    device: Option<&str>,
+) -> Result<LoadedCase, Report> {
     let path = if path.ends_with(".toml") { join("", path) } else { join(path, "case.toml") };
     let folder = parent(&path);
     let mut loader = Loader::new(source);
@@ -474,7 +486,10 @@ pub fn load_case(source: &dyn Source, path: &str) -> Result<LoadedCase, Report> 
     let mut check = std::mem::take(&mut loader.check);
     let text = loader.texts.get(file).map_or("", |t| t.text.as_str());
     let name = if folder.is_empty() { "case" } else { file_name(folder) };
-    let case = case::check(name, &raw, text, loader.host(), &mut check);
+    let mut case = case::check(name, &raw, text, loader.host(), &mut check);
+    if let Some(device) = device {
+        device.clone_into(&mut case.device);
+    }
     let place = Place::new(file, 0..0);
     let directory = join(folder, "services");
     let enable = match &raw.enable {

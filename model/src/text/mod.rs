@@ -11,7 +11,7 @@
 
 mod case;
 mod check;
-mod decode;
+pub(crate) mod decode;
 mod device;
 mod load;
 mod merge;
@@ -24,7 +24,9 @@ mod template;
 mod value;
 
 pub use device::{AGENT, CONSOLE};
-pub use load::{Loaded, LoadedCase, MAX_FILE, MAX_LAYERS, Source, load_case, load_device};
+pub use load::{
+    Loaded, LoadedCase, MAX_FILE, MAX_LAYERS, Source, load_case, load_case_on, load_device,
+};
 pub use report::{Finding, Report, Severity};
 pub use template::{template_case, template_device, template_service};
 

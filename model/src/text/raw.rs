@@ -53,7 +53,7 @@ table! {
     Kernel, required [] {
         /// Debian package with the kernel.
         "package" => package: At<String>,
-        /// A kernel of your own instead: a file, from here.
+        /// A kernel of your own instead: a file, by its path from this TOML.
         "path" => path: At<String>,
         /// Modules to load early, besides those every device of the target needs.
         "modules" => modules: Vec<At<String>>,
@@ -89,7 +89,7 @@ table! {
     File, required ["path"] {
         /// Where it is on the device.
         "path" => path: At<String>,
-        /// A file to copy, from here.
+        /// A file to copy, by its path from this TOML.
         "source" => source: At<String>,
         /// Its text.
         "content" => content: At<String>,

@@ -1,0 +1,94 @@
+//! What ships in configs/ is right, and its schemas are those of this code.
+#![cfg(feature = "schema")]
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use model::text::{Source, check_file, load_device};
+
+/// The repository.
+struct Disk;
+
+const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs");
+
+impl Source for Disk {
+    fn read(&self, path: &str) -> io::Result<String> {
+        fs::read_to_string(path)
+    }
+
+    fn list(&self, directory: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        Path::new(path).is_file()
+    }
+}
+
+fn shipped(kind: &str) -> Vec<String> {
+    let directory = format!("{CONFIGS}/{kind}");
+    let mut names = Disk.list(&directory).expect("the directory ships");
+    names.retain(|name| name.ends_with(".toml"));
+    names.sort();
+    assert!(!names.is_empty());
+    names.into_iter().map(|name| format!("{directory}/{name}")).collect()
+}
+
+#[test]
+fn everything_that_ships_checks_without_a_word() {
+    for file in shipped("devices").into_iter().chain(shipped("services")) {
+        let (_, report) = check_file(&Disk, &file);
+        assert!(report.is_empty(), "{report}");
+    }
+}
+
+#[test]
+fn every_file_names_its_schema() {
+    for (kind, schema) in [("devices", "device"), ("services", "service")] {
+        for file in shipped(kind) {
+            let text = fs::read_to_string(&file).expect("it is listed");
+            let first = format!("#:schema ../schema/{schema}.json");
+            assert_eq!(text.lines().next(), Some(first.as_str()), "{file}");
+        }
+    }
+}
+
+#[test]
+fn every_device_can_run_commands_and_keeps_a_log() {
+    for file in shipped("devices") {
+        let loaded = load_device(&Disk, &file).expect("it checks");
+        let names: Vec<&str> = loaded.device.services.iter().map(|n| n.as_str()).collect();
+        for service in ["journal", "debug-agent", "console", "network"] {
+            assert!(names.contains(&service), "{file} lacks {service}");
+        }
+    }
+}
+
+#[test]
+fn the_schemas_are_fresh() {
+    for (name, text) in model::schema::all() {
+        let file = format!("{CONFIGS}/schema/{name}");
+        let shipped = fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            shipped == text,
+            "configs/schema/{name} is not what the code says: run `cargo ens check --write-schemas`"
+        );
+    }
+}
+
+#[test]
+fn a_schema_knows_the_keys_and_the_words() {
+    let all = model::schema::all();
+    let (_, text) = all.iter().find(|(name, _)| *name == "device.json").expect("it is made");
+    let schema: serde_json::Value = serde_json::from_str(text).expect("it is JSON");
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["required"], serde_json::json!(["version"]));
+    let words = &schema["properties"]["form-factor"]["enum"];
+    assert!(words.as_array().is_some_and(|w| w.contains(&"phone".into())), "{words}");
+    assert!(!text.contains("\"null\""), "TOML has no null");
+}
