@@ -4,11 +4,19 @@
 //! model::Device ──recipe──► Blueprint ──► packages, kernel ──► Tree ──► writers ──► image ──► runner
 //! ```
 
+pub mod bench;
+pub mod build;
 pub mod built;
+pub mod cli;
+pub mod doctor;
+pub mod host_files;
 pub mod packages;
+pub mod programs;
 pub mod progress;
+pub mod recipe;
 pub mod run;
 pub mod steps;
 pub mod tree;
+pub mod verify;
 pub mod workspace;
 pub mod write;

@@ -73,8 +73,15 @@ impl Inputs {
         self
     }
 
+    /// The step's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.step
+    }
+
     /// The hash of all parts.
-    fn key(&self) -> String {
+    #[must_use]
+    pub fn key(&self) -> String {
         let mut all = Sha256::new();
         all.update(self.step);
         for (label, hash) in &self.parts {
@@ -90,10 +97,8 @@ impl Inputs {
     fn reason(&self, last: Option<&BTreeMap<String, String>>) -> String {
         let Some(last) = last else { return "first time".to_owned() };
         let labels = self.parts.keys().chain(last.keys().filter(|l| !self.parts.contains_key(*l)));
-        let changed: Vec<&str> = labels
-            .filter(|l| self.parts.get(*l) != last.get(*l))
-            .map(String::as_str)
-            .collect();
+        let changed: Vec<&str> =
+            labels.filter(|l| self.parts.get(*l) != last.get(*l)).map(String::as_str).collect();
         match changed.as_slice() {
             [] => "its result was removed".to_owned(),
             [one] => format!("{one} changed"),
@@ -249,9 +254,8 @@ mod tests {
 
     fn run(steps: &Steps, inputs: &Inputs, text: &str) -> (Found, String) {
         let mut found = None;
-        let out = steps
-            .run(inputs, |f| found = Some(f.clone()), |p| Ok(fs::write(p, text)?))
-            .unwrap();
+        let out =
+            steps.run(inputs, |f| found = Some(f.clone()), |p| Ok(fs::write(p, text)?)).unwrap();
         (found.unwrap(), fs::read_to_string(out.path).unwrap())
     }
 
@@ -278,11 +282,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let steps = Steps::new(dir.path(), "phone");
         let inputs = Inputs::new("root", 1);
-        let failed = steps.run(&inputs, |_| {}, |p| {
-            fs::write(p, "half")?;
-            anyhow::bail!("disk on fire")
-        });
-        assert!(format!("{:#}", failed.unwrap_err()).contains("step `root` of phone: disk on fire"));
+        let failed = steps.run(
+            &inputs,
+            |_| {},
+            |p| {
+                fs::write(p, "half")?;
+                anyhow::bail!("disk on fire")
+            },
+        );
+        assert!(
+            format!("{:#}", failed.unwrap_err()).contains("step `root` of phone: disk on fire")
+        );
         assert_eq!(fs::read_dir(dir.path().join("root")).unwrap().count(), 0);
     }
 

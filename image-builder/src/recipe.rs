@@ -1,0 +1,195 @@
+//! What an image of a device is made of, decided without touching the world.
+//!
+//! ```text
+//! Device + Plan ──► request (packages) · programs · modules · cmdline · slot sizes
+//! packages' Tree + programs + plan + files ──root──► Tree ──split──► (root, state)
+//! ```
+//!
+//! `build` carries it out. Later wins: the device's own files replace those of packages.
+
+use anyhow::{Context, Result};
+use model::Plan;
+use model::bootctl::BootCtl;
+use model::device::{Device, File, FileContent, KernelSource, Target};
+use model::plan::PLAN_PATH;
+
+use crate::packages::Request;
+use crate::packages::kernel::Module;
+use crate::tree::{Content, Kind, Node, Tree};
+use crate::write::Time;
+
+/// The time of every file of an image: 2025-01-01. A clock that wakes up in 1970 is set to it.
+pub const TIME: Time = 1_735_689_600;
+
+/// Bytes of the partition `bootctl`: two copies of 4 KiB, on its own MiB.
+pub const BOOTCTL_SIZE: u64 = 1 << 20;
+
+/// Partitions begin and end on whole MiB.
+const MIB: u64 = 1 << 20;
+
+/// One of our programs and its place on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program {
+    /// The crate.
+    pub package: &'static str,
+    /// The file cargo makes.
+    pub binary: &'static str,
+    /// Its path in the tree.
+    pub path: &'static str,
+}
+
+/// All programs that `device` gets.
+#[must_use]
+pub fn programs(device: &Device) -> Vec<Program> {
+    const fn program(package: &'static str, binary: &'static str, path: &'static str) -> Program {
+        Program { package, binary, path }
+    }
+    let mut all = vec![
+        program("init", "init", "usr/lib/ensemble/init"),
+        program("servicemgr", "servicemgr", "usr/lib/ensemble/servicemgr"),
+        program("journal", "journal", "usr/lib/ensemble/journal"),
+        program("ctl", "ensctl", "usr/bin/ensctl"),
+    ];
+    if device.debug.agent {
+        all.push(program("debug-agent", "debug-agent", "usr/lib/ensemble/debug-agent"));
+    }
+    all
+}
+
+/// What `device` asks of Debian: its kernel too, even where a container leaves that out, so that
+/// one lock serves both.
+#[must_use]
+pub fn request(device: &Device) -> Request {
+    let mut packages = device.packages.install.clone();
+    if device.target != Target::Container
+        && let KernelSource::Package(kernel) = &device.kernel.source
+    {
+        packages.push(kernel.clone());
+    }
+    packages.sort();
+    packages.dedup();
+    Request {
+        suite: device.packages.suite.clone(),
+        architecture: architecture(device.target).to_owned(),
+        packages,
+        mirror: device.packages.mirror.clone(),
+    }
+}
+
+/// Debian's name of a target's architecture.
+#[must_use]
+pub fn architecture(target: Target) -> &'static str {
+    match target {
+        Target::QemuX86_64 | Target::Container => "amd64",
+        Target::QemuAarch64 | Target::Rpi3 | Target::Rpi4 | Target::Rpi5 => "arm64",
+    }
+}
+
+/// The kernel's command line.
+///
+/// A panic stops the machine with its message on the console (no `panic=`): a device that resets
+/// itself over and over hides why.
+#[must_use]
+pub fn cmdline(device: &Device) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    if device.screen.is_some() {
+        words.push("console=tty0");
+    }
+    words.extend(["console=ttyS0,115200", "quiet", "loglevel=4"]);
+    words.extend(device.kernel.cmdline.iter().map(String::as_str));
+    words.join(" ")
+}
+
+/// The root of `device` over the files of its packages. `programs` and `sources` are the contents
+/// of [`programs`] and of the files with a source, in their order.
+///
+/// # Errors
+/// A path cannot be where the device wants it.
+pub fn root(
+    mut tree: Tree,
+    device: &Device,
+    plan: &Plan,
+    programs: Vec<(Program, Content)>,
+    mut source: impl FnMut(&str) -> Result<Content>,
+) -> Result<Tree> {
+    for (program, content) in programs {
+        tree.insert(program.path, Node::file(0o755, content))?;
+    }
+    tree.insert(inside(PLAN_PATH), Node::file(0o644, plan.encode()))?;
+    for file in &device.files {
+        let node = node(file, &mut source)?;
+        tree.insert(inside(&file.path), node)
+            .with_context(|| format!("[[file]] of {}", device.name))?;
+    }
+    Ok(tree)
+}
+
+fn node(file: &File, source: &mut impl FnMut(&str) -> Result<Content>) -> Result<Node> {
+    let mode = u16::try_from(file.mode & 0o7777)?;
+    let node = match &file.content {
+        FileContent::Text(text) => Node::file(mode, text.as_str()),
+        FileContent::Source(path) => Node::file(mode, source(path)?),
+        FileContent::Symlink(target) => Node::symlink(target),
+        FileContent::Directory => Node::directory(mode),
+    };
+    Ok(node.owned_by(file.uid, file.gid))
+}
+
+/// An absolute path as a path of the tree.
+fn inside(path: &str) -> &str {
+    path.trim_start_matches('/')
+}
+
+/// The initramfs: stage-0, its modules in load order, and the list it reads.
+///
+/// # Errors
+/// A module's path cannot be in a tree.
+pub fn initramfs(init: Content, modules: &[Module]) -> Result<Tree> {
+    let mut tree = Tree::new();
+    for directory in ["dev", "proc", "sys", "run", "sysroot"] {
+        tree.insert(directory, Node::directory(0o755))?;
+    }
+    tree.insert("init", Node::file(0o755, init))?;
+    let mut list = String::new();
+    for module in modules {
+        tree.insert(&module.path, Node::file(0o644, module.content.clone()))?;
+        list.push_str(&format!("module {}\n", module.path));
+    }
+    tree.insert("ensemble-stage0", Node::file(0o644, list.as_str()))?;
+    Ok(tree)
+}
+
+/// Cuts what is below `/var` out of the root: it is what the state partition begins with.
+///
+/// # Errors
+/// A path cannot be moved, because the tree is not one.
+pub fn split(root: &Tree) -> Result<(Tree, Tree)> {
+    let (mut fixed, mut state) = (Tree::new(), Tree::new());
+    for (path, node) in root.iter() {
+        match path.strip_prefix("var/") {
+            Some(below) => {
+                let mut node = node.clone();
+                if let Kind::Hardlink(to) = &mut node.kind
+                    && let Some(target) = to.strip_prefix("var/")
+                {
+                    *to = target.to_owned();
+                }
+                state.insert(below, node)?;
+            }
+            None => fixed.insert(path, node.clone())?,
+        }
+    }
+    Ok((fixed, state))
+}
+
+/// Bytes of each root slot for a root file system of `len` bytes.
+#[must_use]
+pub fn slot_size(device: &Device, len: u64) -> u64 {
+    len.max(device.storage.root.unwrap_or(0)).next_multiple_of(MIB)
+}
+
+/// The content of the partition `bootctl`: slot a holds this device's version, slot b nothing.
+#[must_use]
+pub fn bootctl(device: &Device) -> Vec<u8> {
+    BootCtl::first(&device.version).encode()
+}
