@@ -88,8 +88,7 @@ impl<'a> Apt<'a> {
     /// # Errors
     /// apt is missing, or it failed; with what it said.
     pub fn update(&self, progress: &dyn Progress) -> Result<()> {
-        let keyrings = self.mirrors.iter().map(|m| &m.keyring);
-        for keyring in keyrings.filter(|k| !k.exists()) {
+        if let Some(keyring) = self.mirrors.iter().map(|m| &m.keyring).find(|k| !k.exists()) {
             bail!(
                 "checking signatures: there is no keyring {}: install the package debian-archive-keyring",
                 keyring.display()

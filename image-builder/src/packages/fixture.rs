@@ -52,7 +52,7 @@ pub(crate) fn deb(control: &str, data_name: &str, data: &[u8]) -> Vec<u8> {
     for (name, content) in
         [("debian-binary", &b"2.0\n"[..]), ("control.tar", &control), (data_name, data)]
     {
-        write!(ar, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len())
+        writeln!(ar, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, 100_644, content.len())
             .unwrap();
         ar.extend_from_slice(content);
         ar.resize(ar.len().next_multiple_of(2), b'\n');

@@ -25,6 +25,7 @@ pub mod modinfo;
 pub mod obtain;
 pub mod relation;
 pub mod resolve;
+pub mod root;
 mod similar;
 pub mod sources;
 pub mod version;

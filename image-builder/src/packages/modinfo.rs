@@ -20,7 +20,7 @@ pub fn read(elf: &[u8]) -> Option<Modinfo> {
     for entry in text.split(|byte| *byte == 0).filter_map(|entry| str::from_utf8(entry).ok()) {
         match entry.split_once('=') {
             Some(("depends", names)) => {
-                info.depends.extend(names.split(',').filter(|n| !n.is_empty()).map(name))
+                info.depends.extend(names.split(',').filter(|n| !n.is_empty()).map(name));
             }
             Some(("softdep", text)) => info.soft.extend(before(text)),
             _ => {}

@@ -84,21 +84,33 @@ pub(super) fn has_no(messages: &str, suite: &str) -> bool {
     messages.lines().any(|l| l.contains(&what) && l.contains("does not have a Release file"))
 }
 
-/// The lines of apt's messages that are errors, in one line.
+/// The first of apt's messages that is an error, and how many more there are.
 pub(super) fn errors(messages: &str) -> String {
-    let mut lines: Vec<&str> = messages.lines().filter_map(|l| l.strip_prefix("E: ")).collect();
+    let of = |kind: &str| -> Vec<String> {
+        messages.lines().filter_map(|l| l.strip_prefix(kind)).map(plain).collect()
+    };
+    let mut lines = of("E: ");
     if lines.is_empty() {
-        lines = messages.lines().filter_map(|l| l.strip_prefix("W: ")).collect();
+        lines = of("W: ");
     }
-    if lines.is_empty() { "apt failed and did not say why".to_owned() } else { lines.join("; ") }
+    lines.retain(|l| !l.starts_with("Some index files failed") && l != "Download Failed");
+    match &lines[..] {
+        [] => "apt failed and did not say why".to_owned(),
+        [only] => only.clone(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+    }
 }
 
 /// What apt says about this file, else about anything.
 pub(super) fn reason(messages: &str, filename: &str) -> String {
-    let about = messages.lines().find(|l| l.starts_with("E: ") && l.contains(filename));
-    about
-        .and_then(|l| l.split_once(filename))
-        .map_or_else(|| errors(messages), |(_, why)| why.trim().to_owned())
+    let mut lines = messages.lines().filter_map(|l| l.strip_prefix("E: ")).map(plain);
+    let about = lines.find_map(|l| Some(l.split_once(filename)?.1.trim().to_owned()));
+    about.unwrap_or_else(|| errors(messages))
+}
+
+/// A message with its URL as we write it: apt escapes what versions have.
+fn plain(line: &str) -> String {
+    line.replace("%2b", "+").replace("%7e", "~").replace("  ", " ")
 }
 
 #[cfg(test)]
@@ -122,9 +134,10 @@ mod tests {
     fn the_reason_is_the_one_of_the_file() {
         let said = "\
 E: Failed to fetch http://m.example/pool/a.deb  404  Not Found [IP: 203.0.113.80 80]
-E: Failed to fetch http://m.example/pool/b.deb  Could not resolve 'm.example'
+E: Failed to fetch http://m.example/pool/b_1%2b1.deb  Could not resolve 'm.example'
 E: Download Failed";
-        assert_eq!(reason(said, "pool/b.deb"), "Could not resolve 'm.example'");
+        assert_eq!(reason(said, "pool/b_1+1.deb"), "Could not resolve 'm.example'");
+        assert!(errors(said).ends_with("404 Not Found [IP: 203.0.113.80 80] (and 1 more)"));
         assert_eq!(errors("nothing"), "apt failed and did not say why");
     }
 }
