@@ -6,4 +6,5 @@
 //! PID 1, notify, bus, clock ──Event──► engine::step ──Action──► spawn, signal, record, answer
 //! ```
 
+pub mod daemon;
 pub mod engine;

@@ -1,3 +1,30 @@
-//! Thin entry of `servicemgr`.
+//! Thin entry of `servicemgr [PLAN [RUN [GROUPS]]]`: the arguments are for tests, which have the
+//! plan, the directory of sockets and the control groups elsewhere.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use servicemgr::daemon::{Settings, run};
+
+#[expect(clippy::print_stderr, reason = "the one place that reports why we could not run")]
+fn main() -> ExitCode {
+    let mut settings = Settings::default();
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    if let Some(plan) = arguments.next() {
+        settings.plan = plan;
+    }
+    if let Some(run) = arguments.next() {
+        settings.control = run.join("services.sock");
+        settings.notify = run.join("notify.sock");
+    }
+    if let Some(groups) = arguments.next() {
+        settings.groups = groups;
+    }
+    match run(&settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("servicemgr: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -18,3 +18,11 @@ pub fn open_files(soft: u64, hard: u64) -> io::Result<(u64, u64)> {
     }
     Ok(getrlimit(Resource::RLIMIT_NOFILE)?)
 }
+
+/// How far this process and its children may raise their limit of open files.
+///
+/// # Errors
+/// None known.
+pub fn most_open_files() -> io::Result<u64> {
+    Ok(getrlimit(Resource::RLIMIT_NOFILE)?.1)
+}

@@ -60,3 +60,13 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     }
     Ok((pty.master, pty.slave))
 }
+/// Opens a terminal for reading and writing without making it ours.
+///
+/// # Errors
+/// `ENOENT`, `ENXIO`, `ENODEV`, `EIO`: there is none.
+pub fn open(path: &std::path::Path) -> io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut how = std::fs::OpenOptions::new();
+    how.read(true).write(true).custom_flags(libc::O_NOCTTY).open(path)
+}
+

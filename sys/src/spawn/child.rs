@@ -48,9 +48,9 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
     done(Step::Session, unsafe { libc::syscall(libc::SYS_setsid) })?;
     descriptors(shared)?;
     if launch.terminal {
-        // SAFETY: integers only.
-        let taken = unsafe { libc::syscall(libc::SYS_ioctl, 0, libc::TIOCSCTTY, 0) };
-        done(Step::Terminal, taken)?;
+        // SAFETY: integers only. Without a terminal (EPERM, ENOTTY) there is no job control, and
+        // the program says so itself.
+        let _no_job_control = unsafe { libc::syscall(libc::SYS_ioctl, 0, libc::TIOCSCTTY, 1) };
     }
     oom_score(launch)?;
     // SAFETY: integers only; this call cannot fail.

@@ -41,7 +41,7 @@ pub struct Launch {
     pub capabilities: Option<u64>,
     /// No program it executes gains privileges.
     pub no_new_privileges: bool,
-    /// Standard input becomes its controlling terminal.
+    /// Standard input becomes its controlling terminal, if it is one.
     pub terminal: bool,
     /// How willingly the kernel kills it when memory is short; `None` inherits ours.
     pub oom_score: Option<CString>,
@@ -101,8 +101,6 @@ pub enum Step {
     Session,
     /// Its descriptors in their places.
     Descriptors,
-    /// The controlling terminal.
-    Terminal,
     /// `oom_score_adj`.
     OomScore,
     /// The working directory.
@@ -121,12 +119,11 @@ pub enum Step {
     Exec,
 }
 
-const STEPS: [(Step, &str); 13] = [
+const STEPS: [(Step, &str); 12] = [
     (Step::Clone, "make a process"),
     (Step::Signals, "reset the signals"),
     (Step::Session, "make a session"),
     (Step::Descriptors, "pass the descriptors"),
-    (Step::Terminal, "take the terminal"),
     (Step::OomScore, "set the OOM score"),
     (Step::Directory, "change the directory"),
     (Step::Limits, "set the limits"),

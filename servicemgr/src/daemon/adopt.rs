@@ -1,0 +1,285 @@
+//! The first moments: a fresh device, or one whose servicemgr has just died.
+//!
+//! ```text
+//! PID 1: held, state, exits, go ──► state read? ──yes──► services go on, unrecorded starts are found
+//!                                        └──no, and it is not the first──► leftovers are ended
+//! ```
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::{Path, PathBuf};
+
+use api::paths;
+use api::pid1::{End, ToPid1};
+use model::Plan;
+use sandbox::Host;
+use sys::bind;
+use sys::cgroup::Groups;
+
+use super::launcher::{Launcher, log_key, socket_key};
+use super::link::{Hello, Link};
+use super::notify::Notify;
+use super::state::{Log, Saved, Whole};
+use super::streams::Streams;
+use super::{Daemon, Part, UnixListener};
+use crate::engine::{Engine, Event, Id, JOURNAL, State};
+
+/// Permission bits of the sockets that everybody may use.
+const EVERYBODY: u32 = 0o666;
+
+/// Longest plan that is read, in bytes.
+const MAX_PLAN: u64 = 64 << 20;
+
+/// Where things are; tests have them elsewhere.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The plan.
+    pub plan: PathBuf,
+    /// Control socket.
+    pub control: PathBuf,
+    /// Readiness socket.
+    pub notify: PathBuf,
+    /// Groups of services.
+    pub groups: PathBuf,
+    /// Directory of `passwd` and `group`.
+    pub etc: PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            plan: model::plan::PLAN_PATH.into(),
+            control: paths::SERVICES_SOCKET.into(),
+            notify: paths::NOTIFY_SOCKET.into(),
+            groups: paths::SERVICES_CGROUP.into(),
+            etc: "/etc".into(),
+        }
+    }
+}
+
+/// A daemon that knows all there is to know, and the control socket.
+pub(super) fn begin(
+    settings: &Settings,
+    socket: OwnedFd,
+) -> Result<(Daemon, UnixListener), Box<dyn Error>> {
+    let mut hello = Hello::listen(&socket).map_err(|e| format!("PID 1 said nothing: {e}"))?;
+    let bytes = read_plan(&settings.plan)?;
+    let plan = Plan::decode(&bytes)?;
+    let fingerprint = crc32c::crc32c(&bytes);
+    let link = Link::new(socket)?;
+    let notify = held_or_new(&mut hello, &link, "notify", &settings.notify, bind::Kind::Datagram)?;
+    let control = held_or_new(&mut hello, &link, "control", &settings.control, bind::Kind::Stream)?;
+    let listener = StdListener::from(control);
+    listener.set_nonblocking(true)?;
+    let saved = hello.state.take().map(Saved::read).transpose()?;
+    let saved = saved.filter(|s| s.whole.plan == fingerprint);
+    let mut daemon = Daemon {
+        engine: Engine::new(&plan),
+        began: hello.began,
+        generation: hello.generation,
+        whole: Whole { plan: fingerprint, ..Whole::default() },
+        written: Whole::default(),
+        parts: plan.services.iter().map(|_| Part::default()).collect(),
+        by_pid: std::collections::HashMap::new(),
+        launcher: launcher(settings, &plan)?,
+        streams: Streams::default(),
+        link,
+        notify: Notify::new(notify)?,
+        log: Log::create()?,
+        down: None,
+        jobs: BTreeMap::new(),
+        last_job: 0,
+        settled: Vec::new(),
+        left: Vec::new(),
+        acknowledged: 0,
+        alive: std::env::var_os("ENSEMBLE_WATCHDOG").is_some(),
+        plan,
+    };
+    daemon.take_held(&mut hello);
+    daemon.go_on(saved, hello)?;
+    Ok((daemon, UnixListener::from_std(listener)?))
+}
+
+fn read_plan(path: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    let about = |e: &dyn std::fmt::Display| format!("plan {}: {e}", path.display());
+    let size = fs::metadata(path).map_err(|e| about(&e))?.len();
+    if size > MAX_PLAN {
+        return Err(about(&"too long; build the image again").into());
+    }
+    Ok(fs::read(path).map_err(|e| about(&e))?)
+}
+
+fn held_or_new(
+    hello: &mut Hello,
+    link: &Link,
+    key: &str,
+    path: &Path,
+    kind: bind::Kind,
+) -> Result<OwnedFd, Box<dyn Error>> {
+    if let Some(fd) = hello.held.remove(key) {
+        return Ok(fd);
+    }
+    let fd =
+        bind::unix(path, kind, EVERYBODY).map_err(|e| format!("socket {}: {e}", path.display()))?;
+    link.send(&ToPid1::Hold(key.to_owned()), Some(fd.as_fd()))?;
+    Ok(fd)
+}
+
+fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
+    let groups = Groups::open(&settings.groups)
+        .inspect_err(|e| log::warn!("no control groups: {e}: services run without limits"));
+    let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    Ok(Launcher {
+        host: Host {
+            notify: settings.notify.display().to_string(),
+            open_files: sys::limit::most_open_files()?,
+            oom_score: !matches!(own.trim(), "" | "0"),
+        },
+        etc: settings.etc.clone(),
+        groups: groups.ok(),
+        has_journal: plan.services.iter().any(|s| s.name.as_str() == JOURNAL),
+        null,
+        sockets: BTreeMap::new(),
+    })
+}
+
+/// Number of a way down in the state.
+pub(super) fn down_code(end: End) -> u8 {
+    match end {
+        End::PowerOff => 1,
+        End::Reboot => 2,
+        End::Halt => 3,
+    }
+}
+
+fn down(code: u8) -> End {
+    match code {
+        2 => End::Reboot,
+        3 => End::Halt,
+        _ => End::PowerOff,
+    }
+}
+
+impl Daemon {
+    fn take_held(&mut self, hello: &mut Hello) {
+        for service in &self.plan.services {
+            let name = service.name.as_str();
+            if let Some(pipe) = hello.held.remove(&log_key(name)) {
+                self.streams.insert(name, pipe);
+            }
+            for (number, socket) in service.sockets.iter().enumerate() {
+                let Some(fd) = hello.held.remove(&socket_key(&service.name, number)) else { break };
+                let open = self.launcher.sockets.entry(name.to_owned()).or_default();
+                open.push((socket.name.clone(), fd));
+            }
+        }
+    }
+
+    fn go_on(&mut self, saved: Option<Saved>, mut hello: Hello) -> Result<(), Box<dyn Error>> {
+        let exits = std::mem::take(&mut hello.exits);
+        let events = match saved {
+            Some(saved) => self.restore(saved),
+            None => self.afresh(),
+        };
+        if let Some(line) = hello.held.remove("streams") {
+            // What the last servicemgr had not sent is not known: the journal gets all again.
+            self.streams.connect(line, true)?;
+        }
+        for key in hello.held.into_keys() {
+            log::warn!("{key}: nothing in the plan uses what was held under this name");
+            self.tell(&ToPid1::Drop(key), None);
+        }
+        self.rewrite()?;
+        for event in events {
+            self.feed(event);
+        }
+        for (seq, pid, exit) in exits {
+            if seq > self.whole.seen {
+                self.exited(seq, pid, exit);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is known: whatever runs in the groups of services is nobody's.
+    fn afresh(&mut self) -> Vec<Event> {
+        let Some(groups) = &self.launcher.groups else { return Vec::new() };
+        if self.generation > 1 {
+            log::error!("the state is lost: ending what runs and starting afresh");
+        }
+        for service in &self.plan.services {
+            let name = service.name.as_str();
+            let Ok(group) = groups.get(name) else { continue };
+            if let Err(e) = group.kill() {
+                log::error!("could not end what is left of {name}: {e}");
+            }
+        }
+        Vec::new()
+    }
+
+    fn restore(&mut self, saved: Saved) -> Vec<Event> {
+        log::info!("servicemgr number {}: going on", self.generation);
+        let mut events = Vec::new();
+        let mut lives = Vec::new();
+        for (id, kept) in saved.units {
+            let Some(part) = self.parts.get_mut(id) else { continue };
+            part.told = kept.life.state;
+            part.text = kept.text;
+            part.pid = kept.pid.filter(|_| kept.life.main);
+            let recorded = part.pid;
+            if kept.life.left && !kept.life.main {
+                self.left.push(id);
+            }
+            if kept.life.main {
+                match recorded.or_else(|| self.find_unrecorded(id)) {
+                    Some(pid) => {
+                        self.by_pid.insert(pid, id);
+                        self.parts.get_mut(id).into_iter().for_each(|p| p.pid = Some(pid));
+                        events.extend(recorded.is_none().then_some(Event::Spawned(id)));
+                    }
+                    None => events.push(Event::Lost(id)),
+                }
+            }
+            // A signal that was decided may not have been sent.
+            if kept.life.state == State::Stopping {
+                self.signal(id, kept.life.killed);
+            }
+            lives.push((id, kept.life));
+        }
+        self.whole = saved.whole;
+        self.acknowledged = 0;
+        self.down = saved.whole.down.map(down);
+        let booted = saved.whole.settled.is_some();
+        self.engine.restore(lives, booted, self.down.is_some());
+        events.push(Event::Tick);
+        events
+    }
+
+    /// The process of a start that was begun and not recorded: the leader of its own session.
+    fn find_unrecorded(&self, id: Id) -> Option<i32> {
+        let service = self.plan.services.get(id)?;
+        let candidates = match self.group(id) {
+            Some(group) => group.processes().unwrap_or_default(),
+            None => named(service.name.as_str()),
+        };
+        candidates.into_iter().find(|pid| super::notify::session(*pid) == Some(*pid))
+    }
+}
+
+/// Children of PID 1 that were started as this service, where there are no groups to look into.
+fn named(service: &str) -> Vec<i32> {
+    let wanted = format!("ENSEMBLE_SERVICE={service}");
+    let parent = sys::process::parent();
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let children = children.unwrap_or_default();
+    let is_it = |pid: &i32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|b| *b == 0).any(|v| v == wanted.as_bytes())
+    };
+    children.split_whitespace().filter_map(|p| p.parse().ok()).filter(is_it).collect()
+}

@@ -1,0 +1,450 @@
+//! The loop of servicemgr: the world in as events, actions out as system calls.
+//!
+//! ```text
+//! PID 1 ─┐                                    ┌─► record in the state log (first of all)
+//! notify ┼─► Event ─► engine::step ─► Action ─┼─► processes, groups, sockets
+//! bus ───┤                                    └─► answers, PID 1
+//! clock ─┘
+//! ```
+//!
+//! It decides nothing. Invariant: what a step decided is in the state log before it is done, so a
+//! servicemgr that dies anywhere leaves nothing that the next one does not know.
+
+mod adopt;
+mod bus;
+mod launcher;
+mod link;
+mod notify;
+mod ready;
+mod state;
+mod streams;
+mod view;
+mod voice;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::error::Error;
+use std::future::pending;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use api::pid1::{Exit, ToPid1, ToServicemgr};
+use api::services::Error as Refusal;
+use model::Plan;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use crate::engine::{Action, Answer, End, Engine, Event, Id, JOURNAL, Job, Now, State};
+use bus::Request;
+use launcher::Launcher;
+use link::Link;
+use notify::{Notify, Owner};
+use state::{Keep, Log, Whole};
+use streams::Streams;
+
+pub use adopt::Settings;
+
+/// Messages taken from one source before the others are looked at.
+const TURN: usize = 64;
+
+/// How often PID 1 hears that we live, where a hardware watchdog hangs on it.
+const ALIVE_EVERY: Duration = Duration::from_secs(10);
+
+/// How often groups with processes left are looked at, beside each time a process ends.
+const LEFT_EVERY: Duration = Duration::from_millis(500);
+
+/// What the daemon knows about a service and the engine does not.
+#[derive(Debug, Default)]
+struct Part {
+    pid: Option<i32>,
+    text: String,
+    last: Option<End>,
+    /// The state that was last told to people.
+    told: State,
+}
+
+/// The daemon.
+#[derive(Debug)]
+struct Daemon {
+    plan: Plan,
+    engine: Engine,
+    began: Now,
+    generation: u32,
+    whole: Whole,
+    /// What the log shows of it.
+    written: Whole,
+    parts: Vec<Part>,
+    by_pid: HashMap<i32, Id>,
+    launcher: Launcher,
+    streams: Streams,
+    link: Link,
+    notify: Notify,
+    log: Log,
+    down: Option<api::pid1::End>,
+    jobs: BTreeMap<Job, oneshot::Sender<Result<(), Refusal>>>,
+    last_job: Job,
+    settled: Vec<oneshot::Sender<api::services::System>>,
+    /// Services whose main process ended and others did not.
+    left: Vec<Id>,
+    acknowledged: u64,
+    alive: bool,
+}
+
+/// Runs until PID 1 hangs up.
+///
+/// # Errors
+/// What keeps servicemgr from running at all: no plan, no PID 1, no runtime.
+pub fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
+    let socket = sys::inherited::take(api::pid1::FD)
+        .map_err(|e| format!("no socket of PID 1: {e}: servicemgr is started by init"))?;
+    voice::install()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(async {
+        let (mut daemon, listener) = adopt::begin(settings, socket)?;
+        let (requests, inbox) = mpsc::channel(bus::QUEUE);
+        tokio::spawn(bus::serve(listener, requests));
+        daemon.serve(inbox).await
+    })
+}
+
+/// Time since the kernel began.
+fn clock() -> Duration {
+    sys::clock::boottime()
+}
+
+impl Daemon {
+    fn now(&self) -> Now {
+        clock().saturating_sub(self.began)
+    }
+
+    async fn serve(&mut self, mut inbox: mpsc::Receiver<Request>) -> Result<(), Box<dyn Error>> {
+        self.feed(Event::Boot);
+        loop {
+            self.acknowledge();
+            let due = self.engine.deadline().map(|at| at.saturating_sub(self.now()));
+            let look = Some(LEFT_EVERY).filter(|_| !self.left.is_empty());
+            tokio::select! {
+                ready = self.link.readable() => { ready?; self.hear_pid1()?; }
+                ready = self.notify.readable() => { ready?; self.hear_services(); }
+                Some(request) = inbox.recv() => self.request(request),
+                () = self.streams.writable() => self.streams.flush(),
+                () = after(due) => self.feed(Event::Tick),
+                () = after(look) => self.look_at_left(),
+                () = after(self.alive.then_some(ALIVE_EVERY)) => self.tell(&ToPid1::Alive, None),
+            }
+        }
+    }
+
+    fn hear_pid1(&mut self) -> Result<(), Box<dyn Error>> {
+        for _ in 0..TURN {
+            match self.link.next()? {
+                None => break,
+                Some(ToServicemgr::Exited { seq, pid, exit }) => self.exited(seq, pid, exit),
+                Some(ToServicemgr::Asked(end)) => self.go_down(end),
+                Some(ToServicemgr::Held(_) | ToServicemgr::State | ToServicemgr::Go { .. }) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn exited(&mut self, seq: u64, pid: i32, exit: Exit) {
+        self.whole.seen = self.whole.seen.max(seq);
+        let Some(id) = self.by_pid.remove(&pid) else {
+            // Somebody's orphan: perhaps the last process of a service.
+            return self.look_at_left();
+        };
+        let group = self.group(id);
+        let left = group.as_ref().is_some_and(|g| g.populated().unwrap_or(false));
+        let end = match exit {
+            Exit::Signal(9) if group.is_some_and(|g| out_of_memory(&g)) => End::OutOfMemory,
+            Exit::Signal(number) => End::Signal(number),
+            Exit::Status(status) => End::Status(status),
+            Exit::Unknown => End::Unknown,
+        };
+        if let Some(part) = self.parts.get_mut(id) {
+            part.pid = None;
+            part.last = Some(end);
+            part.text.clear();
+        }
+        if left {
+            self.left.push(id);
+        }
+        self.feed(Event::Exited { id, end, left });
+    }
+
+    fn look_at_left(&mut self) {
+        for id in std::mem::take(&mut self.left) {
+            if self.group(id).is_some_and(|g| g.populated().unwrap_or(false)) {
+                self.left.push(id);
+            } else {
+                self.feed(Event::Empty(id));
+            }
+        }
+    }
+
+    fn hear_services(&mut self) {
+        for _ in 0..TURN {
+            let Some((pid, said)) = self.notify.next() else { return };
+            let Some(id) = self.owner(pid) else { continue };
+            if let (Some(text), Some(part)) = (said.status, self.parts.get_mut(id)) {
+                part.text = text;
+            }
+            if said.ready {
+                self.feed(Event::Ready(id));
+            }
+        }
+    }
+
+    /// The service a process belongs to.
+    fn owner(&self, pid: i32) -> Option<Id> {
+        if let Some(id) = self.by_pid.get(&pid) {
+            return Some(*id);
+        }
+        match notify::owner(pid) {
+            Owner::Service(name) => self.find(&name),
+            Owner::Session(leader) => self.by_pid.get(&leader).copied(),
+            Owner::Nobody => None,
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<Id> {
+        self.plan.services.binary_search_by(|s| s.name.as_str().cmp(name)).ok()
+    }
+
+    fn go_down(&mut self, end: api::pid1::End) {
+        log::info!("stopping every service");
+        self.down = Some(end);
+        self.whole.down = Some(adopt::down_code(end));
+        self.feed(Event::Down);
+    }
+
+    /// One event, and all that follows from it.
+    fn feed(&mut self, event: Event) {
+        let mut todo = VecDeque::from([event]);
+        while let Some(event) = todo.pop_front() {
+            let actions = self.engine.step(self.now(), &event);
+            let settles = actions.contains(&Action::Settled);
+            if settles {
+                self.whole.settled = Some(self.now());
+            }
+            self.record();
+            for action in actions {
+                todo.extend(self.act(action));
+            }
+        }
+    }
+
+    /// Writes what changed, and tells people.
+    fn record(&mut self) {
+        let changed = self.engine.changed();
+        for id in &changed {
+            self.say(*id);
+            self.write_unit(*id);
+        }
+        if self.whole != self.written {
+            self.written = self.whole;
+            self.log.whole(self.whole);
+        }
+        if let Err(e) = self.log.flush() {
+            log::error!("could not write the state: {e}: going on");
+        }
+        if self.log.is_long()
+            && let Err(e) = self.rewrite()
+        {
+            log::error!("could not write the state anew: {e}: going on");
+        }
+    }
+
+    fn write_unit(&mut self, id: Id) {
+        if let (Some(life), Some(part)) = (self.engine.life(id), self.parts.get(id)) {
+            self.log.unit(id, Keep { life, pid: part.pid, text: &part.text });
+        }
+    }
+
+    /// The present, without its history, in a new log that PID 1 takes over.
+    fn rewrite(&mut self) -> std::io::Result<()> {
+        self.log = Log::create()?;
+        for id in 0..self.parts.len() {
+            if self.engine.life(id).is_some_and(|l| *l != crate::engine::Life::default()) {
+                self.write_unit(id);
+            }
+        }
+        self.written = self.whole;
+        self.log.whole(self.whole);
+        self.log.flush()?;
+        self.log.set_limit();
+        self.link.send(&ToPid1::State, Some(self.log.as_fd()))
+    }
+
+    /// Does what the engine asked; how it went is itself an event.
+    fn act(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Open(id) => self.open(id),
+            Action::Spawn(id) => return Some(self.spawn(id)),
+            Action::Terminate(id) => self.signal(id, false),
+            Action::Kill(id) => self.signal(id, true),
+            Action::Gone(id) => self.gone(id),
+            Action::Answer(job, answer) => self.answer(job, answer),
+            Action::Settled => self.boot_is_over(),
+            Action::AllDown => {
+                if let Some(end) = self.down {
+                    log::info!("every service has ended");
+                    self.tell(&ToPid1::End(end), None);
+                }
+            }
+        }
+        None
+    }
+
+    fn open(&mut self, id: Id) {
+        let Some(service) = self.plan.services.get(id) else { return };
+        let link = &self.link;
+        if let Err(why) = self.launcher.open(service, &mut |key, fd| hold(link, key, fd)) {
+            // The start tries again and fails with it.
+            log::warn!(target: service.name.as_str(), "{}: {why}", service.name);
+        }
+    }
+
+    fn spawn(&mut self, id: Id) -> Event {
+        let Some(service) = self.plan.services.get(id) else { return Event::Lost(id) };
+        let link = &self.link;
+        let mut keep = |key: String, fd: BorrowedFd<'_>| hold(link, key, fd);
+        match self.launcher.start(service, &mut self.streams, &mut keep) {
+            Ok(started) => {
+                self.by_pid.insert(started.pid, id);
+                if let Some(part) = self.parts.get_mut(id) {
+                    part.pid = Some(started.pid);
+                }
+                if let Some(line) = started.journal
+                    && let Err(e) = self.streams.connect(line, true)
+                {
+                    log::error!("journal gets no output of services: {e}: restart it");
+                }
+                self.streams.flush();
+                Event::Spawned(id)
+            }
+            Err(why) => Event::SpawnFailed(id, why),
+        }
+    }
+
+    fn signal(&mut self, id: Id, kill: bool) {
+        let pid = self.parts.get(id).and_then(|p| p.pid);
+        let done = match (self.group(id), pid) {
+            (Some(group), _) if kill => group.kill(),
+            (Some(group), _) => group.terminate(),
+            (None, Some(pid)) => sys::session::signal(pid, kill),
+            (None, None) => Ok(()),
+        };
+        if let (Err(e), Some(service)) = (done, self.plan.services.get(id)) {
+            log::error!(target: service.name.as_str(), "could not signal {}: {e}", service.name);
+        }
+    }
+
+    fn group(&self, id: Id) -> Option<sys::cgroup::Group> {
+        let service = self.plan.services.get(id)?;
+        self.launcher.groups.as_ref()?.get(service.name.as_str()).ok()
+    }
+
+    fn gone(&mut self, id: Id) {
+        let Some(service) = self.plan.services.get(id) else { return };
+        if let Some(pid) = self.parts.get_mut(id).and_then(|p| p.pid.take()) {
+            self.by_pid.remove(&pid);
+        }
+        if let Some(groups) = &self.launcher.groups
+            && let Err(e) = groups.remove(service.name.as_str())
+        {
+            log::warn!(target: service.name.as_str(), "control group {}: {e}", service.name);
+        }
+    }
+
+    fn answer(&mut self, job: Job, answer: Answer) {
+        let Some(reply) = self.jobs.remove(&job) else { return };
+        let result = match answer {
+            Answer::Done => Ok(()),
+            Answer::Failed(reason) => Err(Refusal::Failed(reason.to_string())),
+            Answer::Replaced => {
+                Err(Refusal::Replaced("another request took over; look at its status".into()))
+            }
+            Answer::GoingDown => {
+                Err(Refusal::GoingDown("the device is going down; nothing starts".into()))
+            }
+        };
+        // Who asked may have hung up meanwhile.
+        let _gone = reply.send(result);
+    }
+
+    fn boot_is_over(&mut self) {
+        let failed = self.failed().count();
+        match failed {
+            0 => log::info!("all services are ready"),
+            _ => log::warn!("boot is over, {failed} services have failed: ensctl status"),
+        }
+        self.tell(&ToPid1::Settled, None);
+        let system = self.system();
+        for waiting in self.settled.drain(..) {
+            let _gone = waiting.send(system.clone());
+        }
+    }
+
+    fn tell(&self, message: &ToPid1, fd: Option<BorrowedFd<'_>>) {
+        if let Err(e) = self.link.send(message, fd) {
+            log::error!("could not tell PID 1: {e}");
+        }
+    }
+
+    /// What the log shows need not be told again.
+    fn acknowledge(&mut self) {
+        if self.acknowledged < self.whole.seen {
+            self.record();
+            self.acknowledged = self.whole.seen;
+            self.tell(&ToPid1::Ack(self.whole.seen), None);
+        }
+    }
+
+    /// Tells people where a service is, when it matters to them.
+    fn say(&mut self, id: Id) {
+        let (Some(service), Some(part), Some(life)) =
+            (self.plan.services.get(id), self.parts.get_mut(id), self.engine.life(id))
+        else {
+            return;
+        };
+        let old = std::mem::replace(&mut part.told, life.state);
+        if old == life.state {
+            return;
+        }
+        let name = service.name.as_str();
+        let why = || life.reason.as_ref().map(ToString::to_string).unwrap_or_default();
+        match life.state {
+            State::Ready => log::info!(target: name, "{name}: ready"),
+            State::Done => log::info!(target: name, "{name}: done"),
+            State::Failed => log::error!(target: name, "{name}: failed: {}", why()),
+            State::Off if old != State::Waiting => log::info!(target: name, "{name}: stopped"),
+            State::Backoff => {
+                let wait = life.due.unwrap_or_default().saturating_sub(life.since);
+                log::warn!(target: name, "{name}: {}: starts again in {wait:?}", why());
+            }
+            _ => {}
+        }
+        if name == JOURNAL && matches!(life.state, State::Failed) {
+            self.streams.give_up();
+        }
+    }
+}
+
+fn hold(link: &Link, key: String, fd: BorrowedFd<'_>) {
+    if let Err(e) = link.send(&ToPid1::Hold(key), Some(fd)) {
+        log::error!("could not give a descriptor to PID 1: {e}");
+    }
+}
+
+fn out_of_memory(group: &sys::cgroup::Group) -> bool {
+    group.number("memory.events", "oom_kill").is_ok_and(|n| n.is_some_and(|n| n > 0))
+}
+
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => sleep(time).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,147 @@
+//! The readiness socket: `sd_notify` messages, each with its sender as the kernel saw it.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use sys::seqpacket;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::ready;
+
+/// Longest message, in bytes, as in systemd.
+const MAX_MESSAGE: usize = 4096;
+
+/// Longest `STATUS=` that is kept, in bytes.
+pub(super) const MAX_STATUS: usize = 256;
+
+/// What a process said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// `READY=1`.
+    pub(super) ready: bool,
+    /// `STATUS=…`, cut to [`MAX_STATUS`].
+    pub(super) status: Option<String>,
+}
+
+impl Said {
+    /// From the lines of a message; those we have no use for don't count.
+    #[must_use]
+    pub(super) fn parse(message: &[u8]) -> Self {
+        let mut said = Self::default();
+        let text = String::from_utf8_lossy(message);
+        for line in text.lines() {
+            match line.split_once('=') {
+                Some(("READY", "1")) => said.ready = true,
+                Some(("STATUS", text)) => {
+                    let visible = text.chars().filter(|c| !c.is_control());
+                    let mut kept = String::new();
+                    kept.extend(visible.take(MAX_STATUS / 4));
+                    said.status = Some(kept);
+                }
+                _ => {}
+            }
+        }
+        said
+    }
+}
+
+/// The socket.
+#[derive(Debug)]
+pub(super) struct Notify {
+    socket: AsyncFd<OwnedFd>,
+}
+
+impl Notify {
+    /// From a bound datagram socket. Needs the runtime.
+    ///
+    /// # Errors
+    /// Those of registering a descriptor.
+    pub(super) fn new(socket: OwnedFd) -> io::Result<Self> {
+        sys::poll::set_nonblocking(&socket)?;
+        seqpacket::ask_credentials(&socket)?;
+        Ok(Self { socket: ready::watch(socket, Interest::READABLE)? })
+    }
+
+    /// Waits until [`Notify::next`] may have something.
+    ///
+    /// # Errors
+    /// None known.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await?.retain_ready();
+        Ok(())
+    }
+
+    /// The next message and the process that sent it, if there is one now. Descriptors that come
+    /// along are closed, which is the answer `sd_notify_barrier` waits for.
+    pub(super) fn next(&self) -> Option<(i32, Said)> {
+        loop {
+            let mut buf = [0; MAX_MESSAGE];
+            let got = self
+                .socket
+                .try_io(Interest::READABLE, |socket| seqpacket::recv_now(socket, &mut buf));
+            match got {
+                Ok((n, _, Some(from))) => {
+                    return Some((from.pid, Said::parse(buf.get(..n).unwrap_or_default())));
+                }
+                Ok((_, _, None)) => {}
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// The service that the process `pid` belongs to: by its cgroup, or without cgroups the leader of
+/// its session, which is the main process of a service.
+#[must_use]
+pub(super) fn owner(pid: i32) -> Owner {
+    let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let line = cgroup.lines().find_map(|l| l.strip_prefix("0::"));
+    if let Some((_, name)) = line.and_then(|l| l.split_once("/services/")) {
+        let name = name.split('/').next().unwrap_or_default();
+        return Owner::Service(name.to_owned());
+    }
+    session(pid).map_or(Owner::Nobody, Owner::Session)
+}
+
+/// Who a process belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// To the service of this name.
+    Service(String),
+    /// To whoever leads this session.
+    Session(i32),
+    /// It has ended, and nobody knows.
+    Nobody,
+}
+
+/// The session of a process: the fourth field behind the name in `/proc/PID/stat`.
+pub(super) fn session(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(3)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_lines_and_nonsense_is_nothing() {
+        let said = Said::parse(b"STATUS=Serving \x1b[31m3 users\nREADY=1\nMAINPID=1\n");
+        assert_eq!(said.status.as_deref(), Some("Serving [31m3 users"));
+        assert!(said.ready);
+        assert_eq!(Said::parse(b"READY=0\n\xff\xfe"), Said::default());
+        let long = format!("STATUS={}", "é".repeat(5000));
+        assert!(Said::parse(long.as_bytes()).status.is_some_and(|s| s.len() <= MAX_STATUS));
+    }
+
+    #[test]
+    fn our_own_session_is_found() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        assert!(session(pid).is_some());
+        assert_eq!(owner(i32::MAX), Owner::Nobody);
+    }
+}

@@ -1,0 +1,124 @@
+//! The output of services on its way to the journal.
+//!
+//! ```text
+//! service ──stdout, stderr──► pipe (held at PID 1) ──name + descriptor──► journal
+//! ```
+//!
+//! Each service has one pipe for good, so nothing is lost while the journal restarts. When there
+//! will be no journal any more, the pipes are emptied here so that nobody blocks on a full one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::pending;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use sys::{pipe, seqpacket};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::task::JoinHandle;
+
+use super::ready;
+
+/// All pipes, and the line to the journal.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    pipes: BTreeMap<String, OwnedFd>,
+    journal: Option<AsyncFd<OwnedFd>>,
+    unsent: VecDeque<String>,
+    drains: Vec<JoinHandle<()>>,
+    draining: bool,
+}
+
+impl Streams {
+    /// Takes a pipe over that was held, or a new one.
+    pub(super) fn insert(&mut self, name: &str, kept: OwnedFd) {
+        if self.draining {
+            self.drains.extend(drain(&kept));
+        }
+        self.pipes.insert(name.to_owned(), kept);
+        self.unsent.push_back(name.to_owned());
+    }
+
+    /// The pipe of a service.
+    #[must_use]
+    pub(super) fn pipe(&self, name: &str) -> Option<&OwnedFd> {
+        self.pipes.get(name)
+    }
+
+    /// A journal begins, or one is running already (`again` is false): its end of the line is with
+    /// it, this is ours. Needs the runtime.
+    ///
+    /// # Errors
+    /// Those of registering a descriptor.
+    pub(super) fn connect(&mut self, ours: OwnedFd, again: bool) -> io::Result<()> {
+        sys::poll::set_nonblocking(&ours)?;
+        self.journal = Some(ready::watch(ours, Interest::WRITABLE)?);
+        if again {
+            self.unsent = self.pipes.keys().cloned().collect();
+        }
+        self.draining = false;
+        for task in self.drains.drain(..) {
+            task.abort();
+        }
+        self.flush();
+        Ok(())
+    }
+
+    /// No journal will read any more: what is written goes nowhere.
+    pub(super) fn give_up(&mut self) {
+        if !self.draining {
+            self.draining = true;
+            self.journal = None;
+            self.drains = self.pipes.values().filter_map(drain).collect();
+        }
+    }
+
+    /// Sends what the journal does not have yet, as far as there is room.
+    pub(super) fn flush(&mut self) {
+        let Some(journal) = &self.journal else { return };
+        while let Some(name) = self.unsent.front() {
+            let Some(pipe) = self.pipes.get(name) else {
+                self.unsent.pop_front();
+                continue;
+            };
+            let sent = journal.try_io(Interest::WRITABLE, |line| {
+                seqpacket::send_now(line, name.as_bytes(), &[pipe.as_fd()])
+            });
+            match sent {
+                Ok(()) => {
+                    self.unsent.pop_front();
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                // The journal is dying; its successor gets all of them.
+                Err(_) => {
+                    self.journal = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits until [`Streams::flush`] can go on; for ever if it has nothing to do.
+    pub(super) async fn writable(&self) {
+        if let (Some(journal), false) = (&self.journal, self.unsent.is_empty())
+            && let Ok(mut guard) = journal.writable().await
+        {
+            guard.retain_ready();
+            return;
+        }
+        pending::<()>().await;
+    }
+}
+
+/// Empties a pipe for as long as the task lives.
+fn drain(kept: &OwnedFd) -> Option<JoinHandle<()>> {
+    let pipe = ready::watch(kept.try_clone().ok()?, Interest::READABLE).ok()?;
+    Some(tokio::spawn(async move {
+        while let Ok(mut guard) = pipe.readable().await {
+            if pipe::drain(&pipe).is_err() {
+                return;
+            }
+            guard.clear_ready();
+        }
+    }))
+}

@@ -1,0 +1,142 @@
+//! What the daemon knows, as the bus shows it. Reads, changes nothing.
+
+use std::time::Duration;
+
+use api::services::{Bar, Failed, Row, State as Shown, Status, System, SystemState};
+use model::Name;
+use model::service::Kind;
+
+use super::Daemon;
+use crate::engine::{Id, Now, State};
+
+impl Daemon {
+    /// Every service.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        (0..self.parts.len()).filter_map(|id| self.row(id)).collect()
+    }
+
+    fn row(&self, id: Id) -> Option<Row> {
+        let (service, life) = (self.plan.services.get(id)?, self.engine.life(id)?);
+        let reason = match life.state {
+            State::Failed | State::Backoff => {
+                life.reason.as_ref().map(ToString::to_string).unwrap_or_default()
+            }
+            _ => String::new(),
+        };
+        Some(Row {
+            name: service.name.to_string(),
+            about: service.about.clone(),
+            state: shown(life.state),
+            enabled: u32::try_from(id).is_ok_and(|id| self.plan.enabled.contains(&id)),
+            pid: self.parts.get(id).and_then(|p| p.pid).unwrap_or(0),
+            since: nanoseconds(life.since),
+            restarts: life.restarts,
+            reason,
+        })
+    }
+
+    /// One service in full.
+    pub(super) fn status(&self, id: Id) -> Option<Status> {
+        let (service, part) = (self.plan.services.get(id)?, self.parts.get(id)?);
+        let group = self.group(id);
+        let group = group.as_ref();
+        let names = |names: &[Name]| names.iter().map(Name::to_string).collect();
+        let kind = match service.kind {
+            Kind::Simple => "simple",
+            Kind::Notify => "notify",
+            Kind::Oneshot => "oneshot",
+        };
+        let users = self.plan.services.iter().filter(|s| s.requires.contains(&service.name));
+        let memory = group.and_then(|g| g.read("memory.current").ok());
+        let cpu = group.and_then(|g| g.number("cpu.stat", "usage_usec").ok().flatten());
+        Some(Status {
+            row: self.row(id)?,
+            kind: kind.to_owned(),
+            exec: service.exec.clone(),
+            user: service.user.clone().unwrap_or_else(|| "root".to_owned()),
+            requires: names(&service.requires),
+            wants: names(&service.wants),
+            after: names(&service.after),
+            required_by: users.map(|s| s.name.to_string()).collect(),
+            text: part.text.clone(),
+            last_exit: part.last.map(|end| end.to_string()).unwrap_or_default(),
+            pids: match group {
+                Some(group) => group.processes().unwrap_or_default(),
+                None => part.pid.into_iter().collect(),
+            },
+            memory: memory.and_then(|m| m.trim().parse().ok()).unwrap_or(0),
+            cpu: cpu.unwrap_or(0),
+        })
+    }
+
+    /// Those which have failed.
+    pub(super) fn failed(&self) -> impl Iterator<Item = Failed> + '_ {
+        self.rows()
+            .into_iter()
+            .filter(|row| row.state == Shown::Failed)
+            .map(|row| Failed { name: row.name, reason: row.reason })
+    }
+
+    /// The device.
+    pub(super) fn system(&self) -> System {
+        let count = |which: &dyn Fn(State) -> bool| {
+            let found = (0..self.parts.len()).filter(|id| which(self.engine.state(*id))).count();
+            u32::try_from(found).unwrap_or(u32::MAX)
+        };
+        let failed: Vec<Failed> = self.failed().collect();
+        let state = match (self.engine.going_down(), self.engine.booted()) {
+            (true, _) => SystemState::Stopping,
+            (_, false) => SystemState::Starting,
+            _ if failed.is_empty() => SystemState::Ready,
+            _ => SystemState::Degraded,
+        };
+        System {
+            state,
+            device: self.plan.device.clone(),
+            total: count(&|_| true),
+            ready: count(&State::met),
+            pending: count(&|s| !s.settled()),
+            failed,
+            uptime: nanoseconds(self.now()),
+            settled: self.whole.settled.map_or(0, nanoseconds),
+            generation: self.generation,
+        }
+    }
+
+    /// The chart of the boot, in order of start.
+    pub(super) fn bars(&self) -> Vec<Bar> {
+        let name = |id: Id| self.plan.services.get(id).map(|s| s.name.to_string());
+        let bar = |id: Id| {
+            let life = self.engine.life(id)?;
+            let time = |at: Option<Now>| at.map_or(0, nanoseconds);
+            Some(Bar {
+                name: name(id)?,
+                state: shown(life.state),
+                asked: nanoseconds(life.times.asked?),
+                started: time(life.times.started),
+                ready: time(life.times.ready),
+                waited_on: life.times.waited_on.and_then(name).unwrap_or_default(),
+            })
+        };
+        let mut bars: Vec<Bar> = (0..self.parts.len()).filter_map(bar).collect();
+        bars.sort_by_key(|b| (b.started == 0, b.started, b.asked));
+        bars
+    }
+}
+
+fn shown(state: State) -> Shown {
+    match state {
+        State::Off => Shown::Off,
+        State::Waiting => Shown::Waiting,
+        State::Starting => Shown::Starting,
+        State::Ready => Shown::Ready,
+        State::Done => Shown::Done,
+        State::Leaving | State::Stopping => Shown::Stopping,
+        State::Backoff => Shown::Backoff,
+        State::Failed => Shown::Failed,
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,118 @@
+//! Where our own messages go: the journal, by a thread of their own.
+//!
+//! The journal is a service of ours. If we waited for it to take a message while it waits for us
+//! to start it, both would wait for ever; so the loop only queues, and a full queue drops and
+//! counts. Until there is a journal socket, `/dev/kmsg` or standard error takes the messages.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use systemd_journal_logger::JournalLog;
+
+/// Messages that may wait for the journal.
+const QUEUE: usize = 1024;
+
+/// Stack of the thread, in bytes; it formats one line.
+const STACK: usize = 64 * 1024;
+
+struct Line {
+    level: Level,
+    text: String,
+    service: Option<String>,
+}
+
+struct Voice {
+    queue: SyncSender<Line>,
+    lost: AtomicU64,
+}
+
+/// Makes `log::info!` and its like work. The service a message is about is the target of its
+/// record, when it is none of our modules.
+///
+/// # Errors
+/// The thread could not be started, or there is a logger already.
+pub(super) fn install() -> Result<(), Box<dyn std::error::Error>> {
+    let (queue, lines) = sync_channel(QUEUE);
+    thread::Builder::new().name("log".into()).stack_size(STACK).spawn(move || write(&lines))?;
+    log::set_boxed_logger(Box::new(Voice { queue, lost: AtomicU64::new(0) }))?;
+    log::set_max_level(LevelFilter::Info);
+    Ok(())
+}
+
+impl Log for Voice {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // zbus and its like have nothing to say to the owner of a device.
+        !metadata.target().contains("zbus")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let service = Some(record.target()).filter(|t| !t.contains("::")).map(str::to_owned);
+        let line = Line { level: record.level(), text: record.args().to_string(), service };
+        if self.queue.try_send(line).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let text = format!("{lost} messages lost: the journal did not take them in time");
+            let line = Line { level: Level::Warn, text, service: None };
+            // If not even this fits, the next message counts again.
+            if self.queue.try_send(line).is_err() {
+                self.lost.fetch_add(lost, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn write(lines: &Receiver<Line>) {
+    let mut journal = None;
+    let mut kernel = OpenOptions::new().write(true).open("/dev/kmsg").ok();
+    for line in lines {
+        if journal.is_none() {
+            journal =
+                JournalLog::new().ok().map(|j| j.with_syslog_identifier("servicemgr".to_owned()));
+        }
+        let sent = journal.as_ref().is_some_and(|j| to_journal(j, &line));
+        if !sent {
+            journal = None;
+            elsewhere(kernel.as_mut(), &line);
+        }
+    }
+}
+
+fn to_journal(journal: &JournalLog, line: &Line) -> bool {
+    let service = line.service.as_deref().unwrap_or_default();
+    let fields: [(&str, &str); 1] = [("SERVICE", service)];
+    journal
+        .journal_send(
+            &Record::builder()
+                .level(line.level)
+                .target("servicemgr")
+                .args(format_args!("{}", line.text))
+                .key_values(&fields)
+                .build(),
+        )
+        .is_ok()
+}
+
+#[expect(clippy::print_stderr, reason = "a device with no journal yet still has a console")]
+fn elsewhere(kernel: Option<&mut File>, line: &Line) {
+    let priority = match line.level {
+        Level::Error => 27,
+        Level::Warn => 28,
+        _ => 30,
+    };
+    let written = kernel.map(|k| writeln!(k, "<{priority}>servicemgr: {}", line.text));
+    if !matches!(written, Some(Ok(()))) {
+        eprintln!("servicemgr: {}", line.text);
+    }
+}
