@@ -10,6 +10,7 @@
 
 use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
+use std::pin::Pin;
 use std::time::Duration;
 
 use api::journal::{self, JournalProxy};
@@ -54,7 +55,12 @@ impl Daemon {
         Fault::Unreachable(format!("cannot reach {name} at {socket}: {why}\n{advice}"))
     }
 
-    async fn connect(&self) -> Result<Connection, Fault> {
+    /// Boxed: one copy of this much code is enough.
+    fn connect(self) -> Pin<Box<dyn Future<Output = Result<Connection, Fault>>>> {
+        Box::pin(async move { self.open().await })
+    }
+
+    async fn open(&self) -> Result<Connection, Fault> {
         let stream = UnixStream::connect(self.socket).map_err(|e| match e.kind() {
             ErrorKind::PermissionDenied => {
                 Fault::Refused(format!("{} answers only root: run ensctl as root", self.name))

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use api::services::{self, ServicesProxy, SystemState};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use crate::args::Args;
 use crate::call::{self, PATIENCE};
@@ -94,14 +95,15 @@ pub fn run(line: impl IntoIterator<Item = OsString>, out: &Out) -> Result<ExitCo
         }
         Request::Completion(shell) => out.text(&script(shell)).map(|()| true),
         Request::Log(query, form) => follow_log(query, form, out).map(|()| true),
-        other => runtime()?.block_on(ask(other, json, out)),
+        other => wait(Box::pin(ask(other, json, out))),
     }?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
 }
 
-fn runtime() -> Result<Runtime, Fault> {
-    let build = Builder::new_current_thread().enable_all().build();
-    build.map_err(|e| Fault::NotWell(format!("cannot start: {e}")))
+/// Runs what asks a daemon. Boxed: the runtime would copy all its code into itself.
+fn wait<T>(ask: Pin<Box<dyn Future<Output = Result<T, Fault>> + '_>>) -> Result<T, Fault> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| Fault::NotWell(format!("cannot start: {e}")))?.block_on(ask)
 }
 
 fn local() -> TimeZone {
@@ -229,7 +231,7 @@ fn follow_log(mut query: Query, form: Form, out: &Out) -> Result<(), Fault> {
     let mut printer = Printer { form, zone: local(), paint: out.paint, last: None, tries: 0 };
     loop {
         // The runtime ends with the call: reading a pipe needs none.
-        let pipe = runtime()?.block_on(call::read(query.clone()));
+        let pipe = wait(Box::pin(call::read(query.clone())));
         let end = match pipe {
             Ok(pipe) => printer.print(File::from(pipe)),
             Err(Fault::Unreachable(_)) if printer.tries > 0 && printer.tries < REOPENS => Ok(()),
