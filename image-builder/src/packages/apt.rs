@@ -95,19 +95,24 @@ impl<'a> Apt<'a> {
             );
         }
         let mut suites = self.suites();
+        let step = format!("fetching the package lists of {}", self.request.suite);
         loop {
             self.write_root(&suites)?;
             let mut command = self.command("apt-get");
             command.args(["update", "-q=1", "-o", "pkgCacheFile::Generate=false"]);
-            let messages = match run(command, "apt-get", None, "package lists", progress)? {
+            let messages = match run(command, "apt-get", None, &step, progress)? {
                 Outcome::Done => break,
                 Outcome::Failed(messages) => messages,
             };
-            let before = suites.len();
-            suites.retain(|s| !(s.optional && has_no(&messages, &s.name)));
-            if suites.len() == before {
+            let (lacking, there): (Vec<Suite>, Vec<Suite>) =
+                suites.into_iter().partition(|s| s.optional && has_no(&messages, &s.name));
+            if lacking.is_empty() {
                 return Err(self.explain(&messages));
             }
+            for Suite { name, url, .. } in lacking {
+                progress.note(&format!("{url} has no {name}: going on without it"));
+            }
+            suites = there;
         }
         self.write_names()
     }
@@ -171,7 +176,7 @@ impl<'a> Apt<'a> {
             command.arg(format!("SHA256:{}", package.sha256));
         }
         let total = batch.iter().map(|p| p.size).sum();
-        let step = format!("{} packages", batch.len());
+        let step = format!("fetching {} packages", batch.len());
         let outcome = run(command, HELPER, Some(total), &step, progress)?;
         for package in batch.iter().filter(|p| self.cache.partial(p).exists()) {
             if matches!(outcome, Outcome::Done)

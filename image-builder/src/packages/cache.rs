@@ -22,6 +22,9 @@ use super::lock::{Locked, hex};
 /// How much of a file is read at once.
 const CHUNK: usize = 1 << 18;
 
+/// How the names of files begin that are being written.
+const PARTIAL: &str = ".part-";
+
 /// The cache below one directory.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -78,6 +81,24 @@ impl Cache {
         Ok(file)
     }
 
+    /// Removes what a build that was stopped left half-way. Only for who is here exclusively.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn sweep(&self) -> Result<()> {
+        let directory = self.root.join("unpacked");
+        make_directory(&directory)?;
+        for entry in
+            fs::read_dir(&directory).with_context(|| format!("reading {}", directory.display()))?
+        {
+            let path = entry?.path();
+            if path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(PARTIAL)) {
+                fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Moves a fetched file to its final name if size and sum are those of the lock.
     ///
     /// # Errors
@@ -122,7 +143,7 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> R
     let place = || format!("writing {}", path.display());
     let ordinary = Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new()
-        .prefix(".part-")
+        .prefix(PARTIAL)
         .permissions(ordinary)
         .tempfile_in(directory)
         .with_context(place)?;

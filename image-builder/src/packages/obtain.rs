@@ -27,13 +27,14 @@ pub fn obtain(
     packages: &[&Locked],
     progress: &dyn Progress,
 ) -> Result<Vec<Package>> {
-    let mut fresh: Vec<&Locked> =
-        packages.iter().copied().filter(|p| !cache.unpacked(p).exists()).collect();
-    if fresh.iter().any(|p| !cache.deb(p).exists()) {
+    if packages.iter().any(|p| !cache.unpacked(p).exists()) {
+        // Another build may have done it while this one waited.
         let _alone = cache.exclusively()?;
-        Apt::new(cache, request)?.fetch(&fresh, progress)?;
-    }
-    if !fresh.is_empty() {
+        let is_new = |p: &&Locked| !cache.unpacked(p).exists();
+        let mut fresh: Vec<&Locked> = packages.iter().copied().filter(is_new).collect();
+        if fresh.iter().any(|p| !cache.deb(p).exists()) {
+            Apt::new(cache, request)?.fetch(&fresh, progress)?;
+        }
         fresh.sort_by_key(|p| std::cmp::Reverse(p.size));
         unpack_all(cache, &fresh, progress)?;
     }
@@ -42,7 +43,8 @@ pub fn obtain(
 
 /// Unpacks in several threads, the largest first.
 fn unpack_all(cache: &Cache, packages: &[&Locked], progress: &dyn Progress) -> Result<()> {
-    let step = progress.step("unpacking packages");
+    cache.sweep()?;
+    let step = progress.step(&format!("unpacking {} packages", packages.len()));
     step.total(packages.iter().map(|p| p.size).sum());
     let next = AtomicUsize::new(0);
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);

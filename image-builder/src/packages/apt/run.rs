@@ -10,6 +10,9 @@ use crate::progress::{Progress, Step};
 /// Most of apt's messages kept for an error.
 const MAX_MESSAGES: usize = 64 << 10;
 
+/// How apt begins to say why, whatever follows from it.
+const FAILED: &str = "Failed to fetch ";
+
 /// How a program of apt ended.
 pub(super) enum Outcome {
     /// Well.
@@ -94,6 +97,9 @@ pub(super) fn errors(messages: &str) -> String {
         lines = of("W: ");
     }
     lines.retain(|l| !l.starts_with("Some index files failed") && l != "Download Failed");
+    if lines.iter().any(|l| l.starts_with(FAILED)) {
+        lines.retain(|l| l.starts_with(FAILED));
+    }
     match &lines[..] {
         [] => "apt failed and did not say why".to_owned(),
         [only] => only.clone(),
@@ -110,7 +116,7 @@ pub(super) fn reason(messages: &str, filename: &str) -> String {
 
 /// A message with its URL as we write it: apt escapes what versions have.
 fn plain(line: &str) -> String {
-    line.replace("%2b", "+").replace("%7e", "~").replace("  ", " ")
+    line.replace("%2b", "+").replace("%7e", "~").replace("  ", " ").trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
