@@ -67,7 +67,8 @@ pub fn unpack(cache: &Cache, package: &Locked) -> Result<()> {
 /// The cached files cannot be read, or have what no image can have.
 pub fn open(cache: &Cache, package: &Locked) -> Result<Package> {
     let (tar, control) = (cache.unpacked(package), cache.control(package));
-    let reading = || format!("reading {} {} ({})", package.name, package.version, tar.display());
+    let (name, version, path) = (&package.name, &package.version, tar.display());
+    let reading = || format!("reading {name} {version} ({path}; remove it if it is damaged)");
     let text =
         fs::read_to_string(&control).with_context(|| format!("reading {}", control.display()))?;
     let replaces = field(&text, "Replaces").to_owned();

@@ -33,9 +33,11 @@ const MAX_DEPTH: usize = 64;
 /// Modules of every device: the root, the state, `/etc`.
 const BASE: &[&str] = &["erofs", "ext4", "overlay"];
 
-/// Modules of QEMU's machines: disk, network, console, random numbers, and the watchdog.
-const VIRTIO: &[&str] =
-    &["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "i6300esb"];
+/// Modules of QEMU's machines: disk, network, console, random numbers.
+const VIRTIO: &[&str] = &["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng"];
+
+/// The watchdog of QEMU's PC; Debian's arm64 kernels have no driver of it.
+const WATCHDOG: &str = "i6300esb";
 
 /// Modules of a device with a screen, and what people act on it with.
 const SCREEN: &[&str] = &["virtio_gpu", "evdev", "virtio_input"];
@@ -55,7 +57,8 @@ pub fn for_device(target: Target, screen: bool, extra: &[String]) -> Vec<String>
         Target::Rpi3 | Target::Rpi4 | Target::Rpi5 => &[],
     };
     let screen = if screen { SCREEN } else { &[] };
-    let fixed = [BASE, machine, screen].concat();
+    let watchdog: &[&str] = if target == Target::QemuX86_64 { &[WATCHDOG] } else { &[] };
+    let fixed = [BASE, machine, watchdog, screen].concat();
     fixed.into_iter().map(str::to_owned).chain(extra.iter().cloned()).collect()
 }
 
