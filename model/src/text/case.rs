@@ -2,10 +2,10 @@
 
 use super::check::{Check, choice, values};
 use super::decode::At;
-use super::device::Host as BuildHost;
+use super::files::{self, Host as BuildHost};
 use super::report::{Place, Problem};
 use super::value::{self, Bad, Checked};
-use super::{device, raw};
+use super::{raw, units};
 use crate::case::{Act, Case, Expect, Host, MAX_TIMES, Ring, STEP_TIMEOUT, Step};
 
 /// Checks a case, called `name`; `text` is its file.
@@ -37,7 +37,7 @@ pub(crate) fn check(
         about: c.one(raw.about.as_ref(), value::about).unwrap_or_default(),
         device: raw.device.as_ref().map_or("headless".to_owned(), |at| at.value.clone()),
         on,
-        files: device::files(raw.file.as_ref(), host, c),
+        files: files::check(raw.file.as_ref(), host, c),
         steps,
     }
 }
@@ -45,8 +45,8 @@ pub(crate) fn check(
 fn step(raw: &At<raw::Step>, on: &[Ring], text: &str, c: &mut Check) -> Option<Step> {
     let act = act(raw, on, c);
     let times = c.range(raw.times.as_ref(), "the number of times", 1, MAX_TIMES).unwrap_or(1);
-    let timeout = c.one(raw.timeout.as_ref(), value::timeout).unwrap_or(STEP_TIMEOUT);
-    let until = c.one(raw.until.as_ref(), value::timeout);
+    let timeout = c.one(raw.timeout.as_ref(), units::timeout).unwrap_or(STEP_TIMEOUT);
+    let until = c.one(raw.until.as_ref(), units::timeout);
     if let (Some(times), Some(until)) = (&raw.times, &raw.until) {
         let problem =
             Problem::new(times.place.clone(), "a step repeats `times` or `until`, not both");

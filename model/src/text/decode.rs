@@ -102,10 +102,13 @@ impl Reader<'_> {
         Place::new(self.file, of.span())
     }
 
-    fn wrong_type<T>(&mut self, value: &Spanned<DeValue<'_>>, expected: &str) -> Option<T> {
+    fn other_type(&self, value: &Spanned<DeValue<'_>>, expected: &str) -> Problem {
         let found = kind(value.get_ref());
-        let place = self.place(value);
-        let problem = Problem::new(place, format!("{expected} is needed here, not {found}"));
+        Problem::new(self.place(value), format!("{expected} is needed here, not {found}"))
+    }
+
+    fn wrong_type<T>(&mut self, value: &Spanned<DeValue<'_>>, expected: &str) -> Option<T> {
+        let problem = self.other_type(value, expected);
         let listed =
             expected.starts_with("a list") && !matches!(value.get_ref(), DeValue::Table(_));
         let help = listed.then(|| "put it into brackets: [ … ]".to_owned());
@@ -135,7 +138,10 @@ impl Reader<'_> {
     /// Reads a table inside the file.
     pub(crate) fn table<T: Table>(&mut self, value: &Spanned<DeValue<'_>>) -> Option<T> {
         let DeValue::Table(table) = value.get_ref() else {
-            return self.wrong_type(value, "a table");
+            let keys = T::KEYS.join(", ");
+            let problem = self.other_type(value, "a table");
+            self.problems.push(problem.help(format!("a table with the keys: {keys}")));
+            return None;
         };
         let place = self.place(value);
         self.keys(table, &place, T::KEYS, T::REQUIRED);

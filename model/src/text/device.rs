@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::check::{Check, choice, values};
 use super::decode::At;
-use super::report::{Place, Problem, Text};
+use super::files::{self, Host};
+use super::report::{Place, Problem};
 use super::value::{self, Bad};
-use super::{Names, Source, near, raw};
+use super::{Names, raw, units, users};
 use crate::Name;
 use crate::device::{
-    Compression, Debug, Device, File, FileContent, FormFactor, KERNEL_HEADLESS, KERNEL_SCREEN,
-    Kernel, KernelSource, Packages, SUITE, Screen, Shape, Storage, Target, User,
+    Compression, Debug, Device, FormFactor, KERNEL_HEADLESS, KERNEL_SCREEN, Kernel, KernelSource,
+    Packages, SUITE, Screen, Shape, Storage, Target,
 };
 
 /// Service that `[debug] agent` brings.
@@ -36,47 +37,6 @@ const STATE: (u64, u64) = (16 << 20, 1 << 44);
 
 /// Longest part of a command line that a device may add, in bytes; the kernel takes 2048 in all.
 const MAX_CMDLINE: usize = 1024;
-
-/// Most bytes of text in one `content`.
-const MAX_CONTENT: usize = 256 << 10;
-
-/// Users of Debian's base-passwd; each has a group of the same name unless listed here otherwise.
-pub(crate) const DEBIAN_USERS: [(&str, u32); 18] = [
-    ("root", 0),
-    ("daemon", 1),
-    ("bin", 2),
-    ("sys", 3),
-    ("sync", 4),
-    ("games", 5),
-    ("man", 6),
-    ("lp", 7),
-    ("mail", 8),
-    ("news", 9),
-    ("uucp", 10),
-    ("proxy", 13),
-    ("www-data", 33),
-    ("backup", 34),
-    ("list", 38),
-    ("irc", 39),
-    ("_apt", 42),
-    ("nobody", 65534),
-];
-
-/// Groups of Debian's base-passwd.
-pub(crate) const DEBIAN_GROUPS: [&str; 38] = [
-    "root", "daemon", "bin", "sys", "adm", "tty", "disk", "lp", "mail", "news", "uucp", "man",
-    "proxy", "kmem", "dialout", "fax", "voice", "cdrom", "floppy", "tape", "sudo", "audio", "dip",
-    "www-data", "backup", "operator", "list", "irc", "src", "shadow", "utmp", "video", "sasl",
-    "plugdev", "staff", "games", "users", "nogroup",
-];
-
-/// What is known of the build host.
-#[derive(Clone, Copy)]
-pub(crate) struct Host<'a> {
-    /// The files that were read, by their number.
-    pub(crate) texts: &'a [Text],
-    pub(crate) source: &'a dyn Source,
-}
 
 /// What the check of a device needs besides its layers.
 pub(crate) struct Context<'a> {
@@ -108,7 +68,13 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
     }
     let debug = debug(raw, release, c);
     let enabled = services(raw, debug, c);
-    let (packages, package_places) = packages(raw.packages.as_ref(), c);
+    let (packages, mut wanted) = packages(raw.packages.as_ref(), c);
+    let kernel = kernel(raw.kernel.as_ref(), screen.is_some(), cx, c);
+    if let KernelSource::Package(package) = &kernel.source {
+        let at = raw.kernel.as_ref().and_then(|k| k.package.as_ref());
+        let place = at.map_or(&cx.place, |at| &at.place).clone();
+        wanted.push(At { value: package.clone(), place });
+    }
     let named = c.one(raw.hostname.as_ref(), value::hostname);
     let device = Device {
         name: cx.name.clone(),
@@ -119,7 +85,7 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
         hostname: named.unwrap_or(cx.name.to_string()),
         locale: c.one(raw.locale.as_ref(), value::locale).unwrap_or("C.UTF-8".to_owned()),
         timezone: c.one(raw.timezone.as_ref(), value::timezone).unwrap_or("UTC".to_owned()),
-        kernel: kernel(raw.kernel.as_ref(), screen.is_some(), cx, c),
+        kernel,
         packages,
         services: enabled
             .iter()
@@ -127,14 +93,14 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect(),
-        files: files(raw.file.as_ref(), cx.host, c),
-        users: users(raw.user.as_ref(), c),
+        files: files::check(raw.file.as_ref(), cx.host, c),
+        users: users::check(raw.user.as_ref(), c),
         storage: storage(raw.storage.as_ref(), c),
         screen,
         input: input(raw),
         debug,
     };
-    Written { device, enabled, packages: package_places }
+    Written { device, enabled, packages: wanted }
 }
 
 fn target(raw: &raw::Device, c: &mut Check) -> Target {
@@ -257,7 +223,7 @@ fn kernel(raw: Option<&raw::Kernel>, screen: bool, cx: &Context<'_>, c: &mut Che
         source = KernelSource::Package(package);
     }
     if let Some(at) = &raw.path {
-        source = KernelSource::Path(beside(at, cx.host, c));
+        source = KernelSource::Path(files::beside(at, cx.host, c));
     }
     let cmdline = c.list(raw.cmdline.as_ref(), value::cmdline_word);
     let length: usize = cmdline.iter().map(|w| w.len() + 1).sum();
@@ -267,17 +233,6 @@ fn kernel(raw: Option<&raw::Kernel>, screen: bool, cx: &Context<'_>, c: &mut Che
     }
     let modules = values(c.list(raw.modules.as_ref(), value::module));
     Kernel { source, modules, cmdline: values(cmdline) }
-}
-
-/// A path on the build host, as seen from the file that names it.
-fn beside(at: &At<String>, host: Host<'_>, c: &mut Check) -> String {
-    let from = host.texts.get(at.place.file).map_or("", |text| text.path.as_str());
-    let path = super::path::join(super::path::parent(from), at);
-    if !host.source.is_file(&path) {
-        let problem = Problem::new(at.place.clone(), format!("there is no file `{path}`"));
-        c.add(problem.help("a path from where this TOML is"));
-    }
-    path
 }
 
 fn packages(raw: Option<&raw::Packages>, c: &mut Check) -> (Packages, Names) {
@@ -293,151 +248,17 @@ fn packages(raw: Option<&raw::Packages>, c: &mut Check) -> (Packages, Names) {
     (packages, install)
 }
 
-/// Files of a device or of a case.
-pub(crate) fn files(raw: Option<&Vec<At<raw::File>>>, host: Host<'_>, c: &mut Check) -> Vec<File> {
-    let list = raw.map(Vec::as_slice).unwrap_or_default();
-    let places = list.iter().filter_map(|f| f.path.as_ref());
-    c.unique(places.map(|p| (p.as_str(), &p.place)), |p| format!("two files are at `{p}`"));
-    let mut files: Vec<File> = list.iter().filter_map(|f| file(f, host, c)).collect();
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    let leaf = |f: &File| f.content != FileContent::Directory;
-    let solid: BTreeSet<&str> = files.iter().filter(|f| leaf(f)).map(|f| f.path.as_str()).collect();
-    for at in list.iter().filter_map(|f| f.path.as_ref()) {
-        let mut above = at.match_indices('/').filter_map(|(i, _)| at.get(..i));
-        if let Some(file) = above.rfind(|p| solid.contains(p)) {
-            let message = format!("`{file}` is a file, so nothing can be below it");
-            c.add(Problem::new(at.place.clone(), message));
-        }
-    }
-    files
-}
-
-fn file(raw: &At<raw::File>, host: Host<'_>, c: &mut Check) -> Option<File> {
-    let path = c.one(raw.path.as_ref(), file_path);
-    let mode = c.one(raw.mode.as_ref(), value::mode);
-    let uid = c.number(raw.uid.as_ref(), value::owner).unwrap_or(0);
-    let gid = c.number(raw.gid.as_ref(), value::owner).unwrap_or(0);
-    let directory = raw.directory.as_ref().filter(|at| at.value);
-    let given = [
-        raw.source.as_ref().map(|at| &at.place),
-        raw.content.as_ref().map(|at| &at.place),
-        raw.symlink.as_ref().map(|at| &at.place),
-        directory.map(|at| &at.place),
-    ];
-    let mut given = given.into_iter().flatten();
-    if let (Some(one), Some(other)) = (given.next(), given.next()) {
-        let problem = Problem::new(other.clone(), "a file is one thing only").label("and this");
-        c.add(problem.also(one.clone(), "this").help("one of source, content, symlink, directory"));
-    }
-    let content = if let Some(at) = &raw.source {
-        FileContent::Source(beside(at, host, c))
-    } else if let Some(at) = &raw.content {
-        FileContent::Text(c.one(Some(at), content)?)
-    } else if let Some(at) = &raw.symlink {
-        FileContent::Symlink(c.one(Some(at), link)?)
-    } else if directory.is_some() {
-        FileContent::Directory
-    } else {
-        let place = raw.path.as_ref().map_or(&raw.place, |at| &at.place);
-        let problem = Problem::new(place.clone(), "nothing says what is in this file");
-        c.add(problem.help("add one of source, content, symlink, directory"));
-        return None;
-    };
-    let default = if content == FileContent::Directory { 0o755 } else { 0o644 };
-    Some(File { path: path?, content, mode: mode.unwrap_or(default), uid, gid })
-}
-
-fn file_path(text: &str) -> value::Checked<String> {
-    /// Kernel file systems and tmpfs: what an image has there is never seen.
-    const HIDDEN: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
-    let path = value::image_path(text)?;
-    let first = path.split('/').nth(1).unwrap_or_default();
-    if HIDDEN.contains(&first) {
-        return Err(Bad {
-            message: format!("`{path}` is never seen: /{first} is mounted over on a device"),
-            help: Some("a oneshot service can make it at boot".to_owned()),
-        });
-    }
-    Ok(path)
-}
-
-fn content(text: &str) -> value::Checked<String> {
-    if text.len() <= MAX_CONTENT {
-        return Ok(text.to_owned());
-    }
-    let message = format!("`content` has {} bytes; at most {MAX_CONTENT}", text.len());
-    Err(Bad { message, help: Some("put it into a file and name it as `source`".to_owned()) })
-}
-
-fn link(text: &str) -> value::Checked<String> {
-    if (1..=value::MAX_PATH).contains(&text.len()) && !text.chars().any(char::is_control) {
-        return Ok(text.to_owned());
-    }
-    Err(Bad { message: "a symbolic link points to a path".to_owned(), help: None })
-}
-
-fn users(raw: Option<&Vec<At<raw::User>>>, c: &mut Check) -> Vec<User> {
-    let list = raw.map(Vec::as_slice).unwrap_or_default();
-    let names = list.iter().filter_map(|u| u.name.as_ref());
-    c.unique(names.clone().map(|n| (n.as_str(), &n.place)), |n| {
-        format!("two users are called `{n}`")
-    });
-    let ids = list.iter().filter_map(|u| u.uid.as_ref());
-    c.unique(ids.clone().map(|n| (n.value, &n.place)), |n| {
-        format!("two users have the number {n}")
-    });
-    for at in names.clone().filter(|n| DEBIAN_USERS.iter().any(|(d, _)| *d == n.as_str())) {
-        c.add(Problem::new(at.place.clone(), format!("Debian has a user `{}` already", at.value)));
-    }
-    for at in ids {
-        if let Some((name, _)) = DEBIAN_USERS.iter().find(|(_, id)| i64::from(*id) == at.value) {
-            let message = format!("{} is the number of Debian's user `{name}`", at.value);
-            c.add(Problem::new(at.place.clone(), message).help("people's numbers begin at 1000"));
-        }
-    }
-    let own: Vec<&str> = names.map(|n| n.as_str()).collect();
-    let mut users: Vec<User> = list.iter().filter_map(|u| user(u, &own, c)).collect();
-    users.sort_by(|a, b| a.name.cmp(&b.name));
-    users
-}
-
-fn user(raw: &raw::User, own: &[&str], c: &mut Check) -> Option<User> {
-    let group = |text: &str| {
-        let known = || DEBIAN_GROUPS.iter().chain(own).copied();
-        if known().any(|g| g == text) {
-            return Ok(text.to_owned());
-        }
-        let help = near::did_you_mean(text, known());
-        Err(Bad {
-            message: format!("no group is called `{text}`"),
-            help: help
-                .or_else(|| Some("a group of Debian's base, or another user's own".to_owned())),
-        })
-    };
-    let path = |c: &mut Check, at: Option<&At<String>>, default: &str| {
-        c.one(at, value::image_path).unwrap_or(default.to_owned())
-    };
-    let name = c.one(raw.name.as_ref(), value::user_name);
-    let uid = c.number(raw.uid.as_ref(), value::uid);
-    let gid = c.number(raw.gid.as_ref(), value::uid);
-    let home = path(c, raw.home.as_ref(), "/nonexistent");
-    let shell = path(c, raw.shell.as_ref(), "/usr/sbin/nologin");
-    let groups = values(c.list(raw.groups.as_ref(), group));
-    let uid = uid?;
-    Some(User { name: name?, uid, gid: gid.unwrap_or(uid), home, shell, groups })
-}
-
 fn storage(raw: Option<&raw::Storage>, c: &mut Check) -> Storage {
     let empty = raw::Storage::default();
     let raw = raw.unwrap_or(&empty);
     let size = |(least, most): (u64, u64)| {
-        move |text: &str| match value::size(text)? {
+        move |text: &str| match units::size(text)? {
             bytes if !(least..=most).contains(&bytes) || bytes % BLOCK != 0 => Err(Bad {
                 message: format!("this partition can't have {text}"),
                 help: Some(format!(
                     "{} to {}, in steps of 4K",
-                    value::size_text(least),
-                    value::size_text(most)
+                    units::size_text(least),
+                    units::size_text(most)
                 )),
             }),
             bytes => Ok(bytes),

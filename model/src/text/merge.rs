@@ -12,7 +12,11 @@
 
 use std::collections::BTreeMap;
 
+use super::check::Check;
 use super::decode::{At, Choice};
+use super::device::{AGENT, CONSOLE};
+use super::layers::Layer;
+use super::near::did_you_mean;
 use super::raw;
 use super::report::{Place, Problem};
 
@@ -23,6 +27,8 @@ pub(crate) struct Merging {
     siblings: bool,
     /// Values that siblings set differently, by key, until a nearer layer sets them.
     conflicts: BTreeMap<String, (Place, Place)>,
+    /// `disable` of what nothing enables.
+    idle: Vec<Problem>,
 }
 
 /// Values that merge.
@@ -36,14 +42,11 @@ trait Item: PartialEq {
     fn name(&self) -> &str;
 }
 
-/// Merges layers with their depths; the device itself has depth 0.
-///
-/// # Errors
-/// One problem for each key that siblings set differently.
-pub(crate) fn merge(layers: Vec<(usize, raw::Device)>) -> (raw::Device, Vec<Problem>) {
+/// Merges layers. Notes each key that siblings set differently.
+pub(crate) fn merge(layers: Vec<Layer>, c: &mut Check) -> raw::Device {
     let mut by_depth: BTreeMap<usize, Vec<raw::Device>> = BTreeMap::new();
-    for (depth, layer) in layers {
-        by_depth.entry(depth).or_default().push(layer);
+    for layer in layers {
+        by_depth.entry(layer.depth).or_default().push(layer.raw);
     }
     let mut merged = raw::Device::default();
     let mut m = Merging::default();
@@ -62,7 +65,9 @@ pub(crate) fn merge(layers: Vec<(usize, raw::Device)>) -> (raw::Device, Vec<Prob
             .also(one, "another here")
             .help(format!("set `{key}` in the device itself, or in one layer only"))
     });
-    (merged, problems.collect())
+    c.problems.extend(problems);
+    c.problems.extend(m.idle);
+    merged
 }
 
 impl Merging {
@@ -212,11 +217,25 @@ impl Merge for Option<raw::Services> {
         let Some(over) = over else { return };
         let one = self.get_or_insert_default();
         let raw::Services { enable, disable } = over;
+        if !m.siblings {
+            let started = one.enable.as_deref().unwrap_or_default();
+            let off = disable.iter().flatten().filter(|name| !started.contains(name));
+            m.idle.extend(off.map(|name| idle(name, started)));
+        }
         against(&mut one.enable, disable.as_deref().unwrap_or_default(), key, m);
         against(&mut one.disable, enable.as_deref().unwrap_or_default(), key, m);
         one.enable.merge(enable, key, m);
         one.disable.merge(disable, key, m);
     }
+}
+
+fn idle(name: &At<String>, started: &[At<String>]) -> Problem {
+    let message = format!("no inherited device starts `{}`", name.value);
+    let parts = [(AGENT, "agent"), (CONSOLE, "console")];
+    let debug = parts.iter().find(|(service, _)| *service == name.as_str());
+    let help = debug.map(|(_, key)| format!("write [debug] {key} = false instead"));
+    let near = || did_you_mean(name, started.iter().map(|s| s.as_str()));
+    Problem::warning(name.place.clone(), message).maybe_help(help.or_else(near))
 }
 
 /// Takes from `list` what a nearer layer wants otherwise; a sibling that does is a conflict.

@@ -13,6 +13,8 @@ mod case;
 mod check;
 pub(crate) mod decode;
 mod device;
+mod files;
+mod layers;
 mod load;
 mod merge;
 mod near;
@@ -20,21 +22,26 @@ mod path;
 pub(crate) mod raw;
 mod report;
 mod service;
+mod services;
+mod source;
 mod template;
+mod units;
+mod users;
 mod value;
 
 pub use device::{AGENT, CONSOLE};
-pub use load::{
-    Loaded, LoadedCase, MAX_FILE, MAX_LAYERS, Source, load_case, load_case_on, load_device,
-};
-pub use report::{Finding, Report, Severity};
+pub use layers::MAX_LAYERS;
+pub use load::{Loaded, LoadedCase, load_case, load_case_on, load_device};
+pub use report::{Finding, MAX_PROBLEMS, Report, Severity};
+pub use source::{MAX_FILE, Source};
 pub use template::{template_case, template_device, template_service};
 
 pub(crate) use load::Names;
 
-use load::{Loader, Services};
 use path::{file_name, parent, stem};
 use report::{Place, Problem};
+use services::Services;
+use source::Loader;
 
 use crate::service::Service;
 

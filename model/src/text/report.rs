@@ -85,6 +85,9 @@ impl Problem {
     }
 }
 
+/// Most problems in one report: beyond this, nobody reads on.
+pub const MAX_PROBLEMS: usize = 200;
+
 /// A file that was read, or that could not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
@@ -97,6 +100,8 @@ pub(crate) struct Text {
 pub struct Report {
     texts: Vec<Text>,
     problems: Vec<Problem>,
+    /// Errors and warnings left out, beyond [`MAX_PROBLEMS`].
+    more: (usize, usize),
 }
 
 /// One problem as data, for `--json`.
@@ -120,7 +125,8 @@ impl Report {
     pub(crate) fn new(texts: Vec<Text>, mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|a, b| (&a.place, &a.message).cmp(&(&b.place, &b.message)));
         problems.dedup();
-        Self { texts, problems }
+        let left_out = problems.split_off(MAX_PROBLEMS.min(problems.len()));
+        Self { texts, problems, more: count(&left_out) }
     }
 
     /// Whether nothing is wrong.
@@ -132,14 +138,14 @@ impl Report {
     /// Whether anything in it stops a build.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.problems.iter().any(|p| p.severity == Severity::Error)
+        self.counts().0 > 0
     }
 
     /// Number of errors and number of warnings.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let errors = self.problems.iter().filter(|p| p.severity == Severity::Error).count();
-        (errors, self.problems.len() - errors)
+        let (errors, warnings) = count(&self.problems);
+        (errors + self.more.0, warnings + self.more.1)
     }
 
     /// For people: every problem with its line, a caret and a hint. Ends without a line break.
@@ -147,23 +153,27 @@ impl Report {
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let shown = self.problems.iter().map(|p| self.render_one(&renderer, p));
-        shown.collect::<Vec<_>>().join("\n\n")
+        let mut shown: Vec<String> = shown.collect();
+        if let more @ 1.. = self.more.0 + self.more.1 {
+            shown.push(format!("… and {more} more"));
+        }
+        shown.join("\n\n")
     }
 
-    /// For programs.
+    /// For programs: the first [`MAX_PROBLEMS`].
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         self.problems.iter().map(|p| self.finding(p)).collect()
     }
 
     fn finding(&self, problem: &Problem) -> Finding {
-        let text = self.text(problem.place.file);
-        let span = fit(&text.text, &problem.place);
-        let before = text.text.get(..span.start).unwrap_or_default();
+        let (path, text) = self.text(problem.place.file);
+        let span = fit(text, &problem.place);
+        let before = text.get(..span.start).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
         Finding {
             severity: problem.severity,
-            file: text.path,
+            file: path.to_owned(),
             line: before.matches('\n').count() + 1,
             column: line.chars().count() + 1,
             message: problem.message.clone(),
@@ -171,9 +181,8 @@ impl Report {
         }
     }
 
-    fn text(&self, file: usize) -> Text {
-        let none = || Text { path: String::new(), text: String::new() };
-        self.texts.get(file).cloned().unwrap_or_else(none)
+    fn text(&self, file: usize) -> (&str, &str) {
+        self.texts.get(file).map_or(("", ""), |t| (t.path.as_str(), t.text.as_str()))
     }
 
     fn render_one(&self, renderer: &Renderer, problem: &Problem) -> String {
@@ -182,24 +191,23 @@ impl Report {
             Severity::Warning => Level::WARNING,
         };
         let title = level.primary_title(problem.message.as_str());
-        let text = self.text(problem.place.file);
-        let mut group = if text.text.is_empty() {
-            Group::with_title(title).element(Origin::path(text.path))
+        let (path, text) = self.text(problem.place.file);
+        let mut group = if text.is_empty() {
+            Group::with_title(title).element(Origin::path(path))
         } else {
-            let span = fit(&text.text, &problem.place);
+            let span = fit(text, &problem.place);
             let mark = AnnotationKind::Primary.span(span).label(problem.label.as_deref());
             let here = problem.also.iter().filter(|(place, _)| place.file == problem.place.file);
-            let context = here.map(|(place, label)| {
-                AnnotationKind::Context.span(fit(&text.text, place)).label(label)
-            });
+            let context = here
+                .map(|(place, label)| AnnotationKind::Context.span(fit(text, place)).label(label));
             let marks: Vec<_> = std::iter::once(mark).chain(context).collect();
-            let snippet = Snippet::source(text.text.clone()).path(text.path);
+            let snippet = Snippet::source(text).path(path);
             Group::with_title(title).element(snippet.annotations(marks))
         };
         for (place, label) in problem.also.iter().filter(|(p, _)| p.file != problem.place.file) {
-            let other = self.text(place.file);
-            let mark = AnnotationKind::Context.span(fit(&other.text, place)).label(label);
-            group = group.element(Snippet::source(other.text).path(other.path).annotation(mark));
+            let (path, text) = self.text(place.file);
+            let mark = AnnotationKind::Context.span(fit(text, place)).label(label);
+            group = group.element(Snippet::source(text).path(path).annotation(mark));
         }
         let mut groups = vec![group];
         if let Some(help) = &problem.help {
@@ -207,6 +215,12 @@ impl Report {
         }
         renderer.render(&groups)
     }
+}
+
+/// Errors and warnings.
+fn count(problems: &[Problem]) -> (usize, usize) {
+    let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+    (errors, problems.len() - errors)
 }
 
 /// The place as a range that lies within `text` and on the borders of characters.

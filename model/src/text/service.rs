@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::check::{Check, choice, values};
 use super::decode::{At, Pairs};
-use super::raw;
 use super::report::{Place, Problem};
 use super::value::{self, Bad};
+use super::{raw, units};
 use crate::Name;
 use crate::service::{
     Kind, Limits, Output, Restart, RestartWhen, START_TIMEOUT, STOP_TIMEOUT, Sandbox, Service,
@@ -26,6 +26,7 @@ pub(crate) struct Written {
     pub(crate) service: Service,
     pub(crate) edges: Vec<At<Name>>,
     pub(crate) user: Option<At<String>>,
+    pub(crate) sockets: Vec<At<String>>,
 }
 
 impl Word for Kind {
@@ -61,7 +62,7 @@ pub(crate) fn check(name: Name, raw: &raw::Service, c: &mut Check) -> Written {
     let kind = choice(raw.kind.as_ref(), Kind::Simple);
     let user = c.one(raw.user.as_ref(), value::user_name).filter(|user| user != "root");
     let time = |c: &mut Check, at: &Option<At<String>>, default: Duration| {
-        c.one(at.as_ref(), value::timeout).unwrap_or(default)
+        c.one(at.as_ref(), units::timeout).unwrap_or(default)
     };
     let service = Service {
         name,
@@ -83,7 +84,8 @@ pub(crate) fn check(name: Name, raw: &raw::Service, c: &mut Check) -> Written {
         output: choice(raw.output.as_ref(), Output::Journal),
     };
     let user = raw.user.as_ref().zip(user).map(|(at, value)| At { value, place: at.place.clone() });
-    Written { service, edges, user }
+    let sockets = raw.socket.iter().flatten().filter_map(|s| s.path.clone()).collect();
+    Written { service, edges, user, sockets }
 }
 
 /// Program and arguments; checked also where a case runs a command.
@@ -113,10 +115,10 @@ fn restart(raw: Option<&raw::Restart>, kind: Kind, c: &mut Check) -> Restart {
     let Some(raw) = raw else { return default };
     let restart = Restart {
         when: choice(raw.when.as_ref(), default.when),
-        delay: c.one(raw.delay.as_ref(), value::duration).unwrap_or(default.delay),
-        max_delay: c.one(raw.max_delay.as_ref(), value::duration).unwrap_or(default.max_delay),
+        delay: c.one(raw.delay.as_ref(), units::duration).unwrap_or(default.delay),
+        max_delay: c.one(raw.max_delay.as_ref(), units::duration).unwrap_or(default.max_delay),
         limit: c.range(raw.limit.as_ref(), "the limit", 1, 1_000_000).unwrap_or(default.limit),
-        window: c.one(raw.window.as_ref(), value::timeout).unwrap_or(default.window),
+        window: c.one(raw.window.as_ref(), units::timeout).unwrap_or(default.window),
     };
     if let (Some(delay), true) = (&raw.delay, restart.delay > restart.max_delay) {
         let problem = Problem::new(delay.place.clone(), "`delay` is longer than `max-delay`");
@@ -147,7 +149,7 @@ fn directory(raw: Option<&At<String>>, c: &mut Check) -> Option<String> {
 }
 
 fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
-    let memory = |text: &str| match value::size(text)? {
+    let memory = |text: &str| match units::size(text)? {
         bytes if bytes < MIN_MEMORY => Err(Bad {
             message: format!("no program starts with {text} of memory"),
             help: Some("at least 256K".to_owned()),
@@ -156,10 +158,10 @@ fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
     };
     Limits {
         memory: c.one(raw.memory.as_ref(), memory),
-        cpu: c.one(raw.cpu.as_ref(), value::percent),
+        cpu: c.one(raw.cpu.as_ref(), units::percent),
         pids: c.range(raw.pids.as_ref(), "the number of processes", 1, 4_194_304),
         open_files: c.range(raw.open_files.as_ref(), "the number of open files", 8, 1_048_576),
-        core: c.one(raw.core.as_ref(), value::size),
+        core: c.one(raw.core.as_ref(), units::size),
     }
 }
 
@@ -188,7 +190,7 @@ fn sockets(raw: Option<&Vec<At<raw::Socket>>>, c: &mut Check) -> Vec<Socket> {
         let name = c.one(raw.name.as_ref(), value::service_name);
         let path = c.one(raw.path.as_ref(), value::socket_path);
         let kind = choice(raw.kind.as_ref(), SocketKind::Stream);
-        let mode = c.one(raw.mode.as_ref(), value::mode).unwrap_or(0o666);
+        let mode = c.one(raw.mode.as_ref(), units::mode).unwrap_or(0o666);
         Some(Socket { name: name?, path: path?, kind, mode })
     });
     checked.collect()
