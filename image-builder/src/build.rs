@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::built::{Built, Flavor, Parts};
-use crate::packages::Request;
+use crate::packages::{Request, root};
 use crate::packages::assemble::assemble;
 use crate::packages::cache::Cache;
 use crate::packages::kernel::{self, Kernel};
@@ -219,7 +219,8 @@ impl Job<'_> {
         let packages = self.root_packages();
         let builder = self.builder;
         let packages = obtain(builder.cache, &self.request, &packages, builder.progress)?;
-        let tree = assemble(&packages)?;
+        let mut tree = assemble(&packages)?;
+        root::finish(&mut tree, self.device())?;
         let programs = self.programs.iter().map(|(program, path)| Ok((*program, content(path)?)));
         let programs = programs.collect::<Result<Vec<_>>>()?;
         let source = |path: &str| content(Path::new(path));
