@@ -71,7 +71,7 @@ pub fn open(cache: &Cache, package: &Locked) -> Result<Package> {
     let reading = || format!("reading {name} {version} ({path}; remove it if it is damaged)");
     let text =
         fs::read_to_string(&control).with_context(|| format!("reading {}", control.display()))?;
-    let replaces = field(&text, "Replaces").to_owned();
+    let replaces = field(&text, "Replaces");
     Ok(Package {
         name: package.name.clone(),
         version: package.version.clone(),
@@ -161,9 +161,12 @@ fn control_file(from: impl Read) -> Result<String> {
 }
 
 /// A field of a control file, lines that go on joined.
-fn field<'a>(control: &'a str, name: &str) -> &'a str {
-    let line = control.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
-    line.map_or("", str::trim)
+fn field(control: &str, name: &str) -> String {
+    let mut lines =
+        control.lines().skip_while(|l| !l.strip_prefix(name).is_some_and(|l| l.starts_with(':')));
+    let first = lines.next().and_then(|l| l.split_once(':')).map_or("", |(_, value)| value.trim());
+    let more = lines.take_while(|l| l.starts_with([' ', '\t'])).map(str::trim);
+    std::iter::once(first).chain(more).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -36,7 +36,9 @@ pub fn obtain(
             Apt::new(cache, request)?.fetch(&fresh, progress)?;
         }
         fresh.sort_by_key(|p| std::cmp::Reverse(p.size));
-        unpack_all(cache, &fresh, progress)?;
+        if !fresh.is_empty() {
+            unpack_all(cache, &fresh, progress)?;
+        }
     }
     packages.iter().map(|p| deb::open(cache, p)).collect()
 }

@@ -139,3 +139,87 @@ fn locked(entry: &Entry<'_>) -> Locked {
 pub fn known_names(cache: &Cache, request: &Request) -> Option<Vec<String>> {
     Apt::new(cache, request).ok()?.names()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::super::fixture::{Item, cache, deb, put, tar};
+    use super::super::lock::{Lock, fingerprint};
+    use super::super::obtain::obtain;
+    use super::{Relock, Request, lock, lock_path};
+    use crate::progress::Silent;
+
+    fn request(packages: &[&str]) -> Request {
+        Request {
+            suite: "trixie".into(),
+            architecture: "amd64".into(),
+            packages: packages.iter().map(ToString::to_string).collect(),
+            mirror: None,
+        }
+    }
+
+    #[test]
+    fn with_a_lock_and_a_full_cache_neither_apt_nor_the_network_is_asked() {
+        let (directory, cache) = cache();
+        let demo = deb("Package: demo", "data.tar", &tar(&[Item::File("./usr/bin/demo", b"1")]));
+        let locked = put(&cache, "demo", "1", &demo);
+        let request = request(&["demo"]);
+        let written = Lock {
+            request: fingerprint(&request),
+            suite: "trixie".into(),
+            architecture: "amd64".into(),
+            packages: vec![locked],
+        };
+        let path = directory.path().join("phone.lock");
+        fs::write(&path, written.text()).unwrap();
+
+        let read = lock(&cache, &request, &path, Relock::WhenNeeded, &Silent).unwrap();
+        assert_eq!(read, written);
+        let wanted: Vec<_> = read.packages.iter().collect();
+        let packages = obtain(&cache, &request, &wanted, &Silent).unwrap();
+        assert_eq!(packages[0].entries[0].path, "usr/bin/demo");
+
+        // Unpacked once, the package file itself is not needed again.
+        fs::remove_file(cache.deb(&read.packages[0])).unwrap();
+        assert!(obtain(&cache, &request, &wanted, &Silent).is_ok());
+        assert!(!directory.path().join("apt").exists());
+    }
+
+    #[test]
+    fn a_lock_that_may_not_be_renewed_must_answer_the_request() {
+        let (directory, cache) = cache();
+        let path = directory.path().join("phone.lock");
+        let try_it = || {
+            format!(
+                "{:#}",
+                lock(&cache, &request(&["demo"]), &path, Relock::Never, &Silent).unwrap_err()
+            )
+        };
+        let shown = path.display();
+        assert_eq!(
+            try_it(),
+            format!("using the lock file {shown}: it is not there: run `ens lock --update`")
+        );
+        let other = request(&["other"]);
+        let written = Lock {
+            request: fingerprint(&other),
+            suite: "trixie".into(),
+            architecture: "amd64".into(),
+            packages: vec![],
+        };
+        fs::write(&path, written.text()).unwrap();
+        assert!(try_it().ends_with("it is for other packages: run `ens lock --update`"));
+        fs::write(&path, "packages?").unwrap();
+        assert!(try_it().contains("renew it with `ens lock --update`"));
+    }
+
+    #[test]
+    fn the_lock_is_beside_the_device() {
+        assert_eq!(
+            lock_path(Path::new("configs/devices/phone.toml")),
+            Path::new("configs/devices/phone.lock")
+        );
+    }
+}

@@ -157,7 +157,12 @@ fn two_packages_may_not_bring_different_files_to_one_path() {
     let error = format!("{:#}", assemble(&[a.clone(), b]).unwrap_err());
     assert!(error.starts_with("both `a` and `b` bring `etc/x`"), "{error}");
 
-    let b = named("b", "Replaces: a (<< 2)", &[Item::File("./etc/x", b"2")]).unwrap();
+    let b = named(
+        "b",
+        "Package: b\nReplaces: z,\n a (<< 2)\nSection: x",
+        &[Item::File("./etc/x", b"2")],
+    )
+    .unwrap();
     for order in [[a.clone(), b.clone()], [b, a]] {
         assert!(lines(&assemble(&order).unwrap()).contains(&"etc/x = 2".to_owned()));
     }
