@@ -16,7 +16,8 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
     let pid1 = seqpacket::inherited(FD)?;
-    match std::env::var("container")?.as_str() {
+    // On a machine there is no such variable.
+    match std::env::var("container").as_deref().unwrap_or("handover") {
         "handover" => handover(&pid1),
         "killed-in-a-loop" => killed_in_a_loop(&pid1),
         "deaf" => deaf(pid1),

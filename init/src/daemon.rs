@@ -31,6 +31,9 @@ const BITE_AFTER: Duration = Duration::from_secs(60);
 const ADVICE: &str =
     "Leave the shell (exit) to try again; kill -TERM 1 powers off, kill -INT 1 reboots.";
 
+/// What to do without one.
+const NO_SHELL: &str = "The image has no rescue shell. Ctrl-Alt-Del reboots.";
+
 /// What PID 1 has in its hands.
 #[derive(Debug)]
 pub struct Daemon {
@@ -268,11 +271,15 @@ impl Daemon {
     }
 
     fn shell(&self, why: &str) -> Event {
+        let Some(shell) = rescue::find(&["/"]) else {
+            rescue::announce(why, NO_SHELL);
+            return Event::NoShell(why.to_owned());
+        };
         self.voice.fault(format_args!("{why}: starting the rescue shell on the console"));
         rescue::announce(why, ADVICE);
-        match rescue::shell(&["/"]) {
+        match shell.start() {
             Ok(pid) => Event::ShellStarted(pid),
-            Err(e) => Event::NoShell(e.to_string()),
+            Err(e) => Event::NoShell(format!("{why}; {e}")),
         }
     }
 

@@ -218,6 +218,9 @@ impl Pid1 {
             Event::Tick => {}
         }
         self.tick(now, &mut todo);
+        if self.state != State::Finished {
+            self.watch(now, &mut todo);
+        }
         todo
     }
 
@@ -402,7 +405,6 @@ impl Pid1 {
         if self.servicemgr.begin(now) {
             todo.push(Action::Start);
         }
-        self.watch(now, todo);
     }
 
     fn watch(&mut self, now: Duration, todo: &mut Vec<Action>) {

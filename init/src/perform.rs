@@ -71,12 +71,16 @@ fn one(task: &Task, voice: &Voice) -> io::Result<()> {
         Task::Links(links) => each(links, |(at, target)| link(at, target)),
         Task::Directories(all) => each(all, |(path, mode)| directory(path, *mode)),
         Task::EtcOverlay => {
-            sys::mount::mount("overlay", Path::new("/etc"), "overlay", Flags::default(), ETC)
+            let flags = Flags { no_dev: true, no_suid: true, ..Flags::default() };
+            sys::mount::mount("overlay", Path::new("/etc"), "overlay", flags, ETC)
         }
         Task::NoState => {
             Err(io::Error::other("there is no state, it is in memory and will be lost"))
         }
-        Task::Parameter(path, value) => fs::write(Path::new("/proc/sys").join(path), value),
+        Task::Parameter(path, value) => {
+            // printk_devkmsg insists on the newline.
+            fs::write(Path::new("/proc/sys").join(path), format!("{value}\n"))
+        }
         Task::Hostname => hostname(),
         Task::Loopback => sys::loopback::up(),
         Task::OpenFiles => sys::limit::open_files(OPEN_FILES.0, OPEN_FILES.1).map(drop),

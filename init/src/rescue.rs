@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// The console.
 const CONSOLE: &str = "/dev/console";
@@ -17,19 +18,30 @@ pub fn announce(why: &str, advice: &str) {
         OpenOptions::new().write(true).open(CONSOLE).and_then(|mut c| c.write_all(text.as_bytes()));
 }
 
-/// Starts a shell in one of `roots`, the first that has one. Gives its process id.
-///
-/// # Errors
-/// None has a shell that runs, or there is no console.
-pub fn shell(roots: &[&str]) -> io::Result<i32> {
-    let mut error = io::Error::from(io::ErrorKind::NotFound);
-    for root in roots {
-        for (program, args) in SHELLS {
-            match sys::start::shell(program, args, root, CONSOLE) {
-                Ok(pid) => return Ok(pid),
-                Err(e) => error = e,
-            }
-        }
+/// A shell that is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Shell<'a> {
+    root: &'a str,
+    program: &'static str,
+    args: &'static [&'static str],
+}
+
+/// The shell in the first of `roots` that has one.
+#[must_use]
+pub fn find<'a>(roots: &[&'a str]) -> Option<Shell<'a>> {
+    roots.iter().find_map(|root| {
+        let there = |program: &str| Path::new(root).join(program.trim_start_matches('/')).exists();
+        let (program, args) = SHELLS.into_iter().find(|(program, _)| there(program))?;
+        Some(Shell { root, program, args })
+    })
+}
+
+impl Shell<'_> {
+    /// Starts it. Gives its process id.
+    ///
+    /// # Errors
+    /// It does not run, or there is no console.
+    pub fn start(&self) -> io::Result<i32> {
+        sys::start::shell(self.program, self.args, self.root, CONSOLE)
     }
-    Err(error)
 }

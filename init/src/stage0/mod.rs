@@ -56,7 +56,8 @@ const INIT: &str = "/usr/lib/ensemble/init";
 const ADVICE: &str = "Nothing was changed. Leave the shell (exit) to try again.";
 
 /// What to do without one.
-const NO_SHELL: &str = "The image has no rescue shell ([debug] console = true adds one).";
+const NO_SHELL: &str =
+    "Nothing was changed. The image has no rescue shell ([debug] console = true adds one).";
 
 /// Tried: why not: what to do.
 type Reason = String;
@@ -105,20 +106,26 @@ fn lend_devices() {
 
 /// Shows the reason, lets somebody work, comes back when they are done.
 fn stranded(reason: &str, voice: &Voice) {
-    rescue::announce(&format!("This device cannot start: {reason}"), ADVICE);
     lend_devices();
-    match rescue::shell(&["/", ROOT]) {
-        Ok(shell) => loop {
-            match sys::wait::wait() {
-                Ok(Reaped::Ended { pid, .. }) if pid == shell => return,
-                Ok(Reaped::Ended { .. }) => {}
-                Ok(Reaped::Running | Reaped::Childless) | Err(_) => return,
-            }
-        },
+    let why = format!("This device cannot start: {reason}");
+    let shell = rescue::find(&["/", ROOT]);
+    rescue::announce(&why, if shell.is_some() { ADVICE } else { NO_SHELL });
+    let Some(shell) = shell else { sys::signals::wait_for_ever() };
+    match shell.start() {
+        Ok(pid) => wait_for(pid),
         Err(e) => {
-            voice.fault(format_args!("no rescue shell: {e}"));
-            rescue::announce("There is nobody to ask.", NO_SHELL);
+            voice.fault(format_args!("could not start the rescue shell: {e}: look at the reason"));
+            rescue::announce(&why, NO_SHELL);
             sys::signals::wait_for_ever()
+        }
+    }
+}
+
+fn wait_for(shell: i32) {
+    loop {
+        match sys::wait::wait() {
+            Ok(Reaped::Ended { pid, .. }) if pid != shell => {}
+            _ => return,
         }
     }
 }
