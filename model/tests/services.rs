@@ -107,9 +107,9 @@ fn a_user_that_nobody_made_is_told_before_the_device_starts() {
             "devices/tv.toml",
             "version = 1\n[services]\nenable = [\"web\"]\n[[user]]\nname = \"wen\"\nuid = 1000\n",
         );
-    let report = load_device(&files, "devices/tv.toml").expect_err("no user");
+    let report = load_device(&files, "devices/tv.toml").expect("a package may bring it").warnings;
     insta::assert_snapshot!(report, @r#"
-    error: the device has no user `web`
+    warning: no user is called `web`, unless a package brings it
      --> services/web.toml:2:8
       |
     2 | user = "web"

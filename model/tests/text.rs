@@ -149,10 +149,10 @@ uid = 33
     13:11 a file is one thing only (one of source, content, symlink, directory)
     14:8 `rw` is not a file mode (three or four octal digits: "0644")
     16:8 two files are at `/etc/b`
-    20:7 33 is the number of Debian's user `www-data` (people's numbers begin at 1000)
-    21:11 no group is called `vidoe` (did you mean `video`?)
+    20:7 33 is the number of Debian's user `www-data` (101 to 999 are free for services, people's numbers begin at 1000)
+    21:11 no group is called `vidoe`, unless a package brings it (did you mean `video`?)
     23:8 `Web` is not a user name (a-z, 0-9, `_` and `-`, at most 32, a letter first)
-    24:7 33 is the number of Debian's user `www-data` (people's numbers begin at 1000)
+    24:7 33 is the number of Debian's user `www-data` (101 to 999 are free for services, people's numbers begin at 1000)
     24:7 two users have the number 33
     "#);
 }

@@ -60,7 +60,8 @@ impl<'l, 's> Services<'l, 's> {
         self.loader.check.add(Problem::new(name.place.clone(), message).help(help));
     }
 
-    /// Notes users of services that the device does not have.
+    /// Notes users of services that the device does not have. Packages may bring users, so this is
+    /// no error.
     pub(crate) fn check_users(&mut self, device: &Device) {
         let known = || {
             let debian = users::DEBIAN_USERS.iter().map(|(name, _)| *name);
@@ -68,10 +69,10 @@ impl<'l, 's> Services<'l, 's> {
         };
         let users = self.found.values().flatten().filter_map(|w| w.user.as_ref());
         for at in users.filter(|at| !known().any(|k| k == at.as_str())) {
-            let message = format!("the device has no user `{}`", at.value);
+            let message = format!("no user is called `{}`, unless a package brings it", at.value);
             let help = did_you_mean(at, known())
                 .unwrap_or_else(|| "add a [[user]] with a name and a uid to the device".to_owned());
-            self.loader.check.add(Problem::new(at.place.clone(), message).help(help));
+            self.loader.check.add(Problem::warning(at.place.clone(), message).help(help));
         }
     }
 
