@@ -101,12 +101,12 @@ impl<T: Item> Merge for Option<Vec<At<T>>> {
     fn merge(&mut self, over: Self, key: &str, m: &mut Merging) {
         let Some(over) = over else { return };
         let list = self.get_or_insert_default();
-        let far = list.len();
+        // Only what was there before: duplicates within one layer are for the check.
+        let names = list.iter().enumerate().map(|(at, item)| (item.name().to_owned(), at));
+        let far: BTreeMap<String, usize> = names.rev().collect();
         for item in over {
             let path = format!("{key}.{}", item.name());
-            // Only with what was there before: duplicates within one layer are for the check.
-            let same = list.iter_mut().take(far).find(|one| one.name() == item.name());
-            match same {
+            match far.get(item.name()).and_then(|at| list.get_mut(*at)) {
                 Some(one) if m.siblings && *one != item => {
                     m.conflict(path, &one.place, &item.place);
                 }
