@@ -25,11 +25,14 @@ pub use origin::Origin;
 /// Most fields of an entry: what a record may have, less what we add to it.
 pub const ENTRY_FIELDS: usize = MAX_FIELDS - 24;
 
+/// A name (a valid one) and a value.
+pub type Field<'a> = (&'a str, Cow<'a, [u8]>);
+
 /// One message and what it says about itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// Names (valid ones) and values.
-    pub fields: Vec<(&'a str, Cow<'a, [u8]>)>,
+    /// What it says, in its order.
+    pub fields: Vec<Field<'a>>,
 }
 
 impl<'a> Entry<'a> {

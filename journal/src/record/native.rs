@@ -11,7 +11,7 @@ use std::fmt;
 
 use api::export;
 
-use super::{ENTRY_FIELDS, Entry};
+use super::{ENTRY_FIELDS, Entry, Field};
 
 /// Longest datagram in bytes.
 pub const MAX_DATAGRAM: usize = 768 << 10;
@@ -90,7 +90,7 @@ impl<'a> Entries<'a> {
     }
 
     /// The field that this line is or begins. None: it is one we drop.
-    fn field(&mut self, line: &'a [u8]) -> Result<Option<(&'a str, Cow<'a, [u8]>)>, Refused> {
+    fn field(&mut self, line: &'a [u8]) -> Result<Option<Field<'a>>, Refused> {
         if matches!(line.first(), Some(b'.' | b'#')) {
             return Ok(None);
         }

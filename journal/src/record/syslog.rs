@@ -53,8 +53,11 @@ fn timestamp(text: &[u8]) -> Option<usize> {
     text.get(..SHAPE.len())?.iter().zip(SHAPE).all(fits).then_some(SHAPE.len())
 }
 
+/// Tag, process id, message.
+type Tagged<'a> = (&'a [u8], Option<&'a [u8]>, &'a [u8]);
+
 /// A leading `tag:` or `tag[pid]:`, and what comes after it and one space.
-fn tag(text: &[u8]) -> Option<(&[u8], Option<&[u8]>, &[u8])> {
+fn tag(text: &[u8]) -> Option<Tagged<'_>> {
     let text = text.trim_ascii_start();
     let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
     let word = text.get(..end)?.strip_suffix(b":")?;

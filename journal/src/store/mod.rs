@@ -18,6 +18,7 @@ pub mod disk;
 pub mod tail;
 
 #[cfg(test)]
+#[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "small numbers")]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,9 @@ pub const FILE_MIN: u64 = 128 << 10;
 
 /// Most bytes of records that wait in memory because the disk takes none.
 pub const RING: usize = 1 << 20;
+
+/// With this many bytes in memory, a write need not wait for the end of its batch.
+pub const WRITE_AT: usize = 256 << 10;
 
 /// Wait before a disk that took nothing is tried again.
 pub const RETRY: Duration = Duration::from_secs(10);
@@ -81,6 +85,16 @@ struct Waiting {
     ends: Vec<(usize, u64)>,
     /// The most urgent priority among them.
     urgent: bool,
+}
+
+impl Waiting {
+    /// Keeps its memory for the next records, unless that is a lot.
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(2 * WRITE_AT);
+        self.ends.clear();
+        self.urgent = false;
+    }
 }
 
 /// The log. See the top of this file.
@@ -173,6 +187,12 @@ impl Store {
         self.next += 1;
     }
 
+    /// Whether it is time for [`Self::write`] although more is to come.
+    #[must_use]
+    pub fn is_heavy(&self) -> bool {
+        self.waiting.bytes.len() >= WRITE_AT
+    }
+
     /// Brings all that waits to the disk, unless it took nothing a short while ago.
     pub fn write(&mut self, now: Duration) {
         if self.waiting.ends.is_empty() {
@@ -184,7 +204,8 @@ impl Store {
         match self.write_waiting() {
             Ok(()) => {
                 let urgent = self.waiting.urgent;
-                self.waiting = Waiting::default();
+                self.waiting.clear();
+                self.shrink();
                 self.retry_at = None;
                 self.trouble = None;
                 self.sync_at = self.sync_at.or(Some(now + SYNC_AFTER));
@@ -280,7 +301,7 @@ impl Store {
 
     /// Removes the oldest files until a full active file fits.
     fn shrink(&mut self) {
-        let most = self.limits.total - self.limits.file;
+        let most = self.limits.total.saturating_sub(self.limits.file.max(self.length));
         while self.archived.values().sum::<u64>() > most && self.remove_oldest() {}
     }
 
@@ -362,13 +383,19 @@ impl Store {
         self.disk.read((number != self.active).then_some(number))
     }
 
-    /// Records from this number on that are in memory only, and the number after the last.
+    /// Records from this number on that are in memory only.
     #[must_use]
     pub fn in_memory(&self, from: u64) -> &[u8] {
         let skip = self.waiting.ends.partition_point(|(_, number)| *number < from);
         let start =
             skip.checked_sub(1).and_then(|i| self.waiting.ends.get(i)).map_or(0, |(e, _)| *e);
         self.waiting.bytes.get(start..).unwrap_or_default()
+    }
+
+    /// How many records are in memory only.
+    #[must_use]
+    pub fn count_in_memory(&self) -> u64 {
+        u64::try_from(self.waiting.ends.len()).unwrap_or(u64::MAX)
     }
 
     /// The number of the next record.

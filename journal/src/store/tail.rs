@@ -102,6 +102,7 @@ pub fn check(mut file: impl Read) -> io::Result<Tail> {
 }
 
 #[cfg(test)]
+#[expect(clippy::as_conversions, reason = "small numbers")]
 mod tests {
     use super::*;
     use api::export;

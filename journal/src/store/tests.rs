@@ -200,6 +200,20 @@ fn the_log_keeps_within_its_share_of_the_disk_and_loses_its_oldest() {
 }
 
 #[test]
+fn a_batch_larger_than_a_file_costs_older_files() {
+    let fake = disk(20 << 20);
+    let mut store = open(&fake);
+    for i in 0..40_u8 {
+        say(&mut store, 6, &[i; 400_000]);
+        if i % 4 == 0 {
+            store.write(T0);
+            assert!(store.sizes().0 <= (2 << 20) + 800_000, "{}", store.sizes().0);
+        }
+    }
+    assert!(store.is_heavy());
+}
+
+#[test]
 fn a_full_disk_costs_the_oldest_files_first() {
     let fake = disk(BIG);
     let mut store = open(&fake);

@@ -1,0 +1,128 @@
+//! The daemon: inputs, clock, bus, end.
+//!
+//! ```text
+//! open store ──► take inputs ──► bus ──► READY=1 ──► tasks turn ── TERM ──► drain ──► sync ──► 0
+//! ```
+//!
+//! One thread. Nothing wakes up while nothing happens. Each input is a task that takes all that is
+//! there, a batch at most, and then writes once. Invariant: no input and no reader waits for another.
+
+mod bus;
+mod datagrams;
+mod inputs;
+mod kernel;
+mod log;
+mod reader;
+mod ready;
+mod shared;
+mod streams;
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::record::Machine;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::store::disk::{Directory, Disk, Nowhere};
+use inputs::Inputs;
+use log::Log;
+use shared::Shared;
+
+/// Longest time for taking what is left in the inputs at the end.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Runs until `SIGTERM` or `SIGINT`.
+///
+/// # Errors
+/// What is missing to begin with: descriptors, the socket of the bus, the async runtime; at the
+/// end: the log could not be brought to the disk.
+pub fn run(settings: &Settings) -> io::Result<()> {
+    let handed = sys::listen::take()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(LocalSet::new().run_until(serve(settings, handed)));
+    runtime.shutdown_background();
+    done
+}
+
+async fn serve(settings: &Settings, handed: Vec<(String, OwnedFd)>) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (store, directory, troubles) = open(settings)?;
+    let shared = Shared::new(Log::new(store, machine()));
+    for text in troubles {
+        shared.with(|log, _| log.say(3, &text));
+    }
+    let (stop, stopping) = watch::channel(false);
+    let mut inputs = Inputs::new(shared.clone());
+    inputs.open(settings, handed, &stopping);
+    spawn_bus(settings, &shared, directory)?;
+    let clock = shared.clone();
+    spawn_local(async move { clock.keep_time().await });
+    shared.write();
+    notify(&shared, "READY=1");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = inputs.watch() => {}
+    }
+    notify(&shared, "STOPPING=1");
+    stop.send_replace(true);
+    // What is not taken in time stays in its socket or pipe for the next journal.
+    let _ = tokio::time::timeout(DRAIN, inputs.drain()).await;
+    shared.write();
+    shared.with(|log, _| log.store.sync())
+}
+
+fn spawn_bus(settings: &Settings, shared: &Rc<Shared>, directory: PathBuf) -> io::Result<()> {
+    let socket = sys::bind::unix(&settings.bus, sys::bind::Kind::Stream, 0o600)?;
+    let socket = std::os::unix::net::UnixListener::from(socket);
+    socket.set_nonblocking(true)?;
+    let (requests, queue) = bus::queue();
+    spawn_local(bus::listen(UnixListener::from_std(socket)?, requests));
+    spawn_local(bus::answer(shared.clone(), directory, queue));
+    Ok(())
+}
+
+/// A manager that is away asks again, or gives up on us by its own clock.
+fn notify(shared: &Shared, line: &str) {
+    if let Err(e) = sys::sd_notify::sd_notify(line) {
+        shared.with(|log, _| log.say(4, &format!("cannot tell the manager {line}: {e}")));
+    }
+}
+
+/// The log in the first directory that can hold it, in memory if there is none.
+fn open(settings: &Settings) -> io::Result<(Store, PathBuf, Vec<String>)> {
+    let mut id = [0; 16];
+    sys::random::fill(&mut id)?;
+    let id: String = id.iter().map(|b| format!("{b:02x}")).collect();
+    let mut troubles = Vec::new();
+    fs::create_dir_all(&settings.run)?;
+    for path in [settings.log.clone(), settings.run.join("log")] {
+        let disk = Directory::open(&path);
+        match disk.and_then(|disk| Store::open(Box::new(disk), &id)) {
+            Ok(store) => return Ok((store, path, troubles)),
+            Err(e) => troubles.push(format!("no log in {}: {e}", path.display())),
+        }
+    }
+    let nowhere: Box<dyn Disk> = Box::new(Nowhere);
+    Ok((Store::open(nowhere, &id)?, PathBuf::new(), troubles))
+}
+
+fn machine() -> Machine {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().replace('-', "");
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Machine {
+        boot: read("/proc/sys/kernel/random/boot_id"),
+        machine: read("/etc/machine-id"),
+        hostname: hostname.trim().to_owned(),
+    }
+}
