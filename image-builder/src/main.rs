@@ -1,3 +1,7 @@
 //! Thin entry of `ens`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    image_builder::cli::main(std::env::args_os())
+}

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::packages::similar;
+
 /// Directory of devices, relative to the root.
 const DEVICES: &str = "configs/devices";
 
@@ -94,8 +96,8 @@ impl Workspace {
         }
         let shown = device.to_string_lossy();
         let names = self.devices();
-        let near =
-            nearest(&shown, &names).map_or(String::new(), |n| format!(" (did you mean {n}?)"));
+        let near = similar(&shown, names.iter().map(String::as_str));
+        let near = near.first().map_or(String::new(), |near| format!(" (did you mean {near}?)"));
         bail!("no device is called `{shown}`{near}: there are {}", names.join(", "))
     }
 
@@ -143,30 +145,6 @@ fn sweep(runs: &Path) {
         // One that cannot be removed now is tried again by the next run.
         let _later = fs::remove_dir_all(path);
     }
-}
-
-/// The name that differs from `word` in the fewest letters, if it is at all alike.
-#[must_use]
-pub fn nearest<'a>(word: &str, names: &'a [String]) -> Option<&'a str> {
-    let best = names.iter().min_by_key(|name| distance(word, name))?;
-    (distance(word, best) <= word.len().max(3) / 3).then_some(best)
-}
-
-/// Letters to add, remove or change (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (y, up) in b.chars().zip(row.iter().skip(1)) {
-            left = (diagonal + usize::from(x != y)).min(left + 1).min(up + 1);
-            diagonal = *up;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -7,9 +7,13 @@
 //!
 //! All of these change the calling process as a whole, so it must have one thread only.
 
+#![expect(unsafe_code, reason = "a pre_exec hook runs between fork and exec")]
+
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
@@ -38,6 +42,21 @@ pub fn enter_rest() -> io::Result<()> {
             | CloneFlags::CLONE_NEWIPC
             | CloneFlags::CLONE_NEWCGROUP,
     )?)
+}
+
+/// Tries [`enter_user`] and [`enter_rest`] in a child.
+///
+/// # Errors
+/// Theirs.
+pub fn allowed() -> io::Result<()> {
+    let mut command = Command::new("true");
+    let hook = || {
+        enter_user()?;
+        enter_rest()
+    };
+    // SAFETY: the hook only makes system calls, and allocates nothing.
+    unsafe { command.pre_exec(hook) };
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().map(drop)
 }
 
 /// Cuts the tree of mounts off from the host's: what we mount is not seen there, what the host

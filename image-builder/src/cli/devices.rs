@@ -17,8 +17,8 @@ use crate::host_files::HostFiles;
 use crate::packages::cache::Cache;
 use crate::packages::resolve::{self, Relock};
 use crate::progress::Progress;
-use crate::{programs, recipe};
 use crate::workspace::{Found, Workspace};
+use crate::{programs, recipe};
 
 /// How a device is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -58,11 +58,7 @@ fn opened(path: &Path, flavor: Flavor) -> Result<Built> {
 }
 
 /// Reads a device with all it refers to; warnings are printed.
-pub(super) fn load(
-    workspace: &Workspace,
-    toml: &Path,
-    target: Option<&str>,
-) -> Result<Loaded> {
+pub(super) fn load(workspace: &Workspace, toml: &Path, target: Option<&str>) -> Result<Loaded> {
     let shown = toml.strip_prefix(workspace.root()).unwrap_or(toml);
     let here = std::env::current_dir().is_ok_and(|dir| dir == workspace.root());
     let path = if here { shown } else { toml };
@@ -150,8 +146,7 @@ fn with_builder<T>(
     let programs = programs::build(workspace, progress)?;
     let lock = lock_file(loaded)?;
     let steps = workspace.ours("steps");
-    let builder =
-        Builder { cache: &cache, steps: &steps, programs: &programs, progress, verbose };
+    let builder = Builder { cache: &cache, steps: &steps, programs: &programs, progress, verbose };
     let relock = Relock::WhenNeeded;
     work(&builder, &Order { loaded, lock: &lock, relock })
 }

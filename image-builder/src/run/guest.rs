@@ -31,6 +31,9 @@ pub const BOOT_LIMIT: Duration = Duration::from_secs(180);
 /// Longest wait for a device that was told to power off.
 const POWER_OFF_LIMIT: Duration = Duration::from_secs(40);
 
+/// Longest wait for the end of a command that was killed.
+const KILL_LIMIT: Duration = Duration::from_secs(20);
+
 /// Most bytes kept of what a command writes when it is not streamed.
 const MAX_CAPTURED: usize = 16 << 20;
 
@@ -59,6 +62,21 @@ impl fmt::Display for Stopped {
 }
 
 impl std::error::Error for Stopped {}
+
+/// A command ran longer than it may, and was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimedOut {
+    /// How long it may run.
+    pub limit: Duration,
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it took longer than {:?}", self.limit)
+    }
+}
+
+impl std::error::Error for TimedOut {}
 
 /// One of the two streams of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +167,7 @@ impl Guest {
     /// Runs a command and waits for its end. Ctrl-C goes to the command; the second one stops us.
     ///
     /// # Errors
-    /// The device went away, `limit` passed, or we were [`Stopped`].
+    /// The device went away, it [`TimedOut`], or we were [`Stopped`].
     pub fn exec(
         &mut self,
         argv: &[OsString],
@@ -157,7 +175,8 @@ impl Guest {
         limit: Option<Duration>,
         sink: Sink,
     ) -> Result<Ended> {
-        let deadline = limit.map(|limit| now() + limit);
+        let mut deadline = limit.map(|limit| now() + limit);
+        let mut killed = None;
         self.channel.send(&ToDevice::Exec(argv.to_vec()))?;
         let writer = self.channel.writer();
         match input {
@@ -167,7 +186,9 @@ impl Guest {
         let mut broken = false;
         loop {
             match self.channel.receive(TICK)? {
-                Some(ToHost::Exit(ended)) => return Ok(ended),
+                Some(ToHost::Exit(ended)) => {
+                    return killed.map_or(Ok(ended), |e: TimedOut| Err(e.into()));
+                }
                 Some(ToHost::Stdout(bytes)) if !broken => {
                     broken = sink(Stream::Stdout, &bytes).is_err();
                 }
@@ -180,9 +201,15 @@ impl Guest {
             }
             self.check_interrupts()?;
             self.check_process()?;
-            if deadline.is_some_and(|deadline| now() > deadline) {
+            if let Some(limit) = limit
+                && deadline.is_some_and(|deadline| now() > deadline)
+            {
+                if killed.is_some() {
+                    bail!("a command did not end when it was killed");
+                }
                 self.pass_on(KILL)?;
-                bail!("it took longer than {:?}", limit.unwrap_or_default());
+                killed = Some(TimedOut { limit });
+                deadline = Some(now() + KILL_LIMIT);
             }
         }
     }
@@ -253,6 +280,22 @@ impl Guest {
             }
             nap();
         }
+    }
+
+    /// Waits until the device ends by itself, at most `limit`; then it is killed.
+    ///
+    /// # Errors
+    /// It did not end.
+    pub fn wait_for_end(mut self, limit: Duration) -> Result<()> {
+        let deadline = now() + limit;
+        while self.ended()?.is_none() {
+            if now() > deadline {
+                bail!("the device did not go down within {limit:?}");
+            }
+            self.check_interrupts()?;
+            nap();
+        }
+        Ok(())
     }
 
     /// How its process ended, if it has.

@@ -151,8 +151,10 @@ pub fn run(
     );
     let on = position(&names, options.on.as_deref())?;
     sys::interrupts::install().context("watching for Ctrl-C")?;
-    if devices.iter().any(|b| matches!(b.parts, Parts::Machine { .. })) && !qemu::has_kvm() {
-        progress.note("note: no usable /dev/kvm, so the processor is emulated, which is slower");
+    if devices.iter().any(|b| matches!(b.parts, Parts::Machine { .. }))
+        && let Some(why) = qemu::no_kvm()
+    {
+        progress.note(&format!("note: {why}: the processor is emulated, which is slower"));
     }
     let port = if devices.len() > 1 { Some(network::free_port()?) } else { None };
     let mut directories = Vec::new();
@@ -173,7 +175,7 @@ pub fn run(
         command(&boots, on, options, progress)
     };
     for directory in &directories {
-        tidy(directory, done.is_err());
+        tidy(directory, done.as_ref().is_err_and(|e| !e.is::<Stopped>()));
     }
     done
 }
@@ -298,6 +300,16 @@ pub fn failed(error: anyhow::Error, boot: &Boot) -> anyhow::Error {
         }
     }
     error.context(text)
+}
+
+/// `error` with what QEMU said; the console is kept elsewhere.
+#[must_use]
+pub fn silent(error: anyhow::Error, boot: &Boot) -> anyhow::Error {
+    let said = fs::read_to_string(boot.directory.join("qemu.log")).unwrap_or_default();
+    if error.is::<Stopped>() || said.trim().is_empty() {
+        return error;
+    }
+    error.context(format!("QEMU said: {}", said.trim_end()))
 }
 
 /// The exit status of a shell for this end.

@@ -40,13 +40,21 @@ pub fn prepare(image: &Path, own: &Path, progress: &dyn Progress) -> Result<()> 
         let to = to.with_context(|| format!("opening {}", own.display()))?;
         return copy(image, &to, Some(start), false, &*step);
     }
-    let mut partial: OsString = own.into();
+    copy_whole(image, own, progress)
+}
+
+/// Copies a file; runs of zeros become holes. It gets its name when it is whole.
+///
+/// # Errors
+/// One of them cannot be read or written.
+pub fn copy_whole(from: &Path, to: &Path, progress: &dyn Progress) -> Result<()> {
+    let mut partial: OsString = to.into();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
-    let step = progress.step(&format!("Making {}", own.display()));
-    let to = File::create(&partial).with_context(|| format!("making {}", partial.display()))?;
-    copy(image, &to, None, true, &*step)?;
-    fs::rename(&partial, own).with_context(|| format!("making {}", own.display()))
+    let step = progress.step(&format!("Making {}", to.display()));
+    let file = File::create(&partial).with_context(|| format!("making {}", partial.display()))?;
+    copy(from, &file, None, true, &*step)?;
+    fs::rename(&partial, to).with_context(|| format!("making {}", to.display()))
 }
 
 /// Where the state partition begins, in bytes.

@@ -160,7 +160,25 @@ impl Machine<'_> {
 /// Whether the host's processor can run a machine itself.
 #[must_use]
 pub fn has_kvm() -> bool {
-    std::fs::File::options().read(true).write(true).open("/dev/kvm").is_ok()
+    no_kvm().is_none()
+}
+
+/// Why the host's processor cannot run a machine itself; `None` if it can.
+///
+/// Some hosted kernels have a `/dev/kvm` in software that runs no ordinary kernel; the processor's
+/// own flags tell.
+#[must_use]
+pub fn no_kvm() -> Option<String> {
+    let kvm = Path::new("/dev/kvm");
+    if let Err(e) = std::fs::File::options().read(true).write(true).open(kvm) {
+        return Some(format!("{} may not be opened ({e})", kvm.display()));
+    }
+    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let has_flag = processor
+        .lines()
+        .filter(|line| line.starts_with("flags"))
+        .any(|line| line.split(' ').any(|flag| flag == "svm" || flag == "vmx"));
+    (!has_flag).then(|| format!("{} has no processor support behind it", kvm.display()))
 }
 
 /// The window system that QEMU can show a screen on: there is a display, and QEMU was built for it.
@@ -245,12 +263,37 @@ mod tests {
 
     #[test]
     fn a_machine_for_a_command_keeps_its_console_in_a_file_and_the_image_as_it_is() {
-        insta::assert_snapshot!(shown(&machine()), @"");
+        insta::assert_snapshot!(shown(&machine()), @"
+        -name phone
+        -nodefaults
+        -machine q35,hpet=off,vmport=off
+        -accel kvm
+        -cpu host
+        -m 512M
+        -smp 2
+        -kernel /t/vmlinuz
+        -initrd /t/initramfs
+        -append console=ttyS0 quiet
+        -drive if=none,id=disk,format=raw,snapshot=on,file=/t/a,,b.img
+        -device virtio-blk-pci,drive=disk
+        -device virtio-rng-pci
+        -device i6300esb
+        -action watchdog=reset
+        -chardev socket,id=debug,fd=7
+        -device virtio-serial-pci
+        -device virtserialport,chardev=debug,name=ensemble.debug
+        -netdev user,id=outside
+        -device virtio-net-pci,netdev=outside,mac=52:54:00:e5:00:01,romfile=
+        -display none
+        -chardev file,id=console,path=/t/console.log
+        -serial chardev:console
+        -no-reboot
+        ");
     }
 
     #[test]
     fn a_machine_among_others_has_a_second_interface_and_a_phone_has_a_screen() {
-        let screen = model::device::Screen {
+        let screen = Screen {
             width: 720,
             height: 1600,
             density: 270,
@@ -264,6 +307,15 @@ mod tests {
             .filter(|line| !alone.lines().any(|l| l == *line))
             .map(str::to_owned)
             .collect();
-        insta::assert_snapshot!(new.join("\n"), @"");
+        insta::assert_snapshot!(new.join("\n"), @"
+        -accel tcg,thread=multi
+        -cpu max,cx16=off,la57=off
+        -device virtio-net-pci,netdev=outside,mac=52:54:00:e5:00:02,romfile=
+        -netdev socket,id=inside,mcast=230.0.0.1:4000,localaddr=127.0.0.1
+        -device virtio-net-pci,netdev=inside,mac=52:54:00:e5:01:02,romfile=
+        -device virtio-gpu-pci,xres=720,yres=1600
+        -device virtio-keyboard-pci
+        -device virtio-tablet-pci
+        ");
     }
 }

@@ -1,0 +1,112 @@
+//! `ens bench`: numbers that can be repeated.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use model::text::load_service;
+
+use super::{bad_toml, devices, print};
+use crate::bench::{self, MAX_SERVICES, Mode, Programs};
+use crate::doctor;
+use crate::programs;
+use crate::progress::{self, Progress};
+use crate::tree::Content;
+use crate::workspace::Workspace;
+
+/// The device whose kernel is used.
+const DEVICE: &str = "headless";
+
+/// Measure
+#[derive(Debug, Args)]
+pub(super) struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Boot(Boot),
+}
+
+/// Count instructions from PID 1 to all services ready
+///
+/// Measured in an emulated machine, so the same inputs give the same numbers on any host; against
+/// a PID 1 that only forks and executes the same programs along the same graph, without and with a
+/// cgroup for each.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ens bench boot
+  ens bench boot --services 10,50 --json")]
+struct Boot {
+    /// Numbers of services
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [10, 100, 500])]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SERVICES)))]
+    services: Vec<u32>,
+
+    /// Print the numbers as JSON: by number of services, then by mode
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bench {
+    pub(super) fn run(self) -> Result<u8> {
+        let What::Boot(boot) = self.what;
+        boot.run()
+    }
+}
+
+impl Boot {
+    fn run(&self) -> Result<u8> {
+        let progress = progress::to_stderr(false);
+        let workspace = Workspace::find()?;
+        doctor::provide(&[doctor::For::Build, doctor::For::Machine], &*progress)?;
+        let toml = devices::toml(&workspace, DEVICE.as_ref())?;
+        let device = devices::load(&workspace, &toml, None)?;
+        let kernel = devices::kernel(&workspace, &device, &*progress)?;
+        let programs = all_programs(&workspace, &*progress)?;
+        let path = workspace.root().join("configs/services/journal.toml");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let journal = load_service(&path.display().to_string(), &text).map_err(|r| bad_toml(&r))?;
+        let mut rows: BTreeMap<u32, BTreeMap<Mode, _>> = BTreeMap::new();
+        let directory = workspace.ours("bench");
+        fs::create_dir_all(&directory)?;
+        for count in self.services.iter().copied() {
+            let initramfs = directory.join(format!("{count}.cpio"));
+            bench::initramfs(&programs, &bench::plan(journal.clone(), count)?, &initramfs)?;
+            for mode in Mode::ALL {
+                let _step = progress.step(&format!("{count} services, {mode:?}"));
+                let measured = bench::run(&kernel, &initramfs, mode, count)?;
+                rows.entry(count).or_default().insert(mode, measured);
+            }
+        }
+        print(&if self.json { serde_json::to_string_pretty(&rows)? } else { bench::table(&rows) });
+        Ok(0)
+    }
+}
+
+fn all_programs(workspace: &Workspace, progress: &dyn Progress) -> Result<Programs> {
+    let ours = programs::build(workspace, progress)?;
+    let theirs = programs::build_crate(workspace, "tests", progress)?;
+    let places = [
+        (&theirs, "bench-init", "init"),
+        (&theirs, "bench-daemon", "bench/daemon"),
+        (&theirs, "bench-report", "bench/report"),
+        (&ours, "init", "usr/lib/ensemble/init"),
+        (&ours, "servicemgr", "usr/lib/ensemble/servicemgr"),
+        (&ours, "journal", "usr/lib/ensemble/journal"),
+        (&ours, "ensctl", "usr/bin/ensctl"),
+    ];
+    let mut files = Vec::new();
+    for (from, name, place) in places {
+        let path: &PathBuf =
+            from.get(name).with_context(|| format!("cargo made no program {name}"))?;
+        let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        files.push((place.to_owned(), Content::from(bytes)));
+    }
+    Ok(Programs { files })
+}

@@ -1,0 +1,260 @@
+//! Our own programs for the device: built by cargo, statically; not asked again when nothing changed.
+//!
+//! ```text
+//! sources' names, sizes, times ──hash──► as at the last build, and its results still there? ─yes─► paths
+//!                                                      └──no──► cargo build ─► remember
+//! ```
+//!
+//! What is remembered is taken before cargo runs: a file saved meanwhile counts as changed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::progress::{Progress, Step};
+use crate::workspace::Workspace;
+
+/// The crates whose programs a device may get.
+pub const CRATES: [&str; 5] = ["init", "servicemgr", "journal", "ctl", "debug-agent"];
+
+/// Rust's name of the processor and C library.
+pub const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+
+/// Everything a program needs is in its one file.
+const RUSTFLAGS: &str = "-C target-feature=+crt-static";
+
+/// Files at the root that decide what is built.
+const ROOT_FILES: [&str; 4] =
+    ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"];
+
+/// Directories at the root without anything for the device.
+const NOT_FOR_DEVICES: [&str; 5] = ["target", "image-builder", "tests", "configs", "docs"];
+
+/// Deepest directory of sources.
+const MAX_DEPTH: u32 = 16;
+
+/// Paths of programs by their file name.
+pub type Programs = BTreeMap<String, PathBuf>;
+
+/// What is remembered of a build.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered {
+    sources: String,
+    programs: Programs,
+    /// Sizes and times of the programs.
+    results: String,
+}
+
+/// Builds all programs of [`CRATES`] as far as needed.
+///
+/// # Errors
+/// cargo is missing or fails; what it says has been printed.
+pub fn build(workspace: &Workspace, progress: &dyn Progress) -> Result<Programs> {
+    let memory = workspace.ours("programs.json");
+    let sources = sources(workspace.root())?;
+    if let Some(known) = recall(&memory, &sources) {
+        return Ok(known);
+    }
+    let step = progress.step("Compiling the programs of the device");
+    let programs = cargo(workspace, &CRATES, &*step)?;
+    let results = states(programs.values())?;
+    remember(&memory, &Remembered { sources, programs: programs.clone(), results })?;
+    Ok(programs)
+}
+
+/// Builds all programs of one more crate, like those of the device.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_crate(workspace: &Workspace, name: &str, progress: &dyn Progress) -> Result<Programs> {
+    let step = progress.step(&format!("Compiling {name}"));
+    cargo(workspace, &[name], &*step)
+}
+
+fn recall(memory: &Path, sources: &str) -> Option<Programs> {
+    let known: Remembered = serde_json::from_slice(&fs::read(memory).ok()?).ok()?;
+    let same = known.sources == sources && states(known.programs.values()).ok()? == known.results;
+    same.then_some(known.programs)
+}
+
+fn remember(memory: &Path, what: &Remembered) -> Result<()> {
+    let partial = memory.with_extension("partial");
+    fs::create_dir_all(memory.parent().unwrap_or(memory))?;
+    fs::write(&partial, serde_json::to_vec(what)?)?;
+    fs::rename(&partial, memory).with_context(|| format!("writing {}", memory.display()))
+}
+
+/// A hash of all that decides what cargo makes: the compiler and every source's name, size, time.
+fn sources(root: &Path) -> Result<String> {
+    let mut all = Vec::new();
+    for name in ROOT_FILES {
+        all.extend(state(&root.join(name)));
+    }
+    for name in ["rustc", "cargo"] {
+        all.extend(which(name).as_deref().and_then(state));
+    }
+    for variable in ["RUSTC", "RUSTUP_TOOLCHAIN", "RUSTC_WRAPPER"] {
+        all.push(format!("{variable}={:?}", std::env::var_os(variable)));
+    }
+    let entries = fs::read_dir(root).with_context(|| format!("reading {}", root.display()))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let other =
+            name.to_str().is_none_or(|n| n.starts_with('.') || NOT_FOR_DEVICES.contains(&n));
+        if !other && entry.path().join("Cargo.toml").is_file() {
+            walk(&entry.path(), MAX_DEPTH, &mut all);
+        }
+    }
+    all.sort();
+    Ok(format!("{:x}", Hex(Sha256::digest(all.join("\n")).as_slice())))
+}
+
+fn walk(directory: &Path, depth: u32, into: &mut Vec<String>) {
+    // A directory that cannot be read makes cargo fail, which says it better.
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && depth > 0 {
+            walk(&path, depth - 1, into);
+        } else {
+            into.extend(state(&path));
+        }
+    }
+}
+
+fn states<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
+    let one = |path: &PathBuf| state(path).with_context(|| format!("{} is gone", path.display()));
+    Ok(paths.map(one).collect::<Result<Vec<_>>>()?.join("\n"))
+}
+
+fn state(path: &Path) -> Option<String> {
+    let text = |m: Metadata| {
+        format!("{} {} {} {} {}", path.display(), m.size(), m.mtime(), m.mtime_nsec(), m.ino())
+    };
+    fs::metadata(path).ok().map(text)
+}
+
+fn which(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::LowerHex for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+fn cargo(workspace: &Workspace, crates: &[&str], step: &dyn Step) -> Result<Programs> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.arg("build").args(["--profile", "device", "--target", TRIPLE]);
+    command.args(["--message-format", "json-render-diagnostics"]);
+    command.args(crates.iter().flat_map(|name| ["--package", name]));
+    command.current_dir(workspace.root()).env("RUSTFLAGS", RUSTFLAGS);
+    // What `cargo run` sets for us is not for the cargo below us.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|p| name.starts_with(p)) {
+            command.env_remove(&*name);
+        }
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    sys::process::die_with_parent(&mut command);
+    let mut child = command.spawn().context("starting cargo")?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (said, programs) = thread::scope(|scope| {
+        let said = scope.spawn(|| listen(stderr, step));
+        let programs = executables(stdout);
+        (said.join().unwrap_or_default(), programs)
+    });
+    let status = child.wait().context("waiting for cargo")?;
+    if !status.success() {
+        bail!("cargo could not build the programs of the device:\n{said}");
+    }
+    programs
+}
+
+/// Reads what cargo says on standard error: what it compiles is shown, all else kept for errors.
+fn listen(stderr: Option<impl Read>, step: &dyn Step) -> String {
+    let mut kept = String::new();
+    let Some(stderr) = stderr else { return kept };
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        if let Some(what) = line.trim_start().strip_prefix("Compiling ") {
+            step.say(what.split(" (").next().unwrap_or(what));
+        } else {
+            kept.push_str(&line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// The programs among cargo's messages.
+fn executables(messages: Option<impl Read>) -> Result<Programs> {
+    let mut programs = Programs::new();
+    for line in BufReader::new(messages.context("cargo has no standard output")?).lines() {
+        let message: serde_json::Value = serde_json::from_str(&line?).context("reading cargo")?;
+        let Some(path) = message.get("executable").and_then(|path| path.as_str()) else { continue };
+        let path = PathBuf::from(path);
+        if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
+            programs.insert(name.to_owned(), path.clone());
+        }
+    }
+    Ok(programs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_source_is_noticed_and_the_builder_itself_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("init/Cargo.toml", "");
+        write("init/src/main.rs", "fn main() {}");
+        write("image-builder/Cargo.toml", "");
+        let before = sources(dir.path()).unwrap();
+        write("image-builder/src/lib.rs", "new");
+        assert_eq!(sources(dir.path()).unwrap(), before);
+        write("init/src/main.rs", "fn main() { }");
+        assert_ne!(sources(dir.path()).unwrap(), before);
+    }
+
+    #[test]
+    fn what_cargo_made_is_read_from_its_messages() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n\
+                        {\"reason\":\"compiler-artifact\",\"executable\":\"/t/init\"}\n";
+        let programs = executables(Some(messages.as_bytes())).unwrap();
+        assert_eq!(programs, Programs::from([("init".to_owned(), "/t/init".into())]));
+    }
+
+    #[test]
+    fn a_build_is_remembered_until_its_result_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let memory = dir.path().join("ens/programs.json");
+        let program = dir.path().join("init");
+        fs::write(&program, "1").unwrap();
+        let programs = Programs::from([("init".to_owned(), program.clone())]);
+        let results = states(programs.values()).unwrap();
+        let what = Remembered { sources: "abc".into(), programs: programs.clone(), results };
+        remember(&memory, &what).unwrap();
+        assert_eq!(recall(&memory, "abc"), Some(programs));
+        assert_eq!(recall(&memory, "abd"), None);
+        fs::write(&program, "22").unwrap();
+        assert_eq!(recall(&memory, "abc"), None);
+    }
+}

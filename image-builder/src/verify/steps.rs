@@ -1,0 +1,176 @@
+//! The steps of one case on its device, and the device across power cuts and reboots.
+//!
+//! Invariant: a step is judged only by [`judge`]; a device that goes away unasked fails the case.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use model::case::{Act, Case, Ended, Host, Outcome, Step, Vars, command, judge, kept};
+
+use crate::progress::{self, Progress};
+use crate::run::guest::{Guest, Output, Stopped, TimedOut};
+use crate::run::{Boot, Options};
+
+/// Wait between two tries of a step with `until`.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Longest time for what we ask the device ourselves.
+const ASK: Duration = Duration::from_secs(60);
+
+/// Ends servicemgr with what every shell has built in.
+const KILL_SERVICEMGR: &str = "for p in /proc/[0-9]*; do read -r c < $p/comm || continue; \
+    if [ \"$c\" = servicemgr ]; then kill -9 ${p#/proc/}; n=1; fi; done 2>/dev/null; [ -n \"$n\" ]";
+
+/// A device that may be started again.
+struct Device<'a> {
+    boot: &'a Boot<'a>,
+    options: &'a Options,
+    guest: Option<Guest>,
+}
+
+/// Boots the device, does all steps, powers off.
+pub(super) fn run(
+    case: &Case,
+    boot: &Boot,
+    options: &Options,
+    step: &dyn progress::Step,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let mut device = Device { boot, options, guest: None };
+    step.say("boot");
+    device.start(progress)?;
+    let mut vars = Vars::new();
+    for (number, each) in (1..).zip(&case.steps) {
+        step.say(&format!("step {number} of {}", case.steps.len()));
+        if let Err(e) = device.step(each, &mut vars, progress) {
+            device.keep_log();
+            return Err(if e.is::<Stopped>() {
+                e
+            } else {
+                e.context(format!("line {}", each.line))
+            });
+        }
+    }
+    device.guest.take().map_or(Ok(()), Guest::power_off)
+}
+
+impl Device<'_> {
+    fn start(&mut self, progress: &dyn Progress) -> Result<()> {
+        // The one before must be gone before its disk is opened again.
+        self.guest = None;
+        let mut guest = self.boot.start(self.options, progress)?;
+        guest.wait_for_agent()?;
+        // Services that failed are for the case to judge.
+        let _settled = guest.capture(&["ensctl", "status", "--wait"], b"", ASK)?;
+        self.guest = Some(guest);
+        Ok(())
+    }
+
+    fn guest(&mut self) -> Result<&mut Guest> {
+        self.guest.as_mut().context("the device is not running")
+    }
+
+    /// Does one step as often as it says.
+    fn step(&mut self, step: &Step, vars: &mut Vars, progress: &dyn Progress) -> Result<()> {
+        let deadline = step.until.map(|until| now() + until);
+        let mut left = step.times;
+        loop {
+            let outcome = self.act(step, vars, progress)?;
+            match judge(step, &outcome, vars) {
+                Ok(()) => {
+                    left = left.saturating_sub(1);
+                    if left == 0 {
+                        if let Some(name) = &step.save {
+                            vars.insert(name.clone(), kept(&outcome));
+                        }
+                        return Ok(());
+                    }
+                }
+                Err(why) if deadline.is_none_or(|deadline| now() >= deadline) => {
+                    bail!("{}: {why}", told(&step.act, vars));
+                }
+                Err(_) => pause()?,
+            }
+        }
+    }
+
+    fn act(&mut self, step: &Step, vars: &Vars, progress: &dyn Progress) -> Result<Outcome> {
+        match &step.act {
+            Act::Run(argv) => {
+                let argv = command(argv, vars);
+                let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+                outcome(self.guest()?.capture(&argv, b"", step.timeout))
+            }
+            Act::Host(Host::KillServicemgr) => outcome(self.guest()?.capture(
+                &["/bin/sh", "-c", KILL_SERVICEMGR],
+                b"",
+                step.timeout,
+            )),
+            Act::Host(Host::PowerCut) => {
+                self.start(progress)?;
+                Ok(done())
+            }
+            Act::Host(Host::Reboot) => {
+                let mut guest = self.guest.take().context("the device is not running")?;
+                // The answer may get lost on the way down.
+                let _asked = guest.capture(&["ensctl", "reboot"], b"", step.timeout);
+                guest.wait_for_end(step.timeout)?;
+                self.start(progress)?;
+                Ok(done())
+            }
+        }
+    }
+
+    /// Keeps the device's log for whoever looks into the failure.
+    fn keep_log(&mut self) {
+        let Some(guest) = &mut self.guest else { return };
+        // A device that cannot tell its log any more still has its console.
+        if let Ok(log) = guest.capture(&["ensctl", "log"], b"", ASK) {
+            let _lost = fs::write(self.boot.directory.join("log.txt"), log.stdout);
+        }
+    }
+}
+
+fn done() -> Outcome {
+    Outcome { ended: Ended::Status(0), stdout: String::new(), stderr: String::new() }
+}
+
+fn outcome(ran: Result<Output>) -> Result<Outcome> {
+    let output = match ran {
+        Err(e) if e.is::<TimedOut>() => return Ok(Outcome { ended: Ended::TimedOut, ..done() }),
+        ran => ran?,
+    };
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let ended = match output.ended {
+        api::debug::Ended::Status(status) => Ended::Status(status),
+        api::debug::Ended::Signal(signal) => Ended::Signal(signal),
+    };
+    Ok(Outcome { ended, stdout: text(output.stdout), stderr: text(output.stderr) })
+}
+
+fn told(act: &Act, vars: &Vars) -> String {
+    match act {
+        Act::Run(argv) => format!("`{}`", command(argv, vars).join(" ")),
+        Act::Host(host) => format!("{host:?}"),
+    }
+}
+
+/// A moment, unless we are asked to stop.
+fn pause() -> Result<()> {
+    if sys::interrupts::count() > 0 {
+        return Err(anyhow!(Stopped { signal: sys::interrupts::last() }));
+    }
+    nap();
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a step is tried again in real time")]
+fn nap() {
+    std::thread::sleep(PAUSE);
+}
+
+#[expect(clippy::disallowed_methods, reason = "`until` is real time")]
+fn now() -> Instant {
+    Instant::now()
+}
