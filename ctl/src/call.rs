@@ -116,8 +116,9 @@ pub async fn services<T>(
             Err(Lost::Gone) => break,
         }
     }
-    let why = "the connection was lost: see `ensctl status`, then ask again";
-    Err(SERVICEMGR.unreachable(why))
+    let why =
+        "servicemgr was replaced before it answered: look with `ensctl status`, then ask again";
+    Err(Fault::Unreachable(why.to_owned()))
 }
 
 /// Asks journal for records; they come through the descriptor.

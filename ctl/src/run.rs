@@ -30,7 +30,7 @@ use crate::time::{LOCALTIME, zone};
 /// Bytes read from the pipe of journal at once: what a pipe holds.
 const PIECE: usize = 64 << 10;
 
-/// Times in a row that a log that is followed is opened again after journal went away.
+/// Times in a row that journal, once it was there, may be away when a followed log is opened again.
 const REOPENS: u32 = 20;
 
 /// Wait before it is opened again.
@@ -58,8 +58,10 @@ impl Out {
     pub fn complain(&self, fault: &Fault) -> ExitCode {
         if *fault != Fault::Enough {
             let mut text = self.errors.word(crate::paint::Colour::Red, "ensctl:");
+            text.push(' ');
             for line in fault.to_string().split('\n') {
-                text.push_str(&format!(" {}\n", harmless(line)));
+                text.push_str(&harmless(line));
+                text.push('\n');
             }
             // Nobody is left to tell when this fails.
             let _ = io::stderr().write_all(text.as_bytes());
@@ -164,7 +166,7 @@ async fn work(job: Job, names: &[String], json: bool, out: &Out) -> Result<bool,
                 Job::Stop => bus.stop(name).await,
                 Job::Restart => bus.restart(name).await,
             };
-            known(&bus, name, answer).await?;
+            known(&bus, name, answer).await.map_err(|e| named(name, e))?;
         }
         let mut rows = Vec::new();
         for name in names.iter().filter(|_| json) {
@@ -177,6 +179,17 @@ async fn work(job: Job, names: &[String], json: bool, out: &Out) -> Result<bool,
         out.json(&rows)?;
     }
     Ok(true)
+}
+
+/// Of several services it must be clear which one failed, and where to read more.
+fn named(name: &str, error: services::Error) -> services::Error {
+    match error {
+        services::Error::Failed(why) => {
+            services::Error::Failed(format!("{name}: {why}\nRead `ensctl log -u {name}` for more."))
+        }
+        services::Error::Replaced(why) => services::Error::Replaced(format!("{name}: {why}")),
+        other => other,
+    }
 }
 
 /// An unknown name gets the one that was probably meant.
@@ -228,21 +241,20 @@ async fn down(end: End, json: bool, out: &Out) -> Result<bool, Fault> {
 /// Prints records until there are no more. A log that is followed goes on after journal was
 /// replaced, right after the last record seen.
 fn follow_log(mut query: Query, form: Form, out: &Out) -> Result<(), Fault> {
-    let mut printer = Printer { form, zone: local(), paint: out.paint, last: None, tries: 0 };
+    let mut printer = Printer { form, zone: local(), paint: out.paint, last: None };
+    let mut failures = None;
     loop {
         // The runtime ends with the call: reading a pipe needs none.
-        let pipe = wait(Box::pin(call::read(query.clone())));
-        let end = match pipe {
-            Ok(pipe) => printer.print(File::from(pipe)),
-            Err(Fault::Unreachable(_)) if printer.tries > 0 && printer.tries < REOPENS => Ok(()),
-            Err(fault) => Err(fault),
-        };
-        if !query.follow || end.is_err() {
-            return end;
+        match (wait(Box::pin(call::read(query.clone()))), failures) {
+            (Ok(pipe), _) => {
+                printer.print(File::from(pipe))?;
+                failures = Some(0);
+            }
+            (Err(Fault::Unreachable(_)), Some(n)) if n < REOPENS => failures = Some(n + 1),
+            (Err(fault), _) => return Err(fault),
         }
-        printer.tries += 1;
-        if printer.tries > REOPENS {
-            return Err(Fault::Unreachable("journal ends again and again: see `dmesg`".to_owned()));
+        if !query.follow {
+            return Ok(());
         }
         if let Some(cursor) = &printer.last {
             query.cursor = Some(cursor.clone());
@@ -252,14 +264,13 @@ fn follow_log(mut query: Query, form: Form, out: &Out) -> Result<(), Fault> {
     }
 }
 
+/// Writes records as they come out of a pipe.
 struct Printer {
     form: Form,
     zone: TimeZone,
     paint: Paint,
     /// The cursor of the last record.
     last: Option<String>,
-    /// Times the pipe was opened since the last record.
-    tries: u32,
 }
 
 impl Printer {
@@ -284,7 +295,6 @@ impl Printer {
                     Form::Export => out.write_all(record.raw)?,
                 }
                 self.last = record.cursor().map(str::to_owned).or(self.last.take());
-                self.tries = 0;
             }
             out.flush()?;
         }
