@@ -5,8 +5,44 @@ mod plans;
 use std::time::Duration;
 
 use model::Plan;
-use plans::{name, plan};
+use model::service::{Kind, RestartWhen};
+use plans::{name, service};
 use servicemgr::engine::{Action, Answer, Ask, End, Engine, Event, Id, Reason, State};
+
+/// One service a line: `[+]name [kind] [requires a,b] [wants c] [after d] [restart never|always]`;
+/// `+` is enabled.
+fn plan(text: &str) -> Plan {
+    let mut enabled = Vec::new();
+    let mut services = Vec::new();
+    for line in text.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        let mut words = line.split_whitespace();
+        let first = words.next().expect("a name");
+        let mut s = service(first.trim_start_matches('+'));
+        if first.starts_with('+') {
+            enabled.push(s.name.clone());
+        }
+        while let Some(word) = words.next() {
+            let mut list = || words.next().expect("names").split(',').map(name).collect::<Vec<_>>();
+            match word {
+                "notify" => s.kind = Kind::Notify,
+                "oneshot" => s.kind = Kind::Oneshot,
+                "requires" => s.requires = list(),
+                "wants" => s.wants = list(),
+                "after" => s.after = list(),
+                "restart" => {
+                    s.restart.when = match words.next() {
+                        Some("never") => RestartWhen::Never,
+                        Some("always") => RestartWhen::Always,
+                        other => unreachable!("restart {other:?}"),
+                    }
+                }
+                other => unreachable!("what is `{other}`?"),
+            }
+        }
+        services.push(s);
+    }
+    Plan::link("test", services, &enabled).expect("the plan above links")
+}
 
 struct Story {
     plan: Plan,

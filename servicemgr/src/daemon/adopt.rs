@@ -25,7 +25,7 @@ use super::link::{Hello, Link};
 use super::notify::Notify;
 use super::state::{Log, Saved, Whole};
 use super::streams::Streams;
-use super::{Daemon, Part, UnixListener};
+use super::{Daemon, Part, UnixListener, process};
 use crate::engine::{Engine, Event, Id, JOURNAL, State};
 
 /// Permission bits of the sockets that everybody may use.
@@ -240,7 +240,8 @@ impl Daemon {
                     Some(pid) => {
                         self.by_pid.insert(pid, id);
                         self.parts.get_mut(id).into_iter().for_each(|p| p.pid = Some(pid));
-                        events.extend(recorded.is_none().then_some(Event::Spawned(id)));
+                        // That it runs may not have been told to the engine yet.
+                        events.push(Event::Spawned(id));
                     }
                     None => events.push(Event::Lost(id)),
                 }
@@ -260,14 +261,18 @@ impl Daemon {
         events
     }
 
-    /// The process of a start that was begun and not recorded: the leader of its own session.
+    /// The process of a start that was begun and not recorded: the oldest child of PID 1 in the
+    /// group. It may not have executed its program yet.
     fn find_unrecorded(&self, id: Id) -> Option<i32> {
         let service = self.plan.services.get(id)?;
         let candidates = match self.group(id) {
             Some(group) => group.processes().unwrap_or_default(),
             None => named(service.name.as_str()),
         };
-        candidates.into_iter().find(|pid| super::notify::session(*pid) == Some(*pid))
+        let parent = sys::process::parent();
+        let facts = candidates.into_iter().filter_map(process::Facts::of);
+        let ours = facts.filter(|f| f.parent == parent);
+        ours.min_by_key(|f| f.began).map(|f| f.pid)
     }
 }
 

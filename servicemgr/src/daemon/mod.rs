@@ -15,6 +15,7 @@ mod bus;
 mod launcher;
 mod link;
 mod notify;
+mod process;
 mod ready;
 mod state;
 mod streams;

@@ -8,6 +8,7 @@ use sys::seqpacket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::process::Facts;
 use super::ready;
 
 /// Longest message, in bytes, as in systemd.
@@ -103,7 +104,7 @@ pub(super) fn owner(pid: i32) -> Owner {
         let name = name.split('/').next().unwrap_or_default();
         return Owner::Service(name.to_owned());
     }
-    session(pid).map_or(Owner::Nobody, Owner::Session)
+    Facts::of(pid).map_or(Owner::Nobody, |facts| Owner::Session(facts.session))
 }
 
 /// Who a process belongs to.
@@ -115,13 +116,6 @@ pub(super) enum Owner {
     Session(i32),
     /// It has ended, and nobody knows.
     Nobody,
-}
-
-/// The session of a process: the fourth field behind the name in `/proc/PID/stat`.
-pub(super) fn session(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(3)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -139,9 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_session_is_found() {
-        let pid = i32::try_from(std::process::id()).unwrap();
-        assert!(session(pid).is_some());
+    fn a_process_that_is_gone_belongs_to_nobody() {
         assert_eq!(owner(i32::MAX), Owner::Nobody);
     }
 }

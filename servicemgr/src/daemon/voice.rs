@@ -111,7 +111,9 @@ fn elsewhere(kernel: Option<&mut File>, line: &Line) {
         Level::Warn => 28,
         _ => 30,
     };
-    let written = kernel.map(|k| writeln!(k, "<{priority}>servicemgr: {}", line.text));
+    // The kernel takes each write as a message of its own.
+    let message = format!("<{priority}>servicemgr: {}\n", line.text);
+    let written = kernel.map(|k| k.write_all(message.as_bytes()));
     if !matches!(written, Some(Ok(()))) {
         eprintln!("servicemgr: {}", line.text);
     }

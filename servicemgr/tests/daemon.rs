@@ -1,0 +1,224 @@
+//! A real servicemgr with real processes: it starts them, loses them, dies and goes on.
+//!
+//! One test at a time, for each reaps every child of this process.
+
+mod device;
+mod plans;
+
+use std::fs;
+use std::sync::Mutex;
+
+use api::pid1::End;
+use api::services::{Error, State, SystemState};
+use device::Device;
+use model::Plan;
+use model::service::{Kind, Output, RestartWhen, Service, Socket, SocketKind};
+use plans::{name, service};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Says `READY=1`, with a status, and goes on for as long as any test takes.
+const READY: &str = r#"use Socket; socket(S, AF_UNIX, SOCK_DGRAM, 0);
+    send(S, "STATUS=at your service\nREADY=1", 0, pack_sockaddr_un($ENV{NOTIFY_SOCKET}));
+    sleep 1000"#;
+
+fn sh(named: &str, script: &str) -> Service {
+    let exec = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+    Service { exec, output: Output::Null, ..service(named) }
+}
+
+fn sleeper(named: &str) -> Service {
+    let exec = ["/bin/sleep", "1000"].map(str::to_owned).to_vec();
+    Service { exec, output: Output::Null, ..service(named) }
+}
+
+fn notifier(named: &str) -> Service {
+    let exec = ["/usr/bin/perl", "-e", READY].map(str::to_owned).to_vec();
+    Service { exec, kind: Kind::Notify, output: Output::Null, ..service(named) }
+}
+
+fn boot(services: Vec<Service>) -> Device {
+    let all: Vec<_> = services.iter().map(|s| s.name.clone()).collect();
+    Device::boot(&Plan::link("test 1", services, &all).expect("it links"))
+}
+
+fn pids(device: &Device) -> Vec<(String, i32)> {
+    let rows = device.call(|s| async move { s.list().await }).expect("a list");
+    rows.into_iter().map(|r| (r.name, r.pid)).collect()
+}
+
+#[test]
+fn services_start_in_order_and_tell_how_they_are() {
+    let _one = ONE_AT_A_TIME.lock();
+    let mut web = notifier("web");
+    web.requires = vec![name("prepare")];
+    let prepare = Service { kind: Kind::Oneshot, ..sh("prepare", "true") };
+    let mut late = sleeper("late");
+    late.requires = vec![name("web")];
+    let device = boot(vec![web, prepare, late]);
+    let system = device.settled();
+    assert_eq!((system.state, system.ready, system.total), (SystemState::Ready, 3, 3));
+    assert_eq!(device.seen().settled, 1);
+    let status = device.status("web");
+    assert_eq!((status.text.as_str(), status.kind.as_str()), ("at your service", "notify"));
+    assert_eq!(status.required_by, ["late"]);
+    assert_eq!(device.status("prepare").row.state, State::Done);
+    let bars = device.call(|s| async move { s.boot().await }).expect("a chart");
+    let order: Vec<_> = bars.iter().map(|b| (b.name.as_str(), b.waited_on.as_str())).collect();
+    assert_eq!(order, [("prepare", ""), ("web", "prepare"), ("late", "web")]);
+    assert!(bars.iter().all(|b| b.asked <= b.started && b.started <= b.ready));
+}
+
+#[test]
+fn what_cannot_start_fails_with_a_reason_and_the_others_run() {
+    let _one = ONE_AT_A_TIME.lock();
+    let never = |mut s: Service| {
+        s.restart.when = RestartWhen::Never;
+        s
+    };
+    let missing = never(Service { exec: vec!["/nowhere/x".into()], ..sleeper("missing") });
+    let stranger = never(Service { user: Some("nobody-here".into()), ..sleeper("stranger") });
+    let user = Service { requires: vec![name("missing")], ..sleeper("user") };
+    let crash = never(Service { kind: Kind::Oneshot, ..sh("crash", "kill -SEGV $$") });
+    let astray = never(Service { directory: Some("/nowhere".into()), ..sleeper("astray") });
+    let device = boot(vec![missing, stranger, user, crash, astray, sleeper("fine")]);
+    let system = device.settled();
+    assert_eq!(system.state, SystemState::Degraded);
+    let told: Vec<String> =
+        system.failed.iter().map(|f| format!("{}: {}", f.name, f.reason)).collect();
+    assert_eq!(
+        told,
+        [
+            "astray: directory /nowhere: No such file or directory (os error 2)",
+            "crash: killed by SIGSEGV",
+            "missing: /nowhere/x: No such file or directory (os error 2)",
+            "stranger: user nobody-here: not in /etc/passwd: add it to [[user]]",
+            "user: requires missing, which failed: /nowhere/x: No such file or directory (os error 2)",
+        ]
+    );
+    assert_eq!(device.status("fine").row.state, State::Ready);
+    let missing = device.call(|s| async move { s.start("user").await });
+    assert!(matches!(&missing, Err(Error::Failed(why)) if why.starts_with("requires missing")));
+    let unknown = device.call(|s| async move { s.start("nothing").await });
+    assert!(matches!(unknown, Err(Error::NoSuchService(_))));
+}
+
+#[test]
+fn a_crash_is_repaired_and_a_stop_is_final() {
+    let _one = ONE_AT_A_TIME.lock();
+    let device = boot(vec![sleeper("a")]);
+    device.settled();
+    let before = device.status("a").row.pid;
+    sys::process::signal(u32::try_from(before).expect("a process id"), 9).expect("it runs");
+    device.until("restart", || {
+        let row = device.status("a").row;
+        row.state == State::Ready && row.pid != before && row.restarts == 1
+    });
+    assert_eq!(device.status("a").last_exit, "killed by SIGKILL");
+    device.call(|s| async move { s.stop("a").await }).expect("stopped");
+    assert_eq!(device.status("a").row.state, State::Off);
+    device.call(|s| async move { s.start("a").await }).expect("started");
+    assert!(device.status("a").row.pid > 0);
+}
+
+#[test]
+fn the_device_goes_down_in_order_and_processes_left_behind_end_too() {
+    let _one = ONE_AT_A_TIME.lock();
+    let mut stubborn = sh("stubborn", "trap '' TERM; sleep 1000 & while :; do sleep 1; done");
+    stubborn.stop_timeout = std::time::Duration::from_millis(300);
+    let device = boot(vec![sleeper("a"), stubborn]);
+    device.settled();
+    device.ask(End::Reboot);
+    device.until("end", || device.seen().ended == Some(End::Reboot));
+    let system = device.call(|s| async move { s.system().await }).expect("a system");
+    assert_eq!(system.state, SystemState::Stopping);
+    let late = device.call(|s| async move { s.start("a").await });
+    assert!(matches!(late, Err(Error::GoingDown(_))));
+}
+
+#[test]
+fn sockets_are_open_before_their_service_runs_and_stay_open_while_it_does_not() {
+    let _one = ONE_AT_A_TIME.lock();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("echo.sock");
+    let script = r#"open(S, "<&=3"); recv(S, $m, 100, 0); open(O, ">", $ARGV[0]);
+        print O "$m $ENV{LISTEN_FDNAMES} ", $ENV{LISTEN_PID} == $$; close O"#;
+    let out = directory.path().join("out");
+    let mut echo = service("echo");
+    echo.exec = ["/usr/bin/perl", "-MSocket", "-e", script, &out.display().to_string()]
+        .map(str::to_owned)
+        .to_vec();
+    echo.output = Output::Null;
+    echo.sockets = vec![Socket {
+        name: name("words"),
+        path: path.display().to_string(),
+        kind: SocketKind::Datagram,
+        mode: 0o666,
+    }];
+    let device = boot(vec![echo]);
+    device.settled();
+    let client = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
+    client.send_to(b"hello", &path).expect("it listens");
+    device.until("answer", || fs::read_to_string(&out).is_ok_and(|t| t == "hello words 1"));
+    device.until("end", || device.status("echo").row.state == State::Off);
+    client.send_to(b"again", &path).expect("it still listens");
+    device.call(|s| async move { s.start("echo").await }).expect("started");
+    device.until("answer", || fs::read_to_string(&out).is_ok_and(|t| t == "again words 1"));
+}
+
+#[test]
+fn fifty_services_do_not_notice_a_hundred_deaths_of_servicemgr() {
+    let _one = ONE_AT_A_TIME.lock();
+    let mut services = Vec::new();
+    for i in 0..50 {
+        let mut s = sleeper(&format!("s{i:02}"));
+        if i % 10 != 0 {
+            s.requires = vec![name(&format!("s{:02}", i - 1))];
+        }
+        services.push(s);
+    }
+    let device = boot(services);
+    assert_eq!(device.settled().ready, 50);
+    let before = pids(&device);
+    assert!(before.iter().all(|(_, pid)| *pid > 0));
+    for _ in 0..100 {
+        device.kill_servicemgr();
+    }
+    let system = device.settled();
+    assert_eq!((system.state, system.ready), (SystemState::Ready, 50));
+    assert!(system.generation > 100);
+    assert_eq!(pids(&device), before);
+    let victim = before.first().expect("fifty").1;
+    sys::process::signal(u32::try_from(victim).expect("a process id"), 9).expect("it runs");
+    device.kill_servicemgr();
+    device.until("repair", || pids(&device).iter().all(|(_, pid)| *pid > 0 && *pid != victim));
+    device.until("acknowledgement", || device.seen().unacknowledged == 0);
+}
+
+#[test]
+fn a_servicemgr_that_dies_again_and_again_during_the_boot_starts_nothing_twice() {
+    let _one = ONE_AT_A_TIME.lock();
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut services = Vec::new();
+    for i in 0..30 {
+        let out = directory.path().join(format!("{i:02}"));
+        let mut s =
+            sh(&format!("s{i:02}"), &format!("echo $$ >> {}; exec sleep 1000", out.display()));
+        if i % 10 != 0 {
+            s.requires = vec![name(&format!("s{:02}", i - 1))];
+        }
+        services.push(s);
+    }
+    let device = boot(services);
+    for _ in 0..20 {
+        device.kill_servicemgr();
+    }
+    assert_eq!(device.settled().ready, 30);
+    device.until("thirty files", || {
+        fs::read_dir(directory.path()).expect("a directory").count() == 30
+    });
+    for (i, (_, pid)) in pids(&device).into_iter().enumerate() {
+        let text = fs::read_to_string(directory.path().join(format!("{i:02}"))).expect("a file");
+        assert_eq!(text.trim(), pid.to_string(), "service {i} was started once");
+    }
+}
