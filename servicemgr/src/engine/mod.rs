@@ -9,7 +9,7 @@
 //!      │               │ Failed                     Leaving ◄─────────────┘
 //!      │               │   ▲                           │ its users are gone
 //!      │               │   │ next                      ▼ TERM
-//!      └───────────────┼───┴──────────────────────  Stopping ◄── process ended, others are left
+//!      └───────────────┼───┴──────────────────────  Stopping
 //!                      │ its time has come             │
 //!                   Backoff ◄──────────────────────────┘ all are gone
 //! ```

@@ -266,7 +266,8 @@ impl Engine {
                 } else {
                     unit.life.next = unit.fell(now, reason);
                 }
-                if left { self.terminate(now, id) } else { self.finish(now, id) }
+                let next = unit.life.next;
+                if left { self.leave(now, id, next) } else { self.finish(now, id) }
             }
             _ if left => self.mark(id),
             _ => self.finish(now, id),
