@@ -149,6 +149,12 @@ pub fn initramfs(init: Content, modules: &[Module]) -> Result<Tree> {
     for directory in ["dev", "proc", "sys", "run", "sysroot"] {
         tree.insert(directory, Node::directory(0o755))?;
     }
+    // Before /dev is mounted a program without both ends in an abort, which for /init is a panic of
+    // the kernel: where no console works, its descriptors 0 to 2 come from /dev/null.
+    for (path, major, minor) in [("dev/console", 5, 1), ("dev/null", 1, 3)] {
+        let kind = Kind::Device { block: false, major, minor };
+        tree.insert(path, Node { mode: 0o600, uid: 0, gid: 0, kind })?;
+    }
     tree.insert("init", Node::file(0o755, init))?;
     let mut list = String::new();
     for module in modules {

@@ -15,7 +15,7 @@ use sys::signals::{Sent, send};
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
-    let pid1 = seqpacket::inherited(FD)?;
+    let pid1 = sys::inherited::take(FD)?;
     // On a machine there is no such variable.
     match std::env::var("container").as_deref().unwrap_or("handover") {
         "handover" => handover(&pid1),

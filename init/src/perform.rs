@@ -60,6 +60,7 @@ fn advice(task: &Task) -> &'static str {
         }
         Task::NoState => "check the state partition",
         Task::Hostname => "check hostname in the device's TOML",
+        Task::MachineId => "log records have no _MACHINE_ID: check the state partition",
         Task::Seed => "random numbers come later: check the state partition",
         _ => "check that the kernel has this",
     }
@@ -81,6 +82,7 @@ fn one(task: &Task, voice: &Voice) -> io::Result<()> {
             // printk_devkmsg insists on the newline.
             fs::write(Path::new("/proc/sys").join(path), format!("{value}\n"))
         }
+        Task::MachineId => machine_id(Path::new("/etc/machine-id")),
         Task::Hostname => hostname(),
         Task::Loopback => sys::loopback::up(),
         Task::OpenFiles => sys::limit::open_files(OPEN_FILES.0, OPEN_FILES.1).map(drop),
@@ -130,6 +132,19 @@ fn directory(path: &str, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
+/// Images come without an id, or with an empty file: each device chooses its own, once.
+fn machine_id(file: &Path) -> io::Result<()> {
+    match fs::read_to_string(file) {
+        Ok(text) if !text.trim().is_empty() => return Ok(()),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    // Thirty-two hexadecimal digits, a random UUID without its dashes, as systemd has it.
+    let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+    fs::write(file, uuid.replace('-', ""))?;
+    fs::set_permissions(file, Permissions::from_mode(0o444))
+}
+
 fn hostname() -> io::Result<()> {
     let text = match fs::read_to_string("/etc/hostname") {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -155,6 +170,18 @@ mod tests {
         assert_eq!(host("\n"), None);
         assert_eq!(host("two words"), None);
         assert_eq!(host(&"a".repeat(65)), None);
+    }
+
+    #[test]
+    fn a_machine_id_is_chosen_once() {
+        let file = std::env::temp_dir().join(format!("machine-id-{}", std::process::id()));
+        fs::write(&file, "").unwrap();
+        machine_id(&file).unwrap();
+        let first = fs::read_to_string(&file).unwrap();
+        assert!(first.len() == 33 && first.trim_end().bytes().all(|b| b.is_ascii_hexdigit()));
+        machine_id(&file).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), first);
+        fs::remove_file(file).unwrap();
     }
 
     #[test]

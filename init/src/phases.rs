@@ -49,6 +49,8 @@ pub enum Task {
     NoState,
     /// Set a kernel parameter: its path under `/proc/sys`, and the value.
     Parameter(&'static str, &'static str),
+    /// Give the device an id of its own on its first boot.
+    MachineId,
     /// Take the host name from `/etc/hostname`.
     Hostname,
     /// Bring the loopback interface up.
@@ -161,7 +163,7 @@ pub fn phases(facts: &Facts) -> Vec<Phase> {
         Phase { name: "file systems", tasks: file_systems(facts) },
         Phase { name: "kernel", tasks: kernel(facts) },
         Phase { name: "state", tasks: state(facts) },
-        Phase { name: "identity", tasks: vec![Task::Hostname, Task::Loopback] },
+        Phase { name: "identity", tasks: vec![Task::MachineId, Task::Hostname, Task::Loopback] },
         Phase { name: "control groups", tasks: vec![Task::Cgroups] },
     ]
 }
@@ -226,6 +228,7 @@ impl fmt::Display for Task {
             Self::EtcOverlay => f.write_str("mount the overlay on /etc"),
             Self::NoState => f.write_str("keep /var"),
             Self::Parameter(path, value) => write!(f, "set {path} = {value}"),
+            Self::MachineId => f.write_str("choose a machine id"),
             Self::Hostname => f.write_str("set the host name"),
             Self::Loopback => f.write_str("bring the loopback up"),
             Self::OpenFiles => f.write_str("raise the limit of open files"),
@@ -290,6 +293,7 @@ mod tests {
           feed the random seed
           mount the overlay on /etc
         identity
+          choose a machine id
           set the host name
           bring the loopback up
         control groups
@@ -324,6 +328,7 @@ mod tests {
           make /var/lib/ensemble/etc/upper /var/lib/ensemble/etc/work /var/log /var/cache /var/spool /var/tmp
           link /var/run /var/lock
         identity
+          choose a machine id
           set the host name
           bring the loopback up
         control groups

@@ -8,8 +8,7 @@ use std::process::Command;
 use insta::assert_snapshot;
 
 /// Keeps the host's files and control groups out of reach, then becomes PID 1.
-const WRAP: &str =
-    "mount -t tmpfs tmpfs /var && mount -t tmpfs tmpfs /sys/fs/cgroup && exec \"$INIT\"";
+const WRAP: &str = "for at in /var /sys/fs/cgroup /etc; do mount -t tmpfs tmpfs $at || exit 9; done; exec \"$INIT\"";
 
 /// Runs a story of `examples/fake_servicemgr.rs`. Gives its output, then what PID 1 said that
 /// matters, then the exit status.

@@ -47,25 +47,6 @@ fn pair_with(flags: SockFlag) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socket::socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?)
 }
 
-/// The socket that our parent left us as descriptor `number`, close-on-exec from now on. Call once.
-///
-/// # Errors
-/// `EBADF`: there is none. `ENOTSOCK`: something else is there.
-#[expect(unsafe_code, reason = "an inherited descriptor is a number")]
-pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: the flag is an integer, and a bad number is an error.
-    Errno::result(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
-    // SAFETY: it is open, and it is ours alone: nobody else in this program names it.
-    let fd = unsafe { OwnedFd::from_raw_fd(number) };
-    match socket::getsockopt(&fd, sockopt::SockType) {
-        Ok(_) => Ok(fd),
-        Err(e) => {
-            std::mem::forget(fd);
-            Err(e.into())
-        }
-    }
-}
-
 /// Asks the kernel to tell with each packet who sent it.
 ///
 /// # Errors
