@@ -42,6 +42,17 @@ impl Groups {
         Ok(Self { directory })
     }
 
+    /// The controllers that its groups have, by name.
+    ///
+    /// # Errors
+    /// As [`Group::read`].
+    pub fn controllers(&self) -> io::Result<Vec<String>> {
+        let file = openat(&self.directory, "cgroup.subtree_control", READ, Mode::empty())?;
+        let mut text = String::new();
+        File::from(file).take(MAX_FILE).read_to_string(&mut text)?;
+        Ok(text.split_whitespace().map(str::to_owned).collect())
+    }
+
     /// The group `name`, made if it is missing.
     ///
     /// # Errors
@@ -73,6 +84,7 @@ impl Groups {
     }
 }
 
+const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC);
 const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC);
 
 /// One group.
@@ -97,7 +109,7 @@ impl Group {
     /// # Errors
     /// `ENOENT`: the controller is not enabled here. `ENODEV`: the group was removed.
     pub fn read(&self, file: &str) -> io::Result<String> {
-        let fd = openat(&self.directory, file, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        let fd = openat(&self.directory, file, READ, Mode::empty())?;
         let mut text = String::new();
         File::from(fd).take(MAX_FILE).read_to_string(&mut text)?;
         Ok(text)

@@ -20,7 +20,7 @@ use sandbox::Host;
 use sys::bind;
 use sys::cgroup::Groups;
 
-use super::launcher::{Launcher, log_key, socket_key};
+use super::launcher::{Launcher, limits, log_key, socket_key};
 use super::link::{Hello, Link};
 use super::notify::Notify;
 use super::state::{Log, Saved, Whole};
@@ -132,6 +132,7 @@ fn held_or_new(
 fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
     let groups = Groups::open(&settings.groups)
         .inspect_err(|e| log::warn!("no control groups: {e}: services run without limits"));
+    let controllers = controllers(groups.as_ref().ok(), plan);
     let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
     let null = File::options().read(true).write(true).open("/dev/null")?;
     Ok(Launcher {
@@ -142,6 +143,7 @@ fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
         },
         etc: settings.etc.clone(),
         groups: groups.ok(),
+        controllers,
         has_journal: plan.services.iter().any(|s| s.name.as_str() == JOURNAL),
         null,
         sockets: BTreeMap::new(),
@@ -287,4 +289,27 @@ fn named(service: &str) -> Vec<i32> {
         environment.split(|b| *b == 0).any(|v| v == wanted.as_bytes())
     };
     children.split_whitespace().filter_map(|p| p.parse().ok()).filter(is_it).collect()
+}
+
+/// The controllers of the services' groups; limits of others are said to be missing, once.
+fn controllers(groups: Option<&Groups>, plan: &Plan) -> Vec<String> {
+    let Some(groups) = groups else { return Vec::new() };
+    let there = groups.controllers().unwrap_or_else(|e| {
+        log::warn!("could not read the controllers of the services' groups: {e}");
+        Vec::new()
+    });
+    let mut missing: Vec<&str> = plan
+        .services
+        .iter()
+        .flat_map(|s| limits(&s.limits))
+        .filter_map(|(file, _)| file.split('.').next())
+        .filter(|c| !there.iter().any(|t| t == c))
+        .collect();
+    missing.sort_unstable();
+    missing.dedup();
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        log::warn!("no controller for {missing} here: services run without these limits");
+    }
+    there
 }

@@ -35,6 +35,8 @@ pub(super) struct Launcher {
     pub(super) etc: PathBuf,
     /// The groups of services, where there are any.
     pub(super) groups: Option<Groups>,
+    /// The controllers they have; a container of its host may lack some.
+    pub(super) controllers: Vec<String>,
     /// Whether the plan has a journal to send output to.
     pub(super) has_journal: bool,
     /// `/dev/null`.
@@ -159,20 +161,25 @@ impl Launcher {
     }
 
     /// The group with its limits. A limit that cannot be set fails the start: running without it
-    /// would endanger the others.
+    /// would endanger the others. Where a whole controller is missing, that was said at the start.
     fn group(&self, service: &Service) -> Result<Option<Group>, String> {
         let Some(groups) = &self.groups else { return Ok(None) };
         let group = groups
             .make(service.name.as_str())
             .map_err(|e| format!("control group {}: {e}", service.name))?;
         for (file, value) in limits(&service.limits) {
+            let controller = file.split('.').next().unwrap_or(file);
+            if !self.controllers.iter().any(|c| c == controller) {
+                continue;
+            }
             group.write(file, &value).map_err(|e| format!("{file} = {value}: {e}"))?;
         }
         Ok(Some(group))
     }
 }
 
-fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
+/// The files of a group that carry its limits.
+pub(super) fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
     let mut all = Vec::new();
     if let Some(bytes) = limits.memory {
         all.push(("memory.max", bytes.to_string()));
