@@ -1,5 +1,7 @@
 //! Stories of the real daemon: what goes in comes out, whatever happens to it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod device;
 
 use std::fs;
@@ -296,6 +298,61 @@ fn a_reader_that_falls_behind_the_oldest_file_is_cut_off_and_it_is_said() {
     (&slow).read_to_end(&mut rest).unwrap();
     assert!(!rest.is_empty(), "what was in the pipe is still there, then it ends");
     assert!(device.status().bytes <= 64 << 20);
+}
+
+/// A device with little room for its log, and somebody who takes all that is left of it.
+fn full_disk(records: usize) -> (Device, fs::File) {
+    let device = Device::with_disk("1m", |_| {});
+    (0..records).for_each(|i| log_long(&device, &format!("early {i}")));
+    if let Some(last) = records.checked_sub(1) {
+        device.wait_for(&format!("early {last}"));
+        device.ask(async |journal| journal.rotate().await).unwrap();
+    }
+    let mut hog = fs::File::create(device.inside("log/hog")).unwrap();
+    while hog.write_all(&[0; 512]).is_ok() {}
+    (device, hog)
+}
+
+fn log_long(device: &Device, text: &str) {
+    let entry = format!("MESSAGE={text}\nX={}\n", "x".repeat(1000));
+    device.native.send(entry.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_full_disk_costs_the_oldest_records_and_it_is_said() {
+    let (device, _hog) = full_disk(40);
+    (0..10).for_each(|i| log_long(&device, &format!("late {i}")));
+    device.wait_for("the disk is full: removed the 1 oldest files of the log");
+    device.wait_for("late 9");
+    assert_eq!(device.status().trouble, "");
+    assert!(!device.messages(Query::default()).contains(&"early 0".to_owned()));
+}
+
+#[test]
+fn when_nothing_of_the_log_is_left_to_remove_it_goes_on_in_memory_until_there_is_room() {
+    let (device, hog) = full_disk(0);
+    (0..100).for_each(|i| log_long(&device, &format!("number {i}")));
+    device.wait_for("number 99");
+    let status = device.status();
+    assert_eq!(status.trouble, "the log stays in memory: No space left on device (os error 28)");
+    assert_eq!((status.bytes, status.dropped), (0, 0));
+    drop(hog);
+    fs::remove_file(device.inside("log/hog")).unwrap();
+    eventually("room again", || device.status().trouble.is_empty().then_some(()));
+    assert!(device.status().bytes > 100_000);
+    let all = device.messages(Query::default());
+    assert_eq!(all, (0..100).map(|i| format!("number {i}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn readers_that_go_away_make_room_for_others_although_nothing_is_logged() {
+    let device = Device::new();
+    let never = || Query { grep: Some("never".into()), follow: true, ..Query::default() };
+    let idle: Vec<_> = (0..32).map(|_| device.pipe(never())).collect();
+    let one_more = || device.ask(async |journal| journal.read(never()).await);
+    assert!(matches!(one_more(), Err(Error::Busy(_))));
+    drop(idle);
+    eventually("room", || one_more().ok());
 }
 
 #[test]

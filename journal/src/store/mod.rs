@@ -16,6 +16,7 @@
 pub mod cursor;
 pub mod disk;
 pub mod tail;
+mod waiting;
 
 #[cfg(test)]
 #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "small numbers")]
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use cursor::Cursor;
 use disk::Disk;
+use waiting::Waiting;
 
 /// Largest file in bytes; then a new one begins.
 pub const FILE_MAX: u64 = 8 << 20;
@@ -74,26 +76,6 @@ impl Limits {
     pub fn of(disk: u64) -> Self {
         let total = TOTAL_MAX.min(disk / DISK_SHARE).max(2 * FILE_MIN);
         Self { file: FILE_MAX.min(total / 4).max(FILE_MIN), total }
-    }
-}
-
-/// Records in memory that are not in a file yet, one after the other.
-#[derive(Debug, Default)]
-struct Waiting {
-    bytes: Vec<u8>,
-    /// Where each record ends in `bytes`, and its number.
-    ends: Vec<(usize, u64)>,
-    /// The most urgent priority among them.
-    urgent: bool,
-}
-
-impl Waiting {
-    /// Keeps its memory for the next records, unless that is a lot.
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(2 * WRITE_AT);
-        self.ends.clear();
-        self.urgent = false;
     }
 }
 
@@ -181,21 +163,20 @@ impl Store {
     /// Adds a record, which `encode` writes with the cursor it is given. It waits for [`Self::write`].
     pub fn push(&mut self, priority: u8, encode: impl FnOnce(&mut Vec<u8>, &str)) {
         let cursor = Cursor { log: self.log.clone(), number: self.next };
-        encode(&mut self.waiting.bytes, &cursor.to_string());
-        self.waiting.ends.push((self.waiting.bytes.len(), self.next));
-        self.waiting.urgent |= priority <= SYNC_AT_ONCE;
+        let cursor = cursor.to_string();
+        self.waiting.push(self.next, priority, |out| encode(out, &cursor));
         self.next += 1;
     }
 
     /// Whether it is time for [`Self::write`] although more is to come.
     #[must_use]
     pub fn is_heavy(&self) -> bool {
-        self.waiting.bytes.len() >= WRITE_AT
+        self.waiting.bytes().len() >= WRITE_AT
     }
 
     /// Brings all that waits to the disk, unless it took nothing a short while ago.
     pub fn write(&mut self, now: Duration) {
-        if self.waiting.ends.is_empty() {
+        if self.waiting.count() == 0 {
             return;
         }
         if self.retry_at.is_some_and(|at| now < at) {
@@ -203,7 +184,7 @@ impl Store {
         }
         match self.write_waiting() {
             Ok(()) => {
-                let urgent = self.waiting.urgent;
+                let urgent = self.waiting.is_urgent();
                 self.waiting.clear();
                 self.shrink();
                 self.retry_at = None;
@@ -227,13 +208,13 @@ impl Store {
     }
 
     fn write_waiting(&mut self) -> io::Result<()> {
-        let bytes = u64::try_from(self.waiting.bytes.len()).unwrap_or(u64::MAX);
+        let bytes = u64::try_from(self.waiting.bytes().len()).unwrap_or(u64::MAX);
         if self.length > 0 && self.length.saturating_add(bytes) > self.limits.file {
             self.rotate()?;
         }
         let mut removed = 0;
         let result = loop {
-            let full = match self.disk.write(self.length, &self.waiting.bytes) {
+            let full = match self.disk.write(self.length, self.waiting.bytes()) {
                 Ok(()) => break Ok(()),
                 Err(e) => e,
             };
@@ -255,20 +236,7 @@ impl Store {
 
     /// Loses the oldest records in memory if they are too many.
     fn bound(&mut self) {
-        if self.waiting.bytes.len() <= RING {
-            return;
-        }
-        // A quarter at once, so that a full ring does not move with each record.
-        let cut = self.waiting.bytes.len() - RING / 4 * 3;
-        let gone = self.waiting.ends.partition_point(|(end, _)| *end < cut) + 1;
-        let gone = gone.min(self.waiting.ends.len());
-        let end = gone.checked_sub(1).and_then(|i| self.waiting.ends.get(i)).map_or(0, |(e, _)| *e);
-        self.waiting.bytes.drain(..end);
-        self.waiting.ends.drain(..gone);
-        for (other, _) in &mut self.waiting.ends {
-            *other -= end;
-        }
-        let gone = u64::try_from(gone).unwrap_or(u64::MAX);
+        let gone = u64::try_from(self.waiting.bound()).unwrap_or(u64::MAX);
         self.lost += gone;
         self.untold += gone;
     }
@@ -386,16 +354,13 @@ impl Store {
     /// Records from this number on that are in memory only.
     #[must_use]
     pub fn in_memory(&self, from: u64) -> &[u8] {
-        let skip = self.waiting.ends.partition_point(|(_, number)| *number < from);
-        let start =
-            skip.checked_sub(1).and_then(|i| self.waiting.ends.get(i)).map_or(0, |(e, _)| *e);
-        self.waiting.bytes.get(start..).unwrap_or_default()
+        self.waiting.from(from)
     }
 
     /// How many records are in memory only.
     #[must_use]
     pub fn count_in_memory(&self) -> u64 {
-        u64::try_from(self.waiting.ends.len()).unwrap_or(u64::MAX)
+        u64::try_from(self.waiting.count()).unwrap_or(u64::MAX)
     }
 
     /// The number of the next record.

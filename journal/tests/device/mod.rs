@@ -33,6 +33,8 @@ pub(crate) struct Device {
     handed: [OwnedFd; 3],
     notify: UnixDatagram,
     kmsg: PathBuf,
+    /// Size of a file system of its own for the log, as tmpfs takes it; empty: none.
+    disk: &'static str,
 }
 
 impl Device {
@@ -43,6 +45,11 @@ impl Device {
 
     /// A running journal; `prepare` has its directory before it starts.
     pub(crate) fn with(prepare: impl FnOnce(&Path)) -> Self {
+        Self::with_disk("", prepare)
+    }
+
+    /// A running journal whose log has a file system of its own, of this size.
+    pub(crate) fn with_disk(disk: &'static str, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         let socket = |name: &str| {
@@ -60,7 +67,8 @@ impl Device {
         prepare(dir.path());
         let kmsg = Some(path("kmsg")).filter(|p| p.exists()).unwrap_or_else(|| "none".into());
         let handed = [native_end, syslog_end, streams_end];
-        let mut device = Self { dir, journal: None, native, syslog, streams, handed, notify, kmsg };
+        let mut device =
+            Self { dir, journal: None, native, syslog, streams, handed, notify, kmsg, disk };
         device.start();
         device
     }
@@ -68,7 +76,9 @@ impl Device {
     /// Starts a journal as servicemgr would: the sockets are its descriptors 3, 4 and 5.
     pub(crate) fn start(&mut self) {
         let script = "exec 3<&0 4<&1 5<&2 </dev/null >/dev/null 2>\"$ERRORS\"; \
-            LISTEN_PID=$$ exec \"$0\" \"$@\"";
+            export LISTEN_PID=$$; [ -z \"$DISK\" ] && exec \"$0\" \"$@\"; \
+            mkdir \"$2\"; exec unshare --mount --user --map-root-user sh -c \
+            'mount -t tmpfs -o size=$DISK none \"$2\" && exec \"$0\" \"$@\"' \"$0\" \"$@\"";
         let [native, syslog, streams] =
             self.handed.each_ref().map(|fd| Stdio::from(fd.try_clone().unwrap()));
         let child = Command::new("/bin/sh")
@@ -78,6 +88,7 @@ impl Device {
             .args(["--bus".as_ref(), self.path("bus").as_os_str()])
             .args(["--kmsg".as_ref(), self.kmsg.as_os_str()])
             .env("ERRORS", self.path("errors"))
+            .env("DISK", self.disk)
             .env("NOTIFY_SOCKET", self.path("notify"))
             .env("LISTEN_FDS", "3")
             .env("LISTEN_FDNAMES", "native:syslog:streams")
@@ -100,6 +111,13 @@ impl Device {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// The same path as journal sees it, where the log may have a file system of its own.
+    pub(crate) fn inside(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        let path = path.strip_prefix("/").unwrap();
+        PathBuf::from(format!("/proc/{}/root", self.pid())).join(path)
     }
 
     pub(crate) fn pid(&self) -> u32 {
