@@ -12,13 +12,14 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use api::paths;
 use api::pid1::{End, ToPid1};
 use model::Plan;
 use sandbox::Host;
 use sys::bind;
-use sys::cgroup::Groups;
+use sys::cgroup::{Group, Groups};
 
 use super::launcher::{Launcher, limits, log_key, socket_key};
 use super::link::{Hello, Link};
@@ -33,6 +34,10 @@ const EVERYBODY: u32 = 0o666;
 
 /// Longest plan that is read, in bytes.
 const MAX_PLAN: u64 = 64 << 20;
+
+/// How often, and how many times, a killed group is looked at until it is empty: 2 s in all.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+const LOOKS: u32 = 400;
 
 /// Where things are; tests have them elsewhere.
 #[derive(Debug, Clone)]
@@ -186,7 +191,10 @@ impl Daemon {
         let exits = std::mem::take(&mut hello.exits);
         let events = match saved {
             Some(saved) => self.restore(saved),
-            None => self.afresh(),
+            None => {
+                self.afresh();
+                Vec::new()
+            }
         };
         if let Some(line) = hello.held.remove("streams") {
             // What the last servicemgr had not sent is not known: the journal gets all again.
@@ -209,19 +217,18 @@ impl Daemon {
     }
 
     /// Nothing is known: whatever runs in the groups of services is nobody's.
-    fn afresh(&mut self) -> Vec<Event> {
-        let Some(groups) = &self.launcher.groups else { return Vec::new() };
+    fn afresh(&mut self) {
+        let Some(groups) = &self.launcher.groups else { return };
         if self.generation > 1 {
             log::error!("the state is lost: ending what runs and starting afresh");
         }
         for service in &self.plan.services {
             let name = service.name.as_str();
             let Ok(group) = groups.get(name) else { continue };
-            if let Err(e) = group.kill() {
+            if let Err(e) = end_all(&group) {
                 log::error!("could not end what is left of {name}: {e}");
             }
         }
-        Vec::new()
     }
 
     fn restore(&mut self, saved: Saved) -> Vec<Event> {
@@ -276,6 +283,21 @@ impl Daemon {
         let ours = facts.filter(|f| f.parent == parent);
         ours.min_by_key(|f| f.began).map(|f| f.pid)
     }
+}
+
+/// Kills all in a group and waits a little until they are gone.
+fn end_all(group: &Group) -> io::Result<()> {
+    if !group.populated()? {
+        return Ok(());
+    }
+    group.kill()?;
+    for _ in 0..LOOKS {
+        if !group.populated()? {
+            return Ok(());
+        }
+        sys::poll::poll(&[], Some(LOOK_EVERY))?;
+    }
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 /// Children of PID 1 that were started as this service, where there are no groups to look into.
