@@ -47,6 +47,9 @@ fn run() -> io::Result<()> {
     if env::args().any(|a| a == "floor") {
         return floor(mode == "floor-cgroup");
     }
+    // Without a random number generator nobody else would; the same seed gives the same run.
+    mount("devtmpfs", Path::new("/dev"), "devtmpfs", Flags::default(), "")?;
+    sys::random::credit(&[7; 512])?;
     calm();
     if mode == "ensemble" {
         return Err(Command::new("/usr/lib/ensemble/init").env_remove("BENCH").exec());

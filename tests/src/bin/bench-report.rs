@@ -29,7 +29,9 @@ fn report() -> io::Result<String> {
     let failed = boot["services"].as_array().into_iter().flatten().filter(|s| s["ready"] == 0);
     let failed: Vec<String> = failed.map(|s| s["name"].to_string()).collect();
     if let Some(first) = failed.first() {
-        return Err(io::Error::other(format!("{} never ready, {first} first", failed.len())));
+        let status = Command::new("/usr/bin/ensctl").arg("status").output()?;
+        let status = String::from_utf8_lossy(&status.stdout).replace('\n', "; ");
+        return Err(io::Error::other(format!("{first} never ready: {status}")));
     }
     let settled = boot["settled"].as_u64().unwrap_or(0);
     let mut text = format!("bench: instructions={settled}\n");
