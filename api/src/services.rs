@@ -227,7 +227,7 @@ pub trait Services {
     /// How the device is.
     fn system(&self) -> Result<System, Error>;
 
-    /// Answers with [`Services::system`] once the boot is over, at once if it is.
+    /// Answers with [`ServicesProxy::system`] once the boot is over, at once if it is.
     fn wait_settled(&self) -> Result<System, Error>;
 
     /// When each service that was asked for started and was ready, in order of start.
