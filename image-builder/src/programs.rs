@@ -8,6 +8,7 @@
 //! What is remembered is taken before cargo runs: a file saved meanwhile counts as changed.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
@@ -29,7 +30,10 @@ pub const CRATES: [&str; 5] = ["init", "servicemgr", "journal", "ctl", "debug-ag
 pub const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 /// Everything a program needs is in its one file.
-const RUSTFLAGS: &str = "-C target-feature=+crt-static";
+const STATIC: &str = "target-feature=+crt-static";
+
+/// What stands in a program's messages instead of the host's directories: of the project, of cargo.
+const SHOWN: [&str; 2] = ["/ensemble", "/cargo"];
 
 /// Files at the root that decide what is built.
 const ROOT_FILES: [&str; 4] =
@@ -92,7 +96,7 @@ fn remember(memory: &Path, what: &Remembered) -> Result<()> {
     fs::rename(&partial, memory).with_context(|| format!("writing {}", memory.display()))
 }
 
-/// A hash of all that decides what cargo makes: the compiler and every source's name, size, time.
+/// A hash of all that decides what cargo makes: compiler, flags, every source's name, size, time.
 fn sources(root: &Path) -> Result<String> {
     let mut all = Vec::new();
     for name in ROOT_FILES {
@@ -104,6 +108,7 @@ fn sources(root: &Path) -> Result<String> {
     for variable in ["RUSTC", "RUSTUP_TOOLCHAIN", "RUSTC_WRAPPER"] {
         all.push(format!("{variable}={:?}", std::env::var_os(variable)));
     }
+    all.push(format!("{:?}", flags(root)?));
     let entries = fs::read_dir(root).with_context(|| format!("reading {}", root.display()))?;
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -159,7 +164,7 @@ fn cargo(workspace: &Workspace, crates: &[&str], step: &dyn Step) -> Result<Prog
     command.arg("build").args(["--profile", "device", "--target", TRIPLE]);
     command.args(["--message-format", "json-render-diagnostics"]);
     command.args(crates.iter().flat_map(|name| ["--package", name]));
-    command.current_dir(workspace.root()).env("RUSTFLAGS", RUSTFLAGS);
+    command.current_dir(workspace.root()).env("CARGO_ENCODED_RUSTFLAGS", flags(workspace.root())?);
     // What `cargo run` sets for us is not for the cargo below us.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -181,6 +186,22 @@ fn cargo(workspace: &Workspace, crates: &[&str], step: &dyn Step) -> Result<Prog
         bail!("cargo could not build the programs of the device:\n{said}");
     }
     programs
+}
+
+/// Flags for rustc, in the form of `CARGO_ENCODED_RUSTFLAGS`: none of the host's directories ends up
+/// in a program, so it is the same wherever it is built.
+fn flags(root: &Path) -> Result<OsString> {
+    let home = std::env::home_dir().unwrap_or_default().join(".cargo");
+    let cargo =
+        std::env::var_os("CARGO_HOME").filter(|h| !h.is_empty()).map_or(home, PathBuf::from);
+    let cargo = std::path::absolute(cargo).context("finding cargo's home")?;
+    let mut flags = OsString::from(format!("-C\x1f{STATIC}"));
+    for (from, to) in [root, &cargo].into_iter().zip(SHOWN) {
+        flags.push("\x1f--remap-path-prefix=");
+        flags.push(from);
+        flags.push(format!("={to}"));
+    }
+    Ok(flags)
 }
 
 /// Reads what cargo says on standard error: what it compiles is shown, all else kept for errors.
@@ -232,6 +253,15 @@ mod tests {
         assert_eq!(sources(dir.path()).unwrap(), before);
         write("init/src/main.rs", "fn main() { }");
         assert_ne!(sources(dir.path()).unwrap(), before);
+    }
+
+    #[test]
+    fn no_directory_of_the_host_gets_into_a_program() {
+        let flags = flags(Path::new("/home/ann/my project")).unwrap().into_string().unwrap();
+        let flags: Vec<&str> = flags.split('\x1f').collect();
+        assert_eq!(flags[..2], ["-C", "target-feature=+crt-static"]);
+        assert_eq!(flags[2], "--remap-path-prefix=/home/ann/my project=/ensemble");
+        assert!(flags[3].starts_with("--remap-path-prefix=/") && flags[3].ends_with("=/cargo"));
     }
 
     #[test]
