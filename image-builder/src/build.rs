@@ -13,6 +13,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,24 +24,22 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::built::{Built, Flavor, Parts};
-use crate::packages::{Request, root};
 use crate::packages::assemble::assemble;
 use crate::packages::cache::Cache;
 use crate::packages::kernel::{self, Kernel};
 use crate::packages::lock::{Lock, Locked};
 use crate::packages::obtain::obtain;
 use crate::packages::resolve::{self, Relock};
+use crate::packages::{Request, root};
 use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::recipe::{self, Program};
+use crate::run::persist;
 use crate::steps::{Found, Inputs, Output, Steps};
 use crate::tree::{Content, Node, Tree};
 use crate::write::compressed::{self, Algorithm, Mkfs};
 use crate::write::disk::{self, Disk, Partition, Source};
 use crate::write::{content_uuid, cpio, erofs, ext4, fat, oci, unpack};
-
-/// Counts up when the code of a step makes something else of the same inputs.
-const VERSION: u32 = 1;
 
 /// What every build of one session shares.
 #[derive(Clone, Copy)]
@@ -83,7 +82,11 @@ impl<'a> Builder<'a> {
         let job = self.job(order)?;
         let parts = match flavor {
             Flavor::Machine => job.machine()?,
-            Flavor::Container => Parts::Container { root: job.rootfs()?.path },
+            Flavor::Container => {
+                let root = job.rootfs()?;
+                Steps::hold(&root)?; // a container runs on it
+                Parts::Container { root: root.path }
+            }
         };
         Ok(Built { device: order.loaded.device.clone(), parts })
     }
@@ -95,9 +98,7 @@ impl<'a> Builder<'a> {
     pub fn oci(&self, order: &Order<'a>, path: &Path) -> Result<()> {
         let job = self.job(order)?;
         let archive = job.oci()?.path;
-        let partial = path.with_extension("partial");
-        fs::copy(&archive, &partial).with_context(|| format!("writing {}", partial.display()))?;
-        fs::rename(&partial, path).with_context(|| format!("writing {}", path.display()))
+        persist::copy_whole(&archive, path, self.progress)
     }
 
     /// The kernel image alone, for benchmarks.
@@ -122,7 +123,7 @@ impl<'a> Builder<'a> {
             builder: self,
             loaded: order.loaded,
             lock_path: order.lock,
-            steps: Steps::new(self.steps, device.name.as_str()),
+            steps: Steps::new(self.steps, device.name.as_str(), ourselves()?),
             request,
             lock,
             programs,
@@ -179,7 +180,7 @@ impl Job<'_> {
     /// All that the tree is made of.
     fn tree_inputs(&self, step: &'static str) -> Result<Inputs> {
         let device = self.device();
-        let mut inputs = Inputs::new(step, VERSION)
+        let mut inputs = Inputs::new(step)
             .value("the packages", &keys(&self.root_packages()))?
             .value("the users", &device.users)?
             .value("the files", &device.files)?
@@ -246,7 +247,7 @@ impl Job<'_> {
         let device = self.device();
         let modules =
             kernel::for_device(device.target, device.screen.is_some(), &device.kernel.modules);
-        let mut inputs = Inputs::new("boot", VERSION)
+        let mut inputs = Inputs::new("boot")
             .value("the kernel", &keys(&self.kernel_packages()))?
             .value("the kernel's source", &device.kernel.source)?
             .value("the modules", &modules)?;
@@ -309,7 +310,7 @@ impl Job<'_> {
         let path = self.lock_path.with_extension("tools.lock");
         let relock = Relock::WhenNeeded;
         let lock = resolve::lock(builder.cache, &request, &path, relock, builder.progress)?;
-        let inputs = Inputs::new("tools", VERSION);
+        let inputs = Inputs::new("tools");
         let wanted: Vec<&Locked> = lock.packages.iter().collect();
         let inputs = inputs.value("the packages", &keys(&wanted))?;
         let tools = self.step(&inputs, |path| {
@@ -333,7 +334,7 @@ impl Job<'_> {
         let root = self.root()?;
         let bootctl = recipe::bootctl(device);
         let state = self.tree_inputs("state")?;
-        let inputs = Inputs::new("disk", VERSION)
+        let inputs = Inputs::new("disk")
             .step(boot)
             .step(&root)
             .bytes("the state", state.key().as_bytes())
@@ -386,7 +387,7 @@ impl Job<'_> {
     fn fat(&self, boot: &Output) -> Result<PathBuf> {
         let cmdline = recipe::cmdline(self.device());
         let size = self.device().storage.boot;
-        let inputs = Inputs::new("fat", VERSION)
+        let inputs = Inputs::new("fat")
             .step(boot)
             .bytes("the command line", cmdline.as_bytes())
             .bytes("the size", &size.to_le_bytes());
@@ -434,6 +435,12 @@ impl Job<'_> {
 /// A version as the tag of an image: OCI takes letters, digits, `_`, `.` and `-`.
 fn tag(version: &str) -> String {
     version.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect()
+}
+
+/// What stands for the code of all steps: this program, by size and time, which is quick to find out.
+fn ourselves() -> Result<String> {
+    let program = fs::metadata("/proc/self/exe").context("looking at our own program")?;
+    Ok(format!("{} {}.{}", program.size(), program.mtime(), program.mtime_nsec()))
 }
 
 /// What stands for the content of packages in a key.

@@ -1,19 +1,22 @@
 //! The step cache: work is done once per content, and it is said why it was done.
 //!
 //! ```text
-//! Inputs (label → hash) ──sha256──► Key ──► DIR/STEP/KEY    there: use it
-//!                                                    not there: make DIR/STEP/KEY.PID.partial, then rename
+//! Inputs (label → hash), builder ──sha256──► NAME ──► DIR/STEP/NAME    there: use it
+//!                                        not there: make DIR/STEP/NAME.PID.partial, then rename
 //! ```
 //!
 //! A result is a file or a directory and never changes under its final name; whoever is stopped half-way
-//! leaves only a `.partial`. The last inputs of each device are kept beside the results, so that the
-//! reason for a run can be named. Results not used lately are removed ([`KEEP`]).
+//! leaves only a `.partial`, which the next run removes. Another builder does its steps again, but what
+//! is derived from an [`Output`]'s key does not depend on it. The last inputs of each device are kept
+//! beside the results, so that the reason for a run can be named. Results not used lately are removed
+//! ([`KEEP`]), unless somebody holds them ([`Steps::hold`]).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
@@ -22,6 +25,12 @@ use sha2::{Digest, Sha256};
 
 /// Results of one step that stay: a handful of devices, and the way back from one change.
 const KEEP: usize = 12;
+
+/// Label of the builder among the inputs of a step.
+const BUILDER: &str = "the builder";
+
+/// Marks of results that this process uses until it ends.
+static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 /// Bytes hashed at a time.
 const CHUNK: usize = 1 << 16;
@@ -34,10 +43,10 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Of a step. `version` counts up when its code changes what it makes of the same inputs.
+    /// Of a step.
     #[must_use]
-    pub fn new(step: &'static str, version: u32) -> Self {
-        Self { step, parts: BTreeMap::from([("the builder".to_owned(), version.to_string())]) }
+    pub fn new(step: &'static str) -> Self {
+        Self { step, parts: BTreeMap::new() }
     }
 
     /// Depends on these bytes.
@@ -93,12 +102,12 @@ impl Inputs {
         hex(&all.finalize())
     }
 
-    /// Why the step runs, given the parts of its last run.
-    fn reason(&self, last: Option<&BTreeMap<String, String>>) -> String {
+    /// Why a step with these parts runs, given those of its last run.
+    fn reason(parts: &BTreeMap<String, String>, last: Option<&BTreeMap<String, String>>) -> String {
         let Some(last) = last else { return "first time".to_owned() };
-        let labels = self.parts.keys().chain(last.keys().filter(|l| !self.parts.contains_key(*l)));
+        let labels = parts.keys().chain(last.keys().filter(|l| !parts.contains_key(*l)));
         let changed: Vec<&str> =
-            labels.filter(|l| self.parts.get(*l) != last.get(*l)).map(String::as_str).collect();
+            labels.filter(|l| parts.get(*l) != last.get(*l)).map(String::as_str).collect();
         match changed.as_slice() {
             [] => "its result was removed".to_owned(),
             [one] => format!("{one} changed"),
@@ -124,13 +133,19 @@ pub struct Output {
 pub struct Steps {
     dir: PathBuf,
     device: String,
+    builder: String,
 }
 
 impl Steps {
-    /// Of one device, in `dir`.
+    /// Of one device, in `dir`. `builder` stands for the code of all steps: results of another one
+    /// are not used.
     #[must_use]
-    pub fn new(dir: impl Into<PathBuf>, device: impl Into<String>) -> Self {
-        Self { dir: dir.into(), device: device.into() }
+    pub fn new(
+        dir: impl Into<PathBuf>,
+        device: impl Into<String>,
+        builder: impl Into<String>,
+    ) -> Self {
+        Self { dir: dir.into(), device: device.into(), builder: builder.into() }
     }
 
     /// Gives the result for `inputs`: the one that is there, or what `make` writes at the path it
@@ -146,18 +161,19 @@ impl Steps {
     ) -> Result<Output> {
         let key = inputs.key();
         let dir = self.dir.join(inputs.step);
-        let path = dir.join(&key);
-        let output = Output { step: inputs.step, key, path };
+        let name = hex(&Sha256::digest(format!("{key} {}", self.builder)));
+        let output = Output { step: inputs.step, key, path: dir.join(name) };
         if output.path.exists() {
             say(&Found::Cached);
-            self.used(&dir, &output.key, inputs);
+            self.used(&output, inputs);
             return Ok(output);
         }
         fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+        sweep(&dir);
         let last = fs::read(self.last(&dir)).ok();
         let last = last.and_then(|text| serde_json::from_slice(&text).ok());
-        say(&Found::Made(inputs.reason(last.as_ref())));
-        let partial = dir.join(format!("{}.{}.partial", output.key, process::id()));
+        say(&Found::Made(Inputs::reason(&self.parts(inputs), last.as_ref())));
+        let partial = output.path.with_extension(format!("{}.partial", process::id()));
         let made = make(&partial);
         if made.is_ok() {
             settle(&partial, &output.path)?;
@@ -165,9 +181,29 @@ impl Steps {
             remove(&partial);
         }
         made.with_context(|| format!("step `{}` of {}", inputs.step, self.device))?;
-        self.used(&dir, &output.key, inputs);
+        self.used(&output, inputs);
         prune(&dir);
         Ok(output)
+    }
+
+    /// Keeps a result until this process ends, however many others are made meanwhile.
+    ///
+    /// # Errors
+    /// Its mark cannot be locked.
+    pub fn hold(output: &Output) -> Result<()> {
+        let mark = File::open(mark(&output.path)).and_then(|file| {
+            file.lock_shared()?;
+            Ok(file)
+        });
+        let mark = mark.with_context(|| format!("holding {}", output.path.display()))?;
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
+        Ok(())
+    }
+
+    fn parts(&self, inputs: &Inputs) -> BTreeMap<String, String> {
+        let mut parts = inputs.parts.clone();
+        parts.insert(BUILDER.to_owned(), self.builder.clone());
+        parts
     }
 
     fn last(&self, dir: &Path) -> PathBuf {
@@ -176,12 +212,18 @@ impl Steps {
 
     /// Notes what was used, for the next reason and for [`prune`]. It is a courtesy: a read-only
     /// cache still gives its results.
-    fn used(&self, dir: &Path, key: &str, inputs: &Inputs) {
-        let mark = dir.join(format!("{key}.used"));
-        let noted = File::create(&mark).and_then(|f| f.set_modified(SystemTime::now()));
-        let text = serde_json::to_vec(&inputs.parts).unwrap_or_default();
+    fn used(&self, output: &Output, inputs: &Inputs) {
+        let Some(dir) = output.path.parent() else { return };
+        let mark = File::options().create(true).append(true).open(mark(&output.path));
+        let noted = mark.and_then(|file| file.set_modified(SystemTime::now()));
+        let text = serde_json::to_vec(&self.parts(inputs)).unwrap_or_default();
         drop(noted.and_then(|()| fs::write(self.last(dir), text)));
     }
+}
+
+/// The file whose time says when a result was used last, and whose lock says that it is.
+fn mark(result: &Path) -> PathBuf {
+    result.with_extension("used")
 }
 
 /// Whether a step had work to do.
@@ -204,7 +246,19 @@ fn settle(partial: &Path, path: &Path) -> Result<()> {
     }
 }
 
-/// Removes the results used longest ago.
+/// Removes what builders left that were killed half-way: `NAME.PID.partial` and what is beside it.
+fn sweep(dir: &Path) {
+    for path in fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()) {
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let mut parts = name.split('.').skip(1);
+        let pid = parts.next().and_then(|pid| pid.parse().ok());
+        if parts.next() == Some("partial") && pid.is_some_and(|pid| !sys::process::exists(pid)) {
+            remove(&path);
+        }
+    }
+}
+
+/// Removes the results used longest ago that nobody holds.
 fn prune(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     let mut marks: Vec<(SystemTime, PathBuf)> = entries
@@ -215,8 +269,11 @@ fn prune(dir: &Path) {
     marks.sort();
     let old = marks.len().saturating_sub(KEEP);
     for (_, mark) in marks.into_iter().take(old) {
-        remove(&mark.with_extension(""));
-        remove(&mark);
+        let Ok(file) = File::open(&mark) else { continue };
+        if file.try_lock().is_ok() {
+            remove(&mark.with_extension(""));
+            remove(&mark);
+        }
     }
 }
 
@@ -266,10 +323,10 @@ mod tests {
     #[test]
     fn work_is_done_once_and_the_reason_for_the_next_time_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let steps = Steps::new(dir.path(), "phone");
-        let a = Inputs::new("root", 1).bytes("services/web.toml", b"1");
-        let b = Inputs::new("root", 1).bytes("services/web.toml", b"2");
-        let c = Inputs::new("root", 1).bytes("hostname", b"2");
+        let steps = Steps::new(dir.path(), "phone", "1");
+        let a = Inputs::new("root").bytes("services/web.toml", b"1");
+        let b = Inputs::new("root").bytes("services/web.toml", b"2");
+        let c = Inputs::new("root").bytes("hostname", b"2");
         assert_eq!(run(&steps, &a, "x"), (made("first time"), "x".into()));
         assert_eq!(run(&steps, &a, "y"), (Found::Cached, "x".into()));
         assert_eq!(run(&steps, &b, "y").0, made("services/web.toml changed"));
@@ -280,8 +337,8 @@ mod tests {
     #[test]
     fn a_failed_step_leaves_nothing_behind() {
         let dir = tempfile::tempdir().unwrap();
-        let steps = Steps::new(dir.path(), "phone");
-        let inputs = Inputs::new("root", 1);
+        let steps = Steps::new(dir.path(), "phone", "1");
+        let inputs = Inputs::new("root");
         let failed = steps.run(
             &inputs,
             |_| {},
@@ -299,12 +356,54 @@ mod tests {
     #[test]
     fn old_results_go_and_recent_ones_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let steps = Steps::new(dir.path(), "phone");
+        let steps = Steps::new(dir.path(), "phone", "1");
         for i in 0..KEEP + 5 {
-            run(&steps, &Inputs::new("root", 1).bytes("n", &i.to_le_bytes()), "x");
+            run(&steps, &Inputs::new("root").bytes("n", &i.to_le_bytes()), "x");
         }
-        let kept = fs::read_dir(dir.path().join("root")).unwrap().flatten();
-        let kept = kept.filter(|e| e.path().extension().is_none()).count();
-        assert_eq!(kept, KEEP);
+        assert_eq!(results(dir.path()), KEEP);
+    }
+
+    fn results(dir: &Path) -> usize {
+        let all = fs::read_dir(dir.join("root")).unwrap().flatten();
+        all.filter(|e| e.path().extension().is_none()).count()
+    }
+
+    #[test]
+    fn a_result_in_use_stays_however_many_come_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let steps = Steps::new(dir.path(), "phone", "1");
+        let inputs = |n: usize| Inputs::new("root").bytes("n", &n.to_le_bytes());
+        let held = steps.run(&inputs(0), |_| {}, |p| Ok(fs::write(p, "x")?)).unwrap();
+        Steps::hold(&held).unwrap();
+        (1..KEEP + 5).for_each(|n| drop(run(&steps, &inputs(n), "x")));
+        assert!(held.path.exists());
+        assert_eq!(results(dir.path()), KEEP + 1);
+    }
+
+    #[test]
+    fn another_builder_does_it_again_and_what_follows_from_the_key_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let inputs = Inputs::new("root").bytes("hostname", b"a");
+        let key = inputs.key();
+        let (old, new) =
+            (Steps::new(dir.path(), "phone", "1"), Steps::new(dir.path(), "phone", "2"));
+        assert_eq!(run(&old, &inputs, "old").1, "old");
+        assert_eq!(run(&new, &inputs, "new"), (made("the builder changed"), "new".into()));
+        assert_eq!(run(&old, &inputs, "-").1, "old");
+        let output = new.run(&inputs, |_| {}, |_| Ok(())).unwrap();
+        assert_eq!(output.key, key);
+    }
+
+    #[test]
+    fn what_a_killed_builder_left_goes_and_what_another_is_making_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir_all(root.join("abc.4194305.partial")).unwrap(); // over the largest pid
+        fs::write(root.join("abc.4194305.partial.partial"), "").unwrap();
+        fs::write(root.join(format!("def.{}.partial", process::id())), "").unwrap();
+        run(&Steps::new(dir.path(), "phone", "1"), &Inputs::new("root"), "x");
+        let mut left: Vec<_> = fs::read_dir(&root).unwrap().flatten().map(|e| e.path()).collect();
+        left.retain(|p| p.to_string_lossy().contains("partial"));
+        assert_eq!(left, [root.join(format!("def.{}.partial", process::id()))]);
     }
 }
