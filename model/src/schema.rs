@@ -8,6 +8,13 @@ use crate::text::decode::{Any, At, Choice, Pairs};
 use crate::text::raw;
 use crate::word::Word;
 
+mod parts;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub use reference::reference;
+
 /// File name and text of every schema.
 #[must_use]
 pub fn all() -> Vec<(&'static str, String)> {

@@ -82,6 +82,16 @@ fn the_schemas_are_fresh() {
 }
 
 #[test]
+fn the_reference_is_fresh() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/manifest.md");
+    let shipped = fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        shipped == model::schema::reference(),
+        "docs/manifest.md is not what the code says: run `cargo ens check --write-schemas`"
+    );
+}
+
+#[test]
 fn a_schema_knows_the_keys_and_the_words() {
     let all = model::schema::all();
     let (_, text) = all.iter().find(|(name, _)| *name == "device.json").expect("it is made");

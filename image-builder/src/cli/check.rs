@@ -28,7 +28,7 @@ pub(super) struct Check {
     #[arg(long)]
     json: bool,
 
-    /// Write configs/schema, which editors use for completion
+    /// Write configs/schema, for completion in editors, and docs/manifest.md
     #[arg(long)]
     write_schemas: bool,
 }

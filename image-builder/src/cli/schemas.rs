@@ -1,25 +1,27 @@
-//! JSON schemas of every kind of TOML, for editors.
+//! What is made from the types that read TOML: schemas for editors, the reference for people.
 
 use anyhow::Result;
 
 use crate::workspace::Workspace;
 
-/// Writes `configs/schema`.
+/// Writes `configs/schema` and `docs/manifest.md`; prints the files that changed.
 pub(super) fn write(workspace: &Workspace) -> Result<()> {
-    let directory = workspace.root().join("configs/schema");
-    std::fs::create_dir_all(&directory)?;
-    for (name, text) in schemas() {
-        let file = directory.join(name);
+    let schemas = model::schema::all();
+    let mut files: Vec<(String, String)> = schemas
+        .into_iter()
+        .map(|(name, text)| (format!("configs/schema/{name}"), text))
+        .collect();
+    files.push(("docs/manifest.md".to_owned(), model::schema::reference()));
+    for (name, text) in files {
+        let file = workspace.root().join(&name);
         if std::fs::read_to_string(&file).is_ok_and(|old| old == text) {
             continue;
         }
+        if let Some(directory) = file.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
         std::fs::write(&file, text)?;
-        super::print(&file.display().to_string());
+        super::print(&name);
     }
     Ok(())
-}
-
-/// File names and texts.
-fn schemas() -> Vec<(String, String)> {
-    Vec::new()
 }
