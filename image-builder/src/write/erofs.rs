@@ -58,7 +58,7 @@ pub fn write(tree: &Tree, volume: &Volume, path: &Path) -> Result<u64> {
 /// Writes `tree` into `out`, front to back, and says how many bytes that were.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn stream(tree: &Tree, volume: &Volume, out: impl Write) -> Result<u64> {
     let entries = tree.entries()?;
     let layout = Layout::of(&entries)?;

@@ -55,7 +55,7 @@ pub fn write(tree: &Tree, volume: &Volume, path: &Path) -> Result<()> {
 /// Writes `tree` into `file` from `offset` on, where `file` must hold `volume.size` zeros.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_at(tree: &Tree, volume: &Volume, file: &File, offset: u64) -> Result<()> {
     let Volume { uuid, label, time, size } = volume;
     ensure!(
