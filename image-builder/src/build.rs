@@ -36,7 +36,7 @@ use crate::progress::Progress;
 use crate::recipe::{self, Program};
 use crate::run::persist;
 use crate::steps::{Found, Inputs, Output, Steps};
-use crate::tree::{Content, Node, Tree};
+use crate::tree::{Content, Kind, Node, Tree};
 use crate::write::compressed::{self, Algorithm, Mkfs};
 use crate::write::disk::{self, Disk, Partition, Source};
 use crate::write::{content_uuid, cpio, erofs, ext4, fat, oci, unpack};
@@ -250,7 +250,8 @@ impl Job<'_> {
         let mut inputs = Inputs::new("boot")
             .value("the kernel", &keys(&self.kernel_packages()))?
             .value("the kernel's source", &device.kernel.source)?
-            .value("the modules", &modules)?;
+            .value("the modules", &modules)?
+            .value("the rescue shell", &keys(&self.shell_package()))?;
         let init = self.programs.iter().find(|(p, _)| p.binary == "init");
         let (_, init) = init.context("a device has an init")?;
         inputs = inputs.file("program init", init)?;
@@ -261,9 +262,26 @@ impl Job<'_> {
             let (image, modules) = self.kernel(&modules)?;
             fs::create_dir(path)?;
             fs::write(path.join(VMLINUZ), image.read()?)?;
-            let tree = recipe::initramfs(content(init)?, &modules)?;
+            let tree = recipe::initramfs(content(init)?, &modules, self.shell()?)?;
             cpio::write(&tree, recipe::TIME, &path.join(INITRAMFS))
         })
+    }
+
+    /// Only a device with a shell on its console gets one for rescues.
+    fn shell_package(&self) -> Vec<&Locked> {
+        let wanted = |p: &&Locked| p.name == recipe::RESCUE_SHELL;
+        self.lock.packages.iter().filter(|_| self.device().debug.console).filter(wanted).collect()
+    }
+
+    fn shell(&self) -> Result<Option<Content>> {
+        let builder = self.builder;
+        let wanted = self.shell_package();
+        let packages = obtain(builder.cache, &self.request, &wanted, builder.progress)?;
+        let mut entries = packages.iter().flat_map(|p| &p.entries);
+        Ok(entries.find_map(|e| match &e.node.kind {
+            Kind::File(content) if e.path == "usr/bin/busybox" => Some(content.clone()),
+            _ => None,
+        }))
     }
 
     fn kernel(&self, wanted: &[String]) -> Result<(Content, Vec<kernel::Module>)> {

@@ -140,11 +140,15 @@ fn inside(path: &str) -> &str {
     path.trim_start_matches('/')
 }
 
-/// The initramfs: stage-0, its modules in load order, and the list it reads.
+/// The package with a shell that runs by itself: for a rescue before there is a root.
+pub const RESCUE_SHELL: &str = "busybox-static";
+
+/// The initramfs: stage-0, its modules in load order, the list it reads, and for development the
+/// shell that it offers when no root can be mounted.
 ///
 /// # Errors
 /// A module's path cannot be in a tree.
-pub fn initramfs(init: Content, modules: &[Module]) -> Result<Tree> {
+pub fn initramfs(init: Content, modules: &[Module], shell: Option<Content>) -> Result<Tree> {
     let mut tree = Tree::new();
     for directory in ["dev", "proc", "sys", "run", "sysroot"] {
         tree.insert(directory, Node::directory(0o755))?;
@@ -162,6 +166,9 @@ pub fn initramfs(init: Content, modules: &[Module]) -> Result<Tree> {
         list.push_str(&format!("module {}\n", module.path));
     }
     tree.insert("ensemble-stage0", Node::file(0o644, list.as_str()))?;
+    if let Some(shell) = shell {
+        tree.insert("bin/busybox", Node::file(0o755, shell))?;
+    }
     Ok(tree)
 }
 
