@@ -6,6 +6,7 @@ mod device;
 mod plans;
 
 use std::fs;
+use std::path::Path;
 use std::sync::Mutex;
 
 use api::pid1::End;
@@ -38,8 +39,12 @@ fn notifier(named: &str) -> Service {
 }
 
 fn boot(services: Vec<Service>) -> Device {
+    Device::boot(&all_enabled(services))
+}
+
+fn all_enabled(services: Vec<Service>) -> Plan {
     let all: Vec<_> = services.iter().map(|s| s.name.clone()).collect();
-    Device::boot(&Plan::link("test 1", services, &all).expect("it links"))
+    Plan::link("test 1", services, &all).expect("it links")
 }
 
 fn pids(device: &Device) -> Vec<(String, i32)> {
@@ -195,30 +200,95 @@ fn fifty_services_do_not_notice_a_hundred_deaths_of_servicemgr() {
     device.until("acknowledgement", || device.seen().unacknowledged == 0);
 }
 
-#[test]
-fn a_servicemgr_that_dies_again_and_again_during_the_boot_starts_nothing_twice() {
-    let _one = ONE_AT_A_TIME.lock();
-    let directory = tempfile::tempdir().expect("a directory");
+/// Thirty services in chains of ten, each of which writes its process id to a file of its name.
+fn diarists(directory: &Path) -> Plan {
     let mut services = Vec::new();
     for i in 0..30 {
-        let out = directory.path().join(format!("{i:02}"));
-        let mut s =
-            sh(&format!("s{i:02}"), &format!("echo $$ >> {}; exec sleep 1000", out.display()));
+        let out = directory.join(format!("{i:02}"));
+        let script = format!("echo $$ >> {}; exec sleep 1000", out.display());
+        let mut s = sh(&format!("s{i:02}"), &script);
         if i % 10 != 0 {
             s.requires = vec![name(&format!("s{:02}", i - 1))];
         }
         services.push(s);
     }
-    let device = boot(services);
+    all_enabled(services)
+}
+
+fn each_was_started_once(device: &Device, directory: &Path) {
+    assert_eq!(device.settled().ready, 30);
+    for (i, (_, pid)) in pids(device).into_iter().enumerate() {
+        let diary = || fs::read_to_string(directory.join(format!("{i:02}"))).unwrap_or_default();
+        device.until("diary", || !diary().is_empty());
+        assert_eq!(diary().trim(), pid.to_string(), "service {i} was started once");
+    }
+}
+
+#[test]
+fn a_servicemgr_that_dies_again_and_again_during_the_boot_starts_nothing_twice() {
+    let _one = ONE_AT_A_TIME.lock();
+    let directory = tempfile::tempdir().expect("a directory");
+    let device = Device::boot(&diarists(directory.path()));
     for _ in 0..20 {
         device.kill_servicemgr();
     }
+    each_was_started_once(&device, directory.path());
+}
+
+#[test]
+fn without_control_groups_it_is_the_same() {
+    let _one = ONE_AT_A_TIME.lock();
+    let directory = tempfile::tempdir().expect("a directory");
+    let device = Device::boot_without_groups(&diarists(directory.path()));
+    for _ in 0..20 {
+        device.kill_servicemgr();
+    }
+    each_was_started_once(&device, directory.path());
+    device.call(|s| async move { s.restart("s25").await }).expect("restarted");
     assert_eq!(device.settled().ready, 30);
-    device.until("thirty files", || {
-        fs::read_dir(directory.path()).expect("a directory").count() == 30
-    });
-    for (i, (_, pid)) in pids(&device).into_iter().enumerate() {
-        let text = fs::read_to_string(directory.path().join(format!("{i:02}"))).expect("a file");
-        assert_eq!(text.trim(), pid.to_string(), "service {i} was started once");
+    device.ask(End::PowerOff);
+    device.until("end", || device.seen().ended == Some(End::PowerOff));
+}
+
+#[test]
+fn no_readiness_is_lost_when_servicemgr_dies_while_it_is_told() {
+    let _one = ONE_AT_A_TIME.lock();
+    let mut services = Vec::new();
+    for i in 0..20 {
+        let mut s = notifier(&format!("s{i:02}"));
+        if i % 5 != 0 {
+            s.requires = vec![name(&format!("s{:02}", i - 1))];
+        }
+        services.push(s);
+    }
+    let device = boot(services);
+    for _ in 0..30 {
+        device.kill_servicemgr();
+    }
+    let system = device.settled();
+    assert_eq!((system.state, system.ready), (SystemState::Ready, 20));
+    let rows = device.call(|s| async move { s.list().await }).expect("a list");
+    assert!(rows.iter().all(|r| r.restarts == 0), "{rows:?}");
+}
+
+#[test]
+fn without_its_state_it_ends_what_runs_and_starts_afresh() {
+    let _one = ONE_AT_A_TIME.lock();
+    if sys::process::user() != 0 {
+        return; // Groups need root here; the container ring runs this as root.
+    }
+    let device = boot(vec![sleeper("a"), sleeper("b")]);
+    device.settled();
+    let before = pids(&device);
+    device.forget_state();
+    device.kill_servicemgr();
+    let system = device.settled();
+    assert_eq!((system.state, system.ready), (SystemState::Ready, 2));
+    let after = pids(&device);
+    for ((name, old), (_, new)) in before.iter().zip(&after) {
+        assert_ne!(old, new, "{name} is a new one");
+        device.until("end of the old one", || {
+            !sys::process::exists(u32::try_from(*old).expect("a process id"))
+        });
     }
 }

@@ -25,7 +25,7 @@ pub enum Kind {
 }
 
 /// A socket at `path` with these permission bits. Missing directories are made (0755); a socket
-/// that somebody left there is replaced.
+/// that somebody left there is replaced. It blocks, as programs expect of what they are handed.
 ///
 /// # Errors
 /// - `EEXIST`, `EADDRINUSE`: something that is not a socket is there.
@@ -43,8 +43,7 @@ pub fn unix(path: &Path, kind: Kind, mode: u32) -> io::Result<OwnedFd> {
         Kind::Datagram => SockType::Datagram,
         Kind::Seqpacket => SockType::SeqPacket,
     };
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket = socket::socket(AddressFamily::Unix, sort, flags, None)?;
+    let socket = socket::socket(AddressFamily::Unix, sort, SockFlag::SOCK_CLOEXEC, None)?;
     if kind == Kind::Datagram {
         socket::setsockopt(&socket, sockopt::PassCred, &true)?;
     }

@@ -115,6 +115,18 @@ pub fn recv_now(
     recv_with(fd.as_fd(), buf, MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT)
 }
 
+/// Like [`recv_now`], but the packet stays where it is and comes again with the next call.
+///
+/// # Errors
+/// As [`recv`]; a refused packet stays too.
+pub fn peek_now(
+    fd: impl AsFd,
+    buf: &mut [u8],
+) -> io::Result<(usize, Vec<OwnedFd>, Option<Credentials>)> {
+    let now = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    recv_with(fd.as_fd(), buf, now | MsgFlags::MSG_PEEK)
+}
+
 /// Room for everything a sender can attach (`SCM_MAX_FD` descriptors and its credentials), so that
 /// the kernel cuts control data only when we may not open more files.
 const CONTROL: usize = 16 + 253 * 4 + 4 + 16 + size_of::<libc::ucred>() + 4;

@@ -301,16 +301,36 @@ fn end_all(group: &Group) -> io::Result<()> {
 }
 
 /// Children of PID 1 that were started as this service, where there are no groups to look into.
+/// One that has not executed its program yet still looks like us: it is waited for.
 fn named(service: &str) -> Vec<i32> {
+    let ours = fs::read_link("/proc/self/exe").ok();
+    let me = i32::try_from(std::process::id()).unwrap_or(0);
+    let unnamed = |pid: &i32| *pid != me && fs::read_link(format!("/proc/{pid}/exe")).ok() == ours;
+    for _ in 0..LOOKS {
+        if !siblings().iter().any(unnamed) {
+            break;
+        }
+        // Nothing to wait for but time; none of the errors matters to that.
+        let _time = sys::poll::poll(&[], Some(LOOK_EVERY));
+    }
     let wanted = format!("ENSEMBLE_SERVICE={service}");
-    let parent = sys::process::parent();
-    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
-    let children = children.unwrap_or_default();
     let is_it = |pid: &i32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.split(|b| *b == 0).any(|v| v == wanted.as_bytes())
     };
-    children.split_whitespace().filter_map(|p| p.parse().ok()).filter(is_it).collect()
+    siblings().into_iter().filter(is_it).collect()
+}
+
+/// All children of PID 1.
+fn siblings() -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", sys::process::parent()));
+    let children: String = tasks
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+        .collect();
+    children.split_whitespace().filter_map(|p| p.parse().ok()).collect()
 }
 
 /// The controllers of the services' groups; limits of others are said to be missing, once.

@@ -39,7 +39,7 @@ use crate::engine::{Action, Answer, End, Engine, Event, Id, JOURNAL, Job, Now, S
 use bus::Request;
 use launcher::Launcher;
 use link::Link;
-use notify::{Notify, Owner};
+use notify::{Notify, Owner, Said};
 use state::{Keep, Log, Whole};
 use streams::Streams;
 
@@ -187,13 +187,19 @@ impl Daemon {
     fn hear_services(&mut self) {
         for _ in 0..TURN {
             let Some((pid, said)) = self.notify.next() else { return };
-            let Some(id) = self.owner(pid) else { continue };
-            if let (Some(text), Some(part)) = (said.status, self.parts.get_mut(id)) {
-                part.text = text;
+            if let Some(id) = self.owner(pid) {
+                self.said(id, said);
             }
-            if said.ready {
-                self.feed(Event::Ready(id));
-            }
+            self.notify.done();
+        }
+    }
+
+    fn said(&mut self, id: Id, said: Said) {
+        if let (Some(text), Some(part)) = (said.status, self.parts.get_mut(id)) {
+            part.text = text;
+        }
+        if said.ready {
+            self.feed(Event::Ready(id));
         }
     }
 

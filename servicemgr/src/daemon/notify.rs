@@ -74,23 +74,30 @@ impl Notify {
         Ok(())
     }
 
-    /// The next message and the process that sent it, if there is one now. Descriptors that come
-    /// along are closed, which is the answer `sd_notify_barrier` waits for.
+    /// The next message and the process that sent it, if there is one now. It stays in the socket
+    /// until [`Notify::done`]: a servicemgr that dies before it noted the message finds it again.
     pub(super) fn next(&self) -> Option<(i32, Said)> {
         loop {
             let mut buf = [0; MAX_MESSAGE];
             let got = self
                 .socket
-                .try_io(Interest::READABLE, |socket| seqpacket::recv_now(socket, &mut buf));
+                .try_io(Interest::READABLE, |socket| seqpacket::peek_now(socket, &mut buf));
             match got {
                 Ok((n, _, Some(from))) => {
                     return Some((from.pid, Said::parse(buf.get(..n).unwrap_or_default())));
                 }
-                Ok((_, _, None)) => {}
-                Err(e) if e.kind() == io::ErrorKind::InvalidData => {}
+                Ok((_, _, None)) => self.done(),
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => self.done(),
                 Err(_) => return None,
             }
         }
+    }
+
+    /// Takes the message away. Descriptors that came along are closed, which is the answer that
+    /// `sd_notify_barrier` waits for.
+    pub(super) fn done(&self) {
+        // Cut and refused messages are taken away too; there is nothing to learn from the result.
+        let _taken = seqpacket::recv_now(self.socket.get_ref(), &mut [0; 1]);
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) struct Device {
     stop: Arc<AtomicBool>,
     seen: Arc<Mutex<Seen>>,
     ask: Arc<Mutex<Option<End>>>,
+    forget: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     runtime: tokio::runtime::Runtime,
 }
@@ -48,12 +49,20 @@ pub(crate) struct Device {
 impl Device {
     /// Boots `plan`.
     pub(crate) fn boot(plan: &Plan) -> Self {
+        Self::boot_in(plan, &["/sys/fs/cgroup/unified", "/sys/fs/cgroup"])
+    }
+
+    /// Boots `plan` where there are no control groups.
+    pub(crate) fn boot_without_groups(plan: &Plan) -> Self {
+        Self::boot_in(plan, &[])
+    }
+
+    fn boot_in(plan: &Plan, unified: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         fs::write(directory.path().join("plan"), plan.encode()).expect("the plan");
-        let unified = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
         let tree = unified.iter().find(|p| Path::new(p).join("cgroup.procs").exists());
         let name = format!("ensemble-test-{}", std::process::id());
-        let groups = Path::new(tree.unwrap_or(&"/nowhere")).join(name);
+        let groups = Path::new(tree.unwrap_or(&"/nowhere/at/all")).join(name);
         let device = Self {
             directory,
             groups,
@@ -61,6 +70,7 @@ impl Device {
             stop: Arc::default(),
             seen: Arc::default(),
             ask: Arc::default(),
+            forget: Arc::default(),
             thread: None,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -85,6 +95,7 @@ impl Device {
             socket: None,
             pid: Arc::clone(&self.servicemgr),
             seen: Arc::clone(&self.seen),
+            forget: Arc::clone(&self.forget),
         };
         let (stop, ask) = (Arc::clone(&self.stop), Arc::clone(&self.ask));
         self.thread = Some(thread::spawn(move || {
@@ -105,6 +116,11 @@ impl Device {
         let pid = u32::try_from(self.servicemgr.load(Ordering::Relaxed)).expect("a process id");
         sys::process::signal(pid, 9).expect("servicemgr runs");
         self.until("a new servicemgr", || self.seen().lives > lives);
+    }
+
+    /// PID 1 forgets the state when it starts the next servicemgr, as after a row of crashes.
+    pub(crate) fn forget_state(&self) {
+        self.forget.store(true, Ordering::Relaxed);
     }
 
     /// PID 1 is asked to go down.
@@ -214,6 +230,7 @@ struct Pid1 {
     socket: Option<OwnedFd>,
     pid: Arc<AtomicI32>,
     seen: Arc<Mutex<Seen>>,
+    forget: Arc<AtomicBool>,
 }
 
 impl Pid1 {
@@ -263,6 +280,9 @@ impl Pid1 {
         self.socket = Some(ours);
         for (name, fd) in &self.held {
             self.tell(&ToServicemgr::Held(name.clone()), Some(fd.as_fd()));
+        }
+        if self.forget.swap(false, Ordering::Relaxed) {
+            self.state = None;
         }
         if let Some(state) = &self.state {
             self.tell(&ToServicemgr::State, Some(state.as_fd()));
