@@ -292,3 +292,22 @@ fn without_its_state_it_ends_what_runs_and_starts_afresh() {
         });
     }
 }
+
+#[test]
+fn without_a_journal_that_works_nobody_blocks_on_a_full_pipe() {
+    let _one = ONE_AT_A_TIME.lock();
+    let directory = tempfile::tempdir().expect("a directory");
+    let out = directory.path().join("out");
+    let mut journal = sh("journal", "exit 3");
+    journal.kind = Kind::Oneshot;
+    journal.restart.when = RestartWhen::Never;
+    let script = format!("yes | head -c 500000; echo done >> {}; exec sleep 1000", out.display());
+    let chatty = Service { output: Output::Journal, ..sh("chatty", &script) };
+    let device = boot(vec![journal, chatty]);
+    let times = || fs::read_to_string(&out).unwrap_or_default().lines().count();
+    device.until("end of its speech", || times() == 1);
+    assert_eq!(device.settled().state, SystemState::Degraded);
+    device.kill_servicemgr();
+    device.call(|s| async move { s.restart("chatty").await }).expect("restarted");
+    device.until("end of its second speech", || times() == 2);
+}

@@ -200,6 +200,9 @@ impl Daemon {
             // What the last servicemgr had not sent is not known: the journal gets all again.
             self.streams.connect(line, true)?;
         }
+        if let (Some(journal), true) = (self.find(JOURNAL), self.whole.settled.is_some()) {
+            self.nobody_listens(journal);
+        }
         for key in hello.held.into_keys() {
             log::warn!("{key}: nothing in the plan uses what was held under this name");
             self.tell(&ToPid1::Drop(key), None);

@@ -433,7 +433,16 @@ impl Daemon {
             }
             _ => {}
         }
-        if name == JOURNAL && matches!(life.state, State::Failed) {
+        if name == JOURNAL {
+            self.nobody_listens(id);
+        }
+    }
+}
+
+impl Daemon {
+    /// A journal that will not come by itself must not make those wait who write to it.
+    fn nobody_listens(&mut self, journal: Id) {
+        if matches!(self.engine.state(journal), State::Failed | State::Off) {
             self.streams.give_up();
         }
     }
