@@ -13,7 +13,7 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
-use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
+use nix::unistd::{AccessFlags, Pid, UnlinkatFlags, unlinkat};
 
 /// Most bytes read from a file of a group: process ids, about eight bytes each.
 const MAX_FILE: u64 = 1 << 20;
@@ -39,6 +39,8 @@ impl Groups {
         if fstatfs(&directory)?.filesystem_type() != CGROUP2_SUPER_MAGIC {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "not cgroup2"));
         }
+        // It may be there and belong to the host of a container.
+        nix::unistd::access(path, AccessFlags::W_OK)?;
         Ok(Self { directory })
     }
 
