@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use model::device::{Compression, Device, FileContent, KernelSource};
+use model::device::{Compression, Device, File, FileContent, KernelSource};
 use model::text::Loaded;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -183,7 +183,7 @@ impl Job<'_> {
         let mut inputs = Inputs::new(step)
             .value("the packages", &keys(&self.root_packages()))?
             .value("the users", &device.users)?
-            .value("the files", &device.files)?
+            .value("the files", &device.files.iter().map(nameless).collect::<Vec<_>>())?
             .value("hostname, locale or time zone", &facts(device))?
             .value(
                 "the enabled services",
@@ -249,7 +249,6 @@ impl Job<'_> {
             kernel::for_device(device.target, device.screen.is_some(), &device.kernel.modules);
         let mut inputs = Inputs::new("boot")
             .value("the kernel", &keys(&self.kernel_packages()))?
-            .value("the kernel's source", &device.kernel.source)?
             .value("the modules", &modules)?
             .value("the rescue shell", &keys(&self.shell_package()))?;
         let init = self.programs.iter().find(|(p, _)| p.binary == "init");
@@ -453,6 +452,15 @@ impl Job<'_> {
 /// A version as the tag of an image: OCI takes letters, digits, `_`, `.` and `-`.
 fn tag(version: &str) -> String {
     version.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect()
+}
+
+/// A file without the place of its source on this host, which is no input: its bytes are.
+fn nameless(file: &File) -> File {
+    let mut file = file.clone();
+    if let FileContent::Source(path) = &mut file.content {
+        path.clear();
+    }
+    file
 }
 
 /// What stands for the code of all steps: this program, by size and time, which is quick to find out.

@@ -32,8 +32,11 @@ pub const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 /// Everything a program needs is in its one file.
 const STATIC: &str = "target-feature=+crt-static";
 
-/// What stands in a program's messages instead of the host's directories: of the project, of cargo.
-const SHOWN: [&str; 2] = ["/ensemble", "/cargo"];
+/// What stands in a program instead of the project's directory on the host.
+const PROJECT: &str = "/ensemble";
+
+/// What stands in a program instead of cargo's directory on the host.
+const CARGO: &str = "/cargo";
 
 /// Files at the root that decide what is built.
 const ROOT_FILES: [&str; 4] =
@@ -195,8 +198,14 @@ fn flags(root: &Path) -> Result<OsString> {
     let cargo =
         std::env::var_os("CARGO_HOME").filter(|h| !h.is_empty()).map_or(home, PathBuf::from);
     let cargo = std::path::absolute(cargo).context("finding cargo's home")?;
+    let mut places = vec![(root.to_owned(), PROJECT.to_owned()), (cargo.clone(), CARGO.to_owned())];
+    // Directories of registries are named after them, and a mirror has another name; this program's own
+    // crates are there already. Of several rules the last one that fits counts.
+    let registries = fs::read_dir(cargo.join("registry/src")).into_iter().flatten().flatten();
+    places.extend(registries.map(|entry| (entry.path(), format!("{}/registry", CARGO))));
+    places.sort();
     let mut flags = OsString::from(format!("-C\x1f{STATIC}"));
-    for (from, to) in [root, &cargo].into_iter().zip(SHOWN) {
+    for (from, to) in places {
         flags.push("\x1f--remap-path-prefix=");
         flags.push(from);
         flags.push(format!("={to}"));
@@ -260,8 +269,9 @@ mod tests {
         let flags = flags(Path::new("/home/ann/my project")).unwrap().into_string().unwrap();
         let flags: Vec<&str> = flags.split('\x1f').collect();
         assert_eq!(flags[..2], ["-C", "target-feature=+crt-static"]);
-        assert_eq!(flags[2], "--remap-path-prefix=/home/ann/my project=/ensemble");
-        assert!(flags[3].starts_with("--remap-path-prefix=/") && flags[3].ends_with("=/cargo"));
+        assert!(flags.contains(&"--remap-path-prefix=/home/ann/my project=/ensemble"), "{flags:?}");
+        let cargo = flags.iter().position(|flag| flag.ends_with("=/cargo")).unwrap();
+        assert!(flags[cargo + 1].ends_with("=/cargo/registry"), "{flags:?}");
     }
 
     #[test]

@@ -9,10 +9,13 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
+
 use nix::unistd::{Pid, getpid, getppid};
 
 /// Makes the kernel kill `command`'s process when the thread that spawns it ends.
@@ -73,6 +76,17 @@ pub fn user() -> u32 {
 #[must_use]
 pub fn group() -> u32 {
     nix::unistd::getegid().as_raw()
+}
+
+/// Processor time that this process has used so far, in its own code and in the kernel for it.
+///
+/// # Errors
+/// None known.
+pub fn cpu_time() -> io::Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    let all = usage.user_time() + usage.system_time();
+    let seconds = u64::try_from(all.tv_sec()).unwrap_or_default();
+    Ok(Duration::new(seconds, u32::try_from(all.tv_usec() * 1000).unwrap_or_default()))
 }
 
 /// The process that started us.

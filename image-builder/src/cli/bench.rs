@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use model::text::load_service;
 
+use super::bench_build::Build;
 use super::{bad_toml, devices, print};
 use crate::bench::{self, MAX_SERVICES, Mode, Programs};
 use crate::doctor;
@@ -29,6 +30,7 @@ pub(super) struct Bench {
 #[derive(Debug, Subcommand)]
 enum What {
     Boot(Boot),
+    Build(Build),
 }
 
 /// Count instructions from PID 1 to all services ready
@@ -54,8 +56,10 @@ struct Boot {
 
 impl Bench {
     pub(super) fn run(self) -> Result<u8> {
-        let What::Boot(boot) = self.what;
-        boot.run()
+        match self.what {
+            What::Boot(boot) => boot.run(),
+            What::Build(build) => build.run(),
+        }
     }
 }
 

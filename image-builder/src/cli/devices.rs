@@ -119,7 +119,7 @@ pub(super) fn lock(
     progress: &dyn Progress,
 ) -> Result<()> {
     let loaded = load(workspace, &toml(workspace, device)?, target)?;
-    let cache = cache(workspace);
+    let cache = Cache::of_user(workspace);
     check_packages(&cache, &loaded)?;
     let relock = if update { Relock::Always } else { Relock::WhenNeeded };
     let request = recipe::request(&loaded.device);
@@ -141,7 +141,7 @@ fn with_builder<T>(
     progress: &dyn Progress,
     work: impl FnOnce(&Builder<'_>, &Order<'_>) -> Result<T>,
 ) -> Result<T> {
-    let cache = cache(workspace);
+    let cache = Cache::of_user(workspace);
     check_packages(&cache, loaded)?;
     let programs = programs::build(workspace, progress)?;
     let lock = lock_file(loaded)?;
@@ -164,18 +164,9 @@ fn check_packages(cache: &Cache, loaded: &Loaded) -> Result<()> {
 }
 
 /// The lock of a device lies beside its TOML.
-fn lock_file(loaded: &Loaded) -> Result<PathBuf> {
+pub(super) fn lock_file(loaded: &Loaded) -> Result<PathBuf> {
     let name = format!("{}.toml", loaded.device.name);
     let mut files = loaded.files.iter().map(Path::new);
     let toml = files.find(|f| f.file_name().is_some_and(|n| n == name.as_str()));
     Ok(resolve::lock_path(toml.context("a device was read from a file")?))
-}
-
-/// Fetched packages: of all projects of this user, since they are the same everywhere.
-fn cache(workspace: &Workspace) -> Cache {
-    let named = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let shared = named("ENSEMBLE_CACHE")
-        .or_else(|| named("XDG_CACHE_HOME").map(|dir| dir.join("ensemble")))
-        .or_else(|| named("HOME").map(|dir| dir.join(".cache/ensemble")));
-    Cache::new(shared.unwrap_or_else(|| workspace.ours("cache")))
 }

@@ -9,6 +9,7 @@
 //!
 //! Invariant: a file under its final name is whole: it is written under another name and renamed.
 
+use std::env;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -18,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::lock::{Locked, hex};
+use crate::workspace::Workspace;
 
 /// How much of a file is read at once.
 const CHUNK: usize = 1 << 18;
@@ -36,6 +38,17 @@ impl Cache {
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// The one of all projects of this user, since packages are the same everywhere: the environment's
+    /// `ENSEMBLE_CACHE`, else below the home directory, else below `workspace`.
+    #[must_use]
+    pub fn of_user(workspace: &Workspace) -> Self {
+        let named = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let shared = named("ENSEMBLE_CACHE")
+            .or_else(|| named("XDG_CACHE_HOME").map(|dir| dir.join("ensemble")))
+            .or_else(|| named("HOME").map(|dir| dir.join(".cache/ensemble")));
+        Self::new(shared.unwrap_or_else(|| workspace.ours("cache")))
     }
 
     /// Its directory.
