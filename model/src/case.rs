@@ -20,6 +20,9 @@ pub const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most times a step may be repeated by `times`.
 pub const MAX_TIMES: u32 = 10_000;
 
+/// Most copies of one service.
+pub const MAX_COPIES: u32 = 1000;
+
 /// Values kept by `save`, by name.
 pub type Vars = BTreeMap<String, String>;
 
@@ -38,6 +41,18 @@ pub struct Case {
     pub files: Vec<File>,
     /// In order; not empty.
     pub steps: Vec<Step>,
+}
+
+impl Case {
+    /// Whether what the device writes must be kept over its end.
+    #[must_use]
+    pub fn keeps_state(&self) -> bool {
+        self.steps.iter().any(|step| match &step.act {
+            Act::Run(_) => false,
+            Act::Host(host) => host.keeps_state(),
+            Act::Disk(_) => true,
+        })
+    }
 }
 
 /// Where a case runs.
@@ -81,6 +96,18 @@ pub enum Act {
     Run(Vec<String>),
     /// Something from outside.
     Host(Host),
+    /// Harm to the disk of a machine that is off.
+    Disk(Harm),
+}
+
+/// What is done to a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Harm {
+    /// Name of the partition.
+    pub partition: String,
+    /// Zeros over this part of it, in bytes; the whole partition is taken out of the table when
+    /// absent.
+    pub erase: Option<std::ops::Range<u64>>,
 }
 
 /// What is done to a device from outside.
@@ -92,6 +119,10 @@ pub enum Host {
     PowerCut,
     /// An ordered reboot.
     Reboot,
+    /// An ordered end, or the wait for one that has begun. Its output is the console.
+    PowerOff,
+    /// A start after an end; fails when the device does not get up. Its output is the console.
+    PowerOn,
 }
 
 impl Word for Host {
@@ -100,6 +131,8 @@ impl Word for Host {
         ("kill-servicemgr", Self::KillServicemgr),
         ("power-cut", Self::PowerCut),
         ("reboot", Self::Reboot),
+        ("power-off", Self::PowerOff),
+        ("power-on", Self::PowerOn),
     ];
 }
 
@@ -107,7 +140,19 @@ impl Host {
     /// Whether it takes a machine.
     #[must_use]
     pub fn needs_machine(self) -> bool {
-        matches!(self, Self::PowerCut | Self::Reboot)
+        self == Self::PowerCut
+    }
+
+    /// Whether the device starts again or may do so, and keeps what it has written.
+    #[must_use]
+    pub fn keeps_state(self) -> bool {
+        self != Self::KillServicemgr
+    }
+
+    /// Whether it has an exit status and an output to expect.
+    #[must_use]
+    pub fn has_output(self) -> bool {
+        matches!(self, Self::PowerOff | Self::PowerOn)
     }
 }
 

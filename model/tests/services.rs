@@ -4,6 +4,7 @@
 mod files;
 
 use files::{brief, refused, shipped};
+use model::case::{Act, Harm, Host};
 use model::text::{load_case, load_device, load_service};
 
 #[test]
@@ -145,6 +146,41 @@ stdout-has = ["two"]
 }
 
 #[test]
+fn a_case_copies_a_service_and_harms_a_disk() {
+    let files = shipped().with("c/services/many.toml", "exec = [\"/bin/sleep\", \"inf\"]\n").with(
+        "c/case.toml",
+        r#"version = 1
+about = "many run"
+device = "../devices/base.toml"
+on = ["machine"]
+[[copy]]
+service = "many"
+count = 3
+[[step]]
+disk = { partition = "bootctl", erase = "4K", at = "4K" }
+[[step]]
+disk = { partition = "root-a" }
+[[step]]
+host = "power-on"
+exit = 1
+stdout-has = ["root-a"]
+"#,
+    );
+    let found = load_case(&files, "c").expect("it is right");
+    let names: Vec<&str> = found.loaded.plan.services.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["debug-agent", "many-1", "many-2", "many-3", "network"]);
+    assert!(found.case.keeps_state());
+    let harm = |erase| {
+        Act::Disk(Harm {
+            partition: if erase { "bootctl" } else { "root-a" }.into(),
+            erase: erase.then_some(4096..8192),
+        })
+    };
+    let acts: Vec<&Act> = found.case.steps.iter().map(|s| &s.act).collect();
+    assert_eq!(acts, [&harm(true), &harm(false), &Act::Host(Host::PowerOn)]);
+}
+
+#[test]
 fn a_case_is_checked_step_by_step() {
     let files = shipped().with(
         "c/case.toml",
@@ -156,8 +192,10 @@ device = "../devices/base.toml"
 run = ["a"]
 host = "reboot"
 [[step]]
-host = "reboot"
+host = "power-cut"
 stdout = "x"
+[[step]]
+disk = { partition = "state", at = "1K" }
 [[step]]
 run = []
 [[step]]
@@ -171,14 +209,16 @@ save = "a b"
     let report = load_case(&files, "c/case.toml").expect_err("it has mistakes");
     insta::assert_snapshot!(brief(&report), @r#"
     4:1 this step does nothing (add `run = ["program", …]` or `host = "…"`)
-    7:8 a step is `run` or `host`, not both (make two steps of it)
-    9:8 this takes a machine; a container has no power (write on = ["machine"] above the steps)
-    10:10 an action of the host has no output to expect (expect it of a `run` step after it)
-    12:7 `run` is empty (program and arguments: ["ensctl", "status"])
-    15:16 `name.x` is not a JSON pointer (it begins with `/`: "/name/x")
-    15:36 the key `is` is missing
-    16:9 a step repeats `times` or `until`, not both
-    18:8 `a b` can't be written as {NAME} (letters, digits, `_` and `-`)
+    7:8 a step is one of `run`, `host` and `disk`, not two (make two steps of it)
+    9:8 this takes a machine; a container has no power and no disk (write on = ["machine"] above the steps)
+    10:10 this action has no output to expect (expect it of a `run` step after it)
+    12:8 this takes a machine; a container has no power and no disk (write on = ["machine"] above the steps)
+    12:36 this is where nothing is erased (add `erase` with a size, like "4K")
+    14:7 `run` is empty (program and arguments: ["ensctl", "status"])
+    17:16 `name.x` is not a JSON pointer (it begins with `/`: "/name/x")
+    17:36 the key `is` is missing
+    18:9 a step repeats `times` or `until`, not both
+    20:8 `a b` can't be written as {NAME} (letters, digits, `_` and `-`)
     "#);
 }
 

@@ -79,10 +79,10 @@ pub(super) const KINDS: &[Kind] = &[
         word: "device",
         title: "Devices: `configs/devices/NAME.toml`",
         about: "A device inherits others: of single values the nearer file wins, lists are \
-                joined, `[[file]]` and `[[user]]` with the same path or name are merged key by key, and `[services] disable` \
-                takes away what farther files enable. Two inherited files of the same distance \
-                that set one key differently are an error, unless the device sets it itself. At most 64 \
-                files in all.",
+                joined, a `[[file]]` or `[[user]]` replaces one with the same path or name, and \
+                `[services] disable` takes away what farther files enable. Two inherited files of \
+                the same distance that set one key differently are an error, unless the device \
+                sets it itself. At most 64 files in all.",
         schema: "device.json",
         parts: DEVICE,
     },
@@ -473,8 +473,9 @@ run = [\"busybox\", \"pkill\", \"-9\", \"web\"]
         definition: "Step",
         keys: raw::Step::KEYS,
         rows: &[
-            row("run", "", Text("`run` or `host`, not both")),
-            row("host", "", Text("`power-cut` and `reboot` need `on = [\"machine\"]`")),
+            row("run", "", Text("one of `run`, `host` and `disk`")),
+            row("host", "", Text("`power-cut` needs `on = [\"machine\"]`")),
+            row("disk", "", Text("needs `on = [\"machine\"]`, and a device that is off")),
             row("times", "1", Range("1", "10000")),
             row("timeout", "\"30s\"", TIME),
             row("until", "it is done once", Range("\"1ms\"", "\"168h\"")),
@@ -489,10 +490,16 @@ run = [\"busybox\", \"pkill\", \"-9\", \"web\"]
         ],
         notes: &[
             "- `host`: `\"kill-servicemgr\"` sends it SIGKILL, `\"power-cut\"` ends the machine as \
-             a lost power supply does and boots it again, `\"reboot\"` reboots it in order.\n- \
-             `times` and `until` exclude each other.",
+             a lost power supply does and boots it again, `\"reboot\"` reboots it in order. \
+             `\"power-off\"` ends it in order, or waits for an end that has begun: its exit status \
+             is that of PID 1 or of the machine. `\"power-on\"` boots it again: its exit status is 1 \
+             when the device does not get up. The standard output of both is the console of this \
+             boot.\n- `times` and `until` exclude each other.",
         ],
-        around: ("version = 1\nabout = \"It runs\"\n", "[[step]]\nrun = [\"true\"]\n"),
+        around: (
+            "version = 1\nabout = \"It runs\"\non = [\"machine\"]\n",
+            "[[step]]\nrun = [\"true\"]\n",
+        ),
         examples: &["\
 [[step]]
 run = [\"ensctl\", \"service\", \"status\", \"web\", \"--json\"]
@@ -504,6 +511,17 @@ save = \"before\"
 [[step]]
 host = \"kill-servicemgr\"
 times = 3
+
+[[step]]
+host = \"power-off\"
+
+[[step]]
+disk = { partition = \"root-a\", erase = \"4K\", at = \"0\" }
+
+[[step]]
+host = \"power-on\"
+exit = 1
+stdout-has = [\"root-a\"]
 
 [[step]]
 run = [\"cat\", \"/etc/motd\"]
@@ -518,6 +536,41 @@ stdout-has = [\"usr\"]
 stdout-lacks = [\"secret\"]
 stderr-has = [\"No such file\"]
 "],
+    },
+    Part {
+        heading: "[[copy]]",
+        definition: "Copy",
+        keys: raw::Copy::KEYS,
+        rows: &[
+            row("service", "", Text("a file of `services/`, without `.toml`")),
+            row("count", "", Range("1", "1000")),
+        ],
+        notes: &["The copies of `web` are `web-1`, `web-2` and so on; `web` itself does not run."],
+        around: (
+            "version = 1\nabout = \"It runs\"\n",
+            "[[copy]]\nservice = \"web\"\ncount = 2\n[[step]]\nrun = [\"true\"]\n",
+        ),
+        examples: &["\
+[[copy]]
+service = \"web\"
+count = 50
+
+[[step]]
+run = [\"true\"]
+"],
+    },
+    Part {
+        heading: "disk",
+        definition: "Harm",
+        keys: raw::Harm::KEYS,
+        rows: &[
+            row("partition", "", Text("`boot`, `bootctl`, `root-a`, `root-b`, `state`")),
+            row("erase", "the whole partition is missing", Any),
+            row("at", "\"0\"", Text("only with `erase`")),
+        ],
+        notes: &[],
+        around: ("", ""),
+        examples: &[],
     },
     Part {
         heading: "json",

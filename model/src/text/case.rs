@@ -6,7 +6,7 @@ use super::files::{self, Host as BuildHost};
 use super::report::{Place, Problem};
 use super::value::{self, Bad, Checked};
 use super::{raw, units};
-use crate::case::{Act, Case, Expect, Host, MAX_TIMES, Ring, STEP_TIMEOUT, Step};
+use crate::case::{Act, Case, Expect, Harm, Host, MAX_TIMES, Ring, STEP_TIMEOUT, Step};
 
 /// Checks a case, called `name`; `text` is its file.
 pub(crate) fn check(
@@ -68,13 +68,25 @@ fn step(raw: &At<raw::Step>, on: &[Ring], text: &str, c: &mut Check) -> Option<S
 }
 
 fn act(raw: &At<raw::Step>, on: &[Ring], c: &mut Check) -> Option<Act> {
-    match (&raw.run, &raw.host) {
-        (Some(run), None) if run.is_empty() => {
+    let places = [
+        raw.run.as_ref().map(|at| &at.place),
+        raw.host.as_ref().map(|at| &at.place),
+        raw.disk.as_ref().map(|at| &at.place),
+    ];
+    let mut given = places.into_iter().flatten();
+    if let (Some(first), Some(second)) = (given.next(), given.next()) {
+        let problem =
+            Problem::new(second.clone(), "a step is one of `run`, `host` and `disk`, not two");
+        c.add(problem.also(first.clone(), "the other one").help("make two steps of it"));
+        return None;
+    }
+    match (&raw.run, &raw.host, &raw.disk) {
+        (Some(run), ..) if run.is_empty() => {
             let problem = Problem::new(run.place.clone(), "`run` is empty");
             c.add(problem.help("program and arguments: [\"ensctl\", \"status\"]"));
             None
         }
-        (Some(run), None) => {
+        (Some(run), ..) => {
             let words = values(
                 run.iter()
                     .map(|a| (c.one(Some(a), value::argument), a))
@@ -83,17 +95,22 @@ fn act(raw: &At<raw::Step>, on: &[Ring], c: &mut Check) -> Option<Act> {
             );
             Some(Act::Run(words))
         }
-        (None, Some(at)) => {
+        (None, Some(at), _) => {
             let host = choice(Some(at), Host::Reboot);
-            host_only(raw, host, on, at, c);
+            if host.needs_machine() {
+                machine_only(on, &at.place, c);
+            }
+            if !host.has_output() {
+                no_output(raw, c);
+            }
             Some(Act::Host(host))
         }
-        (Some(run), Some(host)) => {
-            let problem = Problem::new(host.place.clone(), "a step is `run` or `host`, not both");
-            c.add(problem.also(run.place.clone(), "run here").help("make two steps of it"));
-            None
+        (None, None, Some(at)) => {
+            machine_only(on, &at.place, c);
+            no_output(raw, c);
+            harm(at, c).map(Act::Disk)
         }
-        (None, None) => {
+        (None, None, None) => {
             let problem = Problem::new(raw.place.clone(), "this step does nothing");
             c.add(problem.help("add `run = [\"program\", …]` or `host = \"…\"`"));
             None
@@ -101,25 +118,33 @@ fn act(raw: &At<raw::Step>, on: &[Ring], c: &mut Check) -> Option<Act> {
     }
 }
 
-/// What a host's action can't be asked for, and where it can't be done.
-fn host_only(
-    raw: &raw::Step,
-    host: Host,
-    on: &[Ring],
-    at: &At<super::decode::Choice<Host>>,
-    c: &mut Check,
-) {
-    if host.needs_machine() && on.contains(&Ring::Container) {
-        let problem =
-            Problem::new(at.place.clone(), "this takes a machine; a container has no power");
+fn harm(raw: &At<raw::Harm>, c: &mut Check) -> Option<Harm> {
+    let from = c.one(raw.at.as_ref(), units::size).unwrap_or(0);
+    let length = c.one(raw.erase.as_ref(), units::size);
+    if let (None, Some(at)) = (&raw.erase, &raw.at) {
+        let problem = Problem::new(at.place.clone(), "this is where nothing is erased");
+        c.add(problem.help("add `erase` with a size, like \"4K\""));
+    }
+    let partition = raw.partition.as_ref()?.value.clone();
+    Some(Harm { partition, erase: length.map(|length| from..from.saturating_add(length)) })
+}
+
+fn machine_only(on: &[Ring], place: &Place, c: &mut Check) {
+    if on.contains(&Ring::Container) {
+        let message = "this takes a machine; a container has no power and no disk";
+        let problem = Problem::new(place.clone(), message);
         c.add(problem.help("write on = [\"machine\"] above the steps"));
     }
+}
+
+/// Nothing may be expected of what has no output.
+fn no_output(raw: &raw::Step, c: &mut Check) {
     let texts = [&raw.stdout, &raw.stderr, &raw.save].map(|at| at.as_ref().map(|at| &at.place));
     let parts = [&raw.stdout_has, &raw.stdout_lacks, &raw.stderr_has];
     let parts = parts.map(|l| l.as_ref().and_then(|l| l.first()).map(|at| &at.place));
     let exit = raw.exit.as_ref().map(|at| &at.place);
     for place in texts.into_iter().chain(parts).chain([exit]).flatten() {
-        let problem = Problem::new(place.clone(), "an action of the host has no output to expect");
+        let problem = Problem::new(place.clone(), "this action has no output to expect");
         c.add(problem.help("expect it of a `run` step after it"));
     }
 }

@@ -8,6 +8,8 @@
 //! All that is wrong is collected on the way; only a file that can't be read or parsed ends it
 //! early, after every layer was looked at.
 
+use std::collections::BTreeMap;
+
 use super::check::Check;
 use super::decode::At;
 use super::near::did_you_mean;
@@ -16,7 +18,7 @@ use super::report::{Place, Problem, Report, Text};
 use super::services::Services;
 use super::source::{Loader, Source};
 use super::{case, device, layers, merge, raw, service};
-use crate::case::Case;
+use crate::case::{Case, MAX_COPIES};
 use crate::{Device, Name, Plan};
 
 /// Names and where they were written.
@@ -51,6 +53,8 @@ pub struct LoadedCase {
 struct Extra {
     directory: Option<String>,
     enable: Vec<At<Name>>,
+    /// File of each service that is a copy.
+    copies: BTreeMap<Name, Name>,
 }
 
 impl Loaded {
@@ -107,7 +111,7 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
     device.services.extend(extra.enable.iter().map(|at| at.value.clone()));
     device.services.sort();
     device.services.dedup();
-    let mut services = Services::new(loader, directories);
+    let mut services = Services::new(loader, directories, extra.copies.clone());
     services.gather(enabled);
     services.check_users(&device);
     let text = format!("{} {}", device.hostname, device.version);
@@ -195,7 +199,8 @@ pub fn load_case_on(
             return Err(loader.report());
         }
     };
-    let extra = Extra { directory: Some(directory), enable };
+    let (enable, copies) = copied(raw.copy.as_ref(), enable, &mut loader.check);
+    let extra = Extra { directory: Some(directory), enable, copies };
     let mut loaded = load(&mut loader, &device, &extra)?;
     if !loaded.device.debug.agent {
         let message = format!("the device `{}` has no debug agent to run steps", case.device);
@@ -208,6 +213,34 @@ pub fn load_case_on(
     loaded.device.files.extend(case.files.iter().cloned());
     loaded.device.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(LoadedCase { case, loaded })
+}
+
+/// What is enabled with copies in the place of what they are copies of, and their files.
+fn copied(
+    list: Option<&Vec<At<raw::Copy>>>,
+    mut enable: Vec<At<Name>>,
+    c: &mut Check,
+) -> (Vec<At<Name>>, BTreeMap<Name, Name>) {
+    let mut copies = BTreeMap::new();
+    for raw in list.into_iter().flatten() {
+        let of = c.one(raw.service.as_ref(), super::value::service_name);
+        let count = c.range(raw.count.as_ref(), "the number of copies", 1, MAX_COPIES);
+        let (Some(of), Some(count)) = (of, count) else { continue };
+        enable.retain(|at| at.value != of);
+        for number in 1..=count {
+            match super::value::service_name(&format!("{of}-{number}")) {
+                Ok(name) => {
+                    enable.push(At { value: name.clone(), place: raw.place.clone() });
+                    copies.insert(name, of.clone());
+                }
+                Err(bad) => {
+                    c.add(Problem::new(raw.place.clone(), bad.message).maybe_help(bad.help));
+                    break;
+                }
+            }
+        }
+    }
+    (enable, copies)
 }
 
 fn own_services(names: &[String], directory: &str, place: &Place, c: &mut Check) -> Vec<At<Name>> {

@@ -136,7 +136,7 @@ fn check_service(source: &dyn Source, path: &str, text: String) -> Report {
     let mut directories = vec![parent(path).to_owned()];
     directories.extend(source.library().map(|l| path::join(&l, "services")));
     let edges = written.edges.clone();
-    let mut services = Services::new(&mut loader, directories);
+    let mut services = Services::new(&mut loader, directories, std::collections::BTreeMap::new());
     services.take(written);
     services.gather(edges);
     let _ = services.link("", &[], &Place::new(0, 0..0));

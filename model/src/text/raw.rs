@@ -279,6 +279,8 @@ table! {
         "on" => on: Vec<At<Choice<case::Ring>>>,
         /// Services that start at boot; all of services/ when absent.
         "enable" => enable: Vec<At<String>>,
+        /// Services of services/ that run many times.
+        "copy" => copy: Vec<At<Copy>>,
         /// Files added to the device.
         "file" => file: Vec<At<File>>,
         /// What is done and what must come of it, in order.
@@ -287,12 +289,36 @@ table! {
 }
 
 table! {
-    /// One step: run or host, and what must come of it.
+    /// A service that runs many times, as NAME-1, NAME-2 and so on; NAME itself does not.
+    Copy, required ["service", "count"] {
+        /// Name of a file in services/, without .toml.
+        "service" => service: At<String>,
+        /// How many.
+        "count" => count: At<i64>,
+    }
+}
+
+table! {
+    /// Harm to the disk of a machine that is off.
+    Harm, required ["partition"] {
+        /// Name of the partition: boot, bootctl, root-a, root-b, state.
+        "partition" => partition: At<String>,
+        /// So many bytes become zeros: "4K". The whole partition is missing when absent.
+        "erase" => erase: At<String>,
+        /// From here on, as seen from the start of the partition; 0 when absent.
+        "at" => at: At<String>,
+    }
+}
+
+table! {
+    /// One step: run, host or disk, and what must come of it.
     Step, required [] {
         /// A command on the device: program and arguments.
         "run" => run: At<Vec<At<String>>>,
         /// Something done to the device from outside.
         "host" => host: At<Choice<case::Host>>,
+        /// Harm done to the disk, between host = "power-off" and host = "power-on".
+        "disk" => disk: At<Harm>,
         /// Do it this many times in a row; 1 when absent.
         "times" => times: At<i64>,
         /// Longest time it may take: "30s".

@@ -15,12 +15,18 @@ use crate::{Device, Name, Plan};
 pub(crate) struct Services<'l, 's> {
     loader: &'l mut Loader<'s>,
     directories: Vec<String>,
+    /// File of each service that has another's.
+    files: BTreeMap<Name, Name>,
     found: BTreeMap<Name, Option<service::Written>>,
 }
 
 impl<'l, 's> Services<'l, 's> {
-    pub(crate) fn new(loader: &'l mut Loader<'s>, directories: Vec<String>) -> Self {
-        Self { loader, directories, found: BTreeMap::new() }
+    pub(crate) fn new(
+        loader: &'l mut Loader<'s>,
+        directories: Vec<String>,
+        files: BTreeMap<Name, Name>,
+    ) -> Self {
+        Self { loader, directories, files, found: BTreeMap::new() }
     }
 
     /// Takes one that was read already.
@@ -34,7 +40,8 @@ impl<'l, 's> Services<'l, 's> {
             if self.found.contains_key(&name.value) {
                 continue;
             }
-            let file = format!("{}.toml", name.value);
+            let file = self.files.get(&name.value).unwrap_or(&name.value);
+            let file = format!("{file}.toml");
             let paths = self.directories.iter().map(|d| join(d, &file));
             let path = paths.into_iter().find(|p| self.loader.source.is_file(p));
             let Some(path) = path else {
