@@ -7,10 +7,8 @@ use crate::workspace::Workspace;
 /// Writes `configs/schema` and `docs/manifest.md`; prints the files that changed.
 pub(super) fn write(workspace: &Workspace) -> Result<()> {
     let schemas = model::schema::all();
-    let mut files: Vec<(String, String)> = schemas
-        .into_iter()
-        .map(|(name, text)| (format!("configs/schema/{name}"), text))
-        .collect();
+    let mut files: Vec<(String, String)> =
+        schemas.into_iter().map(|(name, text)| (format!("configs/schema/{name}"), text)).collect();
     files.push(("docs/manifest.md".to_owned(), model::schema::reference()));
     for (name, text) in files {
         let file = workspace.root().join(&name);
