@@ -89,6 +89,15 @@ pub fn read_only_here(target: &Path) -> io::Result<()> {
     again(flags).or_else(|_| again(flags | kept)).map_err(Into::into)
 }
 
+/// Makes the mount at `target` writable, here and nowhere else.
+///
+/// # Errors
+/// `EPERM`: it came read-only from a namespace above ours.
+pub fn writable_here(target: &Path) -> io::Result<()> {
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT;
+    Ok(mount(None::<&str>, target, None::<&str>, flags, None::<&str>)?)
+}
+
 /// Makes the mount point `root` the root of the mount namespace and lets go of the old one.
 ///
 /// # Errors

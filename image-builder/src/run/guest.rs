@@ -34,6 +34,9 @@ const POWER_OFF_LIMIT: Duration = Duration::from_secs(40);
 /// Longest wait for the end of a command that was killed.
 const KILL_LIMIT: Duration = Duration::from_secs(20);
 
+/// Longest wait for the end of a device whose agent went away.
+const GONE_LIMIT: Duration = Duration::from_secs(15);
+
 /// Most bytes kept of what a command writes when it is not streamed.
 const MAX_CAPTURED: usize = 16 << 20;
 
@@ -185,7 +188,7 @@ impl Guest {
         }
         let mut broken = false;
         loop {
-            match self.channel.receive(TICK)? {
+            match self.channel.receive(TICK).or_else(|e| self.went_away(e))? {
                 Some(ToHost::Exit(ended)) => {
                     return killed.map_or(Ok(ended), |e: TimedOut| Err(e.into()));
                 }
@@ -286,16 +289,18 @@ impl Guest {
     ///
     /// # Errors
     /// It did not end.
-    pub fn wait_for_end(mut self, limit: Duration) -> Result<()> {
+    pub fn wait_for_end(mut self, limit: Duration) -> Result<ExitStatus> {
         let deadline = now() + limit;
-        while self.ended()?.is_none() {
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
             if now() > deadline {
                 bail!("the device did not go down within {limit:?}");
             }
             self.check_interrupts()?;
             nap();
         }
-        Ok(())
     }
 
     /// How its process ended, if it has.
@@ -304,6 +309,19 @@ impl Guest {
     /// It cannot be waited for.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().context("waiting for the device's process")
+    }
+
+    /// What it means that the agent went away while a command ran.
+    fn went_away(&mut self, error: anyhow::Error) -> Result<Option<ToHost>> {
+        let deadline = now() + GONE_LIMIT;
+        while now() < deadline {
+            if self.ended()?.is_some_and(|status| status.success()) {
+                bail!("the device went down while the command ran");
+            }
+            self.check_interrupts()?;
+            nap();
+        }
+        Err(error)
     }
 
     fn check_process(&mut self) -> Result<()> {

@@ -110,9 +110,10 @@ fn inner(setup: &Setup) -> anyhow::Error {
         process::die_with(0).context("the outer stage ended")?;
         greet()?;
         mounts(setup)?;
-        namespace::new_session().context("leaving the runner's session")?;
+        // Before the session, or the console would be PID 1's own terminal and no shell's.
         let console = File::options().read(true).write(true).open("/dev/console");
         let console = console.context("opening the console")?;
+        namespace::new_session().context("leaving the runner's session")?;
         let mut init = Command::new(INIT);
         init.env_clear().env("container", "ensemble").env("PATH", "/usr/bin:/usr/sbin");
         init.env("TERM", std::env::var_os("TERM").unwrap_or_else(|| OsString::from("linux")));
@@ -191,6 +192,10 @@ fn proc_and_sys(root: &Path, safe: Flags) -> Result<()> {
             namespace::read_only_here(&place)?;
         }
     }
+    // These settings are the container's own network's.
+    let net = root.join("proc/sys/net");
+    mount::bind(&net, &net)?;
+    namespace::writable_here(&net)?;
     let read_only = Flags { read_only: true, ..safe };
     let sys = root.join("sys");
     mount::mount("sysfs", &sys, "sysfs", read_only, "")

@@ -86,6 +86,17 @@ impl Boot<'_> {
         self.directory.join("console.log")
     }
 
+    /// Makes the disk of its own that [`Options::persist`] asks for; once before all starts.
+    ///
+    /// # Errors
+    /// See [`persist::prepare`].
+    pub fn prepare(&self, options: &Options, progress: &dyn Progress) -> Result<()> {
+        match (&self.built.parts, &options.persist) {
+            (Parts::Machine { disk, .. }, Some(own)) => persist::prepare(disk, own, progress),
+            _ => Ok(()),
+        }
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -94,9 +105,6 @@ impl Boot<'_> {
         match &self.built.parts {
             Parts::Machine { disk, kernel, initramfs, cmdline } => {
                 let own = options.persist.as_deref();
-                if let Some(own) = own {
-                    persist::prepare(disk, own, progress)?;
-                }
                 let screen = self.built.device.screen;
                 let default = if screen.is_some() { MEMORY.1 } else { MEMORY.0 };
                 let shown = screen.is_some() && self.interactive && !options.headless;
@@ -169,6 +177,9 @@ pub fn run(
             Boot { built, name, place, port, interactive, directory }
         })
         .collect();
+    for boot in &boots {
+        boot.prepare(options, progress)?;
+    }
     let done = if interactive {
         consoles(&boots, on, options, progress)
     } else {
