@@ -18,3 +18,11 @@ pub mod paths;
 pub mod pid1;
 #[cfg(feature = "bus")]
 pub mod services;
+
+/// Names a server of a bus for the length of a boot, as D-Bus wants it: 32 hexadecimal digits. Not
+/// from zbus, which panics where there is no `/dev/urandom`.
+#[must_use]
+pub fn guid(boot_id: &str) -> String {
+    let digits: String = boot_id.chars().filter(char::is_ascii_hexdigit).collect();
+    if digits.len() == 32 { digits } else { "1".repeat(32) }
+}

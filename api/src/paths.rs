@@ -23,3 +23,6 @@ pub const SERVICES_CGROUP: &str = "/sys/fs/cgroup/services";
 
 /// Programs of Ensemble that people don't call.
 pub const LIB: &str = "/usr/lib/ensemble";
+
+/// The kernel's name of this boot.
+pub const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";

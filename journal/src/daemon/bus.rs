@@ -111,7 +111,8 @@ pub(super) async fn listen(listener: UnixListener, requests: mpsc::Sender<Reques
 }
 
 async fn serve(stream: UnixStream, desk: Desk) -> zbus::Result<()> {
-    let builder = Builder::unix_stream(stream.into_std()?).server(zbus::Guid::generate()).p2p();
+    let boot = std::fs::read_to_string(api::paths::BOOT_ID).unwrap_or_default();
+    let builder = Builder::unix_stream(stream.into_std()?).server(api::guid(&boot)).p2p();
     let connecting = builder.serve_at(PATH, desk).build();
     let Ok(connection) = tokio::time::timeout(HELLO, connecting).await else { return Ok(()) };
     connection?.closed().await;

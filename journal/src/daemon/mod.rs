@@ -101,9 +101,8 @@ fn notify(shared: &Shared, line: &str) {
 
 /// The log in the first directory that can hold it, in memory if there is none.
 fn open(settings: &Settings) -> io::Result<(Store, PathBuf, Vec<String>)> {
-    let mut id = [0; 16];
-    sys::random::fill(&mut id)?;
-    let id: String = id.iter().map(|b| format!("{b:02x}")).collect();
+    // Names this log, for cursors; not a secret, so it does not wait for the pool of a first boot.
+    let id = uuid("/proc/sys/kernel/random/uuid");
     let mut troubles = Vec::new();
     fs::create_dir_all(&settings.run)?;
     for path in [settings.log.clone(), settings.run.join("log")] {
@@ -118,11 +117,15 @@ fn open(settings: &Settings) -> io::Result<(Store, PathBuf, Vec<String>)> {
 }
 
 fn machine() -> Machine {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().replace('-', "");
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Machine {
-        boot: read("/proc/sys/kernel/random/boot_id"),
-        machine: read("/etc/machine-id"),
+        boot: uuid(api::paths::BOOT_ID),
+        machine: uuid("/etc/machine-id"),
         hostname: hostname.trim().to_owned(),
     }
+}
+
+/// A UUID of a file as its digits; nothing when it is not there.
+fn uuid(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default().trim().replace('-', "")
 }

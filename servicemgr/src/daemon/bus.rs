@@ -69,19 +69,12 @@ pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request
     }
 }
 
-/// Names this server for the length of a boot, as D-Bus wants it: 32 hexadecimal digits. Not from
-/// zbus, which panics where there is no `/dev/urandom`.
-fn guid() -> String {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let digits: String = boot.chars().filter(char::is_ascii_hexdigit).collect();
-    if digits.len() == 32 { digits } else { "1".repeat(32) }
-}
-
 async fn client(stream: UnixStream, requests: mpsc::Sender<Request>) -> zbus::Result<()> {
     let stream = stream.into_std()?;
     let uid = sys::bind::peer_uid(&stream)?;
     let services = Services { requests, uid };
-    let build = Builder::unix_stream(stream).server(guid()).p2p().serve_at(PATH, services).build();
+    let guid = api::guid(&fs::read_to_string(api::paths::BOOT_ID).unwrap_or_default());
+    let build = Builder::unix_stream(stream).server(guid).p2p().serve_at(PATH, services).build();
     let connection = tokio::time::timeout(HANDSHAKE, build)
         .await
         .map_err(|_| zbus::Error::Failure("too slow".into()))??;
