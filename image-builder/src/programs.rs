@@ -202,7 +202,7 @@ fn flags(root: &Path) -> Result<OsString> {
     // Directories of registries are named after them, and a mirror has another name; this program's own
     // crates are there already. Of several rules the last one that fits counts.
     let registries = fs::read_dir(cargo.join("registry/src")).into_iter().flatten().flatten();
-    places.extend(registries.map(|entry| (entry.path(), format!("{}/registry", CARGO))));
+    places.extend(registries.map(|entry| (entry.path(), format!("{CARGO}/registry"))));
     places.sort();
     let mut flags = OsString::from(format!("-C\x1f{STATIC}"));
     for (from, to) in places {

@@ -137,6 +137,8 @@ fn listen(directory: &Path) -> Result<UnixListener> {
     use std::os::fd::AsRawFd;
     let opened = File::open(directory)?;
     let short = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", opened.as_raw_fd()));
+    // That of a run before this one.
+    let _first = fs::remove_file(&short);
     let listener = UnixListener::bind(&short)
         .with_context(|| format!("making {}", directory.join(SOCKET).display()))?;
     Ok(listener)

@@ -49,6 +49,8 @@ pub struct Guest {
     /// Kept until the process is gone; then removed by its own drop.
     group: Option<super::cgroup::Group>,
     interrupts: usize,
+    /// It knows that it is to power off.
+    told: bool,
 }
 
 /// We were asked to stop (Ctrl-C, `SIGTERM`).
@@ -117,7 +119,7 @@ impl Guest {
     /// The device that `child` runs.
     #[must_use]
     pub fn new(child: Child, channel: Channel, console: Console) -> Self {
-        Self { child, channel, console, group: None, interrupts: interrupts::count() }
+        Self { child, channel, console, group: None, interrupts: interrupts::count(), told: false }
     }
 
     /// Removes `group` after the device has ended.
@@ -238,9 +240,9 @@ impl Guest {
     }
 
     /// Tells the device to power off, so that several do it at the same time.
-    pub fn announce_power_off(&self) {
+    pub fn announce_power_off(&mut self) {
         // One that cannot be told is killed by power_off.
-        let _told = self.channel.send(&ToDevice::PowerOff);
+        self.told |= self.channel.send(&ToDevice::PowerOff).is_ok();
     }
 
     /// Tells the device to power off and waits for it.
@@ -248,10 +250,12 @@ impl Guest {
     /// # Errors
     /// It did not within its limit, and was killed.
     pub fn power_off(mut self) -> Result<()> {
+        if !self.told {
+            self.announce_power_off();
+        }
         // Without an agent nobody can be told; then it is killed below.
-        let told = self.channel.send(&ToDevice::PowerOff);
         let deadline = now() + POWER_OFF_LIMIT;
-        while told.is_ok() && now() < deadline {
+        while self.told && now() < deadline {
             if self.ended()?.is_some() {
                 return Ok(());
             }
@@ -262,6 +266,9 @@ impl Guest {
         }
         if self.ended()?.is_some() {
             return Ok(());
+        }
+        if !self.told {
+            bail!("the device's debug agent is gone, so it could not be told to power off: killed");
         }
         bail!("the device did not power off within {} s: killed", POWER_OFF_LIMIT.as_secs())
     }

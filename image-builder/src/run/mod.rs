@@ -257,7 +257,7 @@ fn command(boots: &[Boot], on: usize, options: &Options, progress: &dyn Progress
     let guest = guests.get_mut(on).context("no device for the command")?;
     let ended =
         guest.exec(&options.command, Input::Ours, None, &mut print).map_err(|e| failed(e, boot))?;
-    guests.iter().for_each(Guest::announce_power_off);
+    guests.iter_mut().for_each(Guest::announce_power_off);
     for (boot, guest) in boots.iter().zip(guests) {
         if let Err(e) = guest.power_off() {
             if e.is::<Stopped>() {

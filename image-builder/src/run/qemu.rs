@@ -293,12 +293,8 @@ mod tests {
 
     #[test]
     fn a_machine_among_others_has_a_second_interface_and_a_phone_has_a_screen() {
-        let screen = Screen {
-            width: 720,
-            height: 1600,
-            density: 270,
-            shape: model::device::Shape::Rect,
-        };
+        let screen =
+            Screen { width: 720, height: 1600, density: 270, shape: model::device::Shape::Rect };
         let together =
             Machine { place: 2, port: Some(4000), screen: Some(screen), kvm: false, ..machine() };
         let alone = shown(&machine());
