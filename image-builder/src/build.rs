@@ -12,6 +12,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use model::device::{Compression, Device, File, FileContent, KernelSource};
-use model::text::Loaded;
+use model::text::{Loaded, Report};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -56,11 +57,23 @@ pub struct Builder<'a> {
     pub verbose: bool,
 }
 
-impl std::fmt::Debug for Builder<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Builder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("steps", &self.steps).finish_non_exhaustive()
     }
 }
+
+/// TOML that turned out to be wrong when the image was put together.
+#[derive(Debug)]
+pub struct Refused(pub Report);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.render(false))
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// One device to build.
 #[derive(Debug, Clone, Copy)]
@@ -224,8 +237,15 @@ impl Job<'_> {
         root::finish(&mut tree, self.device())?;
         let programs = self.programs.iter().map(|(program, path)| Ok((*program, content(path)?)));
         let programs = programs.collect::<Result<Vec<_>>>()?;
-        let source = |path: &str| content(Path::new(path));
-        let tree = recipe::root(tree, self.device(), &self.loaded.plan, programs, source)?;
+        recipe::ours(&mut tree, &self.loaded.plan, programs)?;
+        for file in &self.device().files {
+            let source = match &file.content {
+                FileContent::Source(path) => Some(content(Path::new(path))?),
+                _ => None,
+            };
+            let refused = |why: String| Refused(self.loaded.refused_file(&file.path, &why));
+            recipe::place(&mut tree, self.device(), file, source).map_err(refused)?;
+        }
         Ok(self.tree.get_or_init(|| tree))
     }
 
@@ -294,6 +314,9 @@ impl Job<'_> {
         let builder = self.builder;
         let packages = obtain(builder.cache, &self.request, &packages, builder.progress)?;
         let kernel = Kernel::find(builder.cache, &packages)?;
+        let has = |module: &str| kernel.has(module);
+        let checked = self.loaded.check_modules(&kernel.release, has, kernel.names());
+        checked.map_err(Refused)?;
         let modules = kernel.load_order(wanted)?;
         Ok((kernel.image.clone(), modules))
     }

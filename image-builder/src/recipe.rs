@@ -7,13 +7,14 @@
 //!
 //! `build` carries it out. Later wins: the device's own files replace those of packages.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use model::Plan;
 use model::bootctl::BootCtl;
 use model::device::{Device, File, FileContent, KernelSource, Target};
 use model::plan::PLAN_PATH;
 
 use crate::packages::Request;
+use crate::packages::entries::MERGED;
 use crate::packages::kernel::Module;
 use crate::tree::{Content, Kind, Node, Tree};
 use crate::write::Time;
@@ -100,44 +101,53 @@ pub fn cmdline(device: &Device) -> String {
     words.join(" ")
 }
 
-/// The root of `device` over the files of its packages. `programs` and `sources` are the contents
-/// of [`programs`] and of the files with a source, in their order.
+/// Our part of the root over the files of its packages: `programs` with their contents, and the plan.
 ///
 /// # Errors
-/// A path cannot be where the device wants it.
-pub fn root(
-    mut tree: Tree,
-    device: &Device,
-    plan: &Plan,
-    programs: Vec<(Program, Content)>,
-    mut source: impl FnMut(&str) -> Result<Content>,
-) -> Result<Tree> {
+/// Something of a package is in the way.
+pub fn ours(tree: &mut Tree, plan: &Plan, programs: Vec<(Program, Content)>) -> Result<()> {
     for (program, content) in programs {
         tree.insert(program.path, Node::file(0o755, content))?;
     }
-    tree.insert(inside(PLAN_PATH), Node::file(0o644, plan.encode()))?;
-    for file in &device.files {
-        let node = node(file, &mut source)?;
-        tree.insert(inside(&file.path), node)
-            .with_context(|| format!("[[file]] of {}", device.name))?;
-    }
-    Ok(tree)
+    Ok(tree.insert(inside(PLAN_PATH), Node::file(0o644, plan.encode()))?)
 }
 
-fn node(file: &File, source: &mut impl FnMut(&str) -> Result<Content>) -> Result<Node> {
-    let mode = u16::try_from(file.mode & 0o7777)?;
-    let node = match &file.content {
-        FileContent::Text(text) => Node::file(mode, text.as_str()),
-        FileContent::Source(path) => Node::file(mode, source(path)?),
-        FileContent::Symlink(target) => Node::symlink(target),
-        FileContent::Directory => Node::directory(mode),
+/// Puts a file of the device over everything else; `source` is its content, if it has a source.
+///
+/// # Errors
+/// It cannot be where the device wants it; to tell at its place in the TOML.
+pub fn place(
+    tree: &mut Tree,
+    device: &Device,
+    file: &File,
+    source: Option<Content>,
+) -> Result<(), String> {
+    let path = merged(inside(&file.path));
+    if path == inside(PLAN_PATH) || programs(device).iter().any(|ours| ours.path == path) {
+        return Err(
+            "Ensemble's own program or plan is there, which [[file]] does not replace".to_owned()
+        );
+    }
+    let mode = u16::try_from(file.mode & 0o7777).unwrap_or_default();
+    let node = match (&file.content, source) {
+        (FileContent::Text(text), _) => Node::file(mode, text.as_str()),
+        (FileContent::Source(_), Some(content)) => Node::file(mode, content),
+        (FileContent::Source(path), None) => return Err(format!("{path} was not read")),
+        (FileContent::Symlink(target), _) => Node::symlink(target),
+        (FileContent::Directory, _) => Node::directory(mode),
     };
-    Ok(node.owned_by(file.uid, file.gid))
+    tree.insert(&path, node.owned_by(file.uid, file.gid)).map_err(|bad| bad.why.to_owned())
 }
 
 /// An absolute path as a path of the tree.
 fn inside(path: &str) -> &str {
     path.trim_start_matches('/')
+}
+
+/// A path below `bin`, `lib`, … where these links lead.
+fn merged(path: &str) -> String {
+    let first = path.split('/').next().unwrap_or_default();
+    if MERGED.contains(&first) { format!("usr/{path}") } else { path.to_owned() }
 }
 
 /// The package with a shell that runs by itself: for a rescue before there is a root.

@@ -175,6 +175,18 @@ fn a_missing_package_is_found_once_the_index_is_there() {
 }
 
 #[test]
+fn what_shows_only_in_the_build_is_told_at_its_place_too() {
+    let text = "version = 1\n[kernel]\nmodules = [\"virtio_snd\", \"virtio_bulk\"]\n\
+                [[file]]\npath = \"/usr/bin\"\ncontent = \"\"\n";
+    let loaded = device(text).expect("shape is right");
+    let all = ["virtio_blk", "virtio_snd"];
+    let report = loaded.check_modules("6.12", |m| all.contains(&m), all).expect_err("one is not");
+    insta::assert_snapshot!(brief(&report), @"3:26 the kernel 6.12 has no module `virtio_bulk` (did you mean `virtio_blk`?)");
+    let report = loaded.refused_file("/usr/bin", "a directory is there");
+    insta::assert_snapshot!(brief(&report), @"5:8 `/usr/bin` cannot be in the image: a directory is there");
+}
+
+#[test]
 fn problems_as_json_have_file_line_and_column() {
     let report = refused("version = 1\nhostnme = \"tv\"\n");
     insta::assert_snapshot!(serde_json::to_string(&report.findings()).expect("it is plain data"), @r#"[{"severity":"error","file":"devices/tv.toml","line":2,"column":1,"message":"unknown key `hostnme`","help":"did you mean `hostname`?"}]"#);

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::{USAGE, devices, print, with_code};
+use super::{devices, print};
 use crate::built::{Built, DESCRIPTION, Flavor, Parts};
 use crate::doctor;
 use crate::progress::{self, Progress};
@@ -68,8 +68,7 @@ impl Build {
         let flavor = if self.format == Format::Disk { Flavor::Machine } else { Flavor::Container };
         let wanted =
             devices::Wanted { flavor, target: self.target.as_deref(), verbose: self.verbose };
-        let mut built = devices::built(&workspace, &self.device, &wanted, &*progress)
-            .map_err(|e| with_code(e, USAGE))?;
+        let mut built = devices::built(&workspace, &self.device, &wanted, &*progress)?;
         if self.format == Format::Oci {
             let out = self.out.unwrap_or_else(|| workspace.ours("oci"));
             fs::create_dir_all(&out).with_context(|| format!("making {}", out.display()))?;

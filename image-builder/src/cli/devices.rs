@@ -10,7 +10,7 @@ use model::device::Target;
 use model::text::{Loaded, load_device};
 use model::word::Word;
 
-use super::{bad_toml, print_error};
+use super::{USAGE, bad_toml, print_error, with_code};
 use crate::build::{Builder, Order};
 use crate::built::{Built, Flavor};
 use crate::host_files::HostFiles;
@@ -38,7 +38,7 @@ pub(super) fn built(
     wanted: &Wanted,
     progress: &dyn Progress,
 ) -> Result<Built> {
-    let toml = match workspace.device(device)? {
+    let toml = match named(workspace, device)? {
         Found::Toml(toml) => toml,
         Found::Built(path) => return opened(&path, wanted.flavor),
     };
@@ -126,9 +126,14 @@ pub(super) fn lock(
     resolve::lock(&cache, &request, &lock_file(&loaded)?, relock, progress).map(drop)
 }
 
+/// What `device` means; a wrong name is wrong usage.
+fn named(workspace: &Workspace, device: &OsStr) -> Result<Found> {
+    workspace.device(device).map_err(|e| with_code(e, USAGE))
+}
+
 /// The TOML of `device`; something built has none.
 pub(super) fn toml(workspace: &Workspace, device: &OsStr) -> Result<PathBuf> {
-    match workspace.device(device)? {
+    match named(workspace, device)? {
         Found::Toml(toml) => Ok(toml),
         Found::Built(path) => bail!("{} is built already: name a TOML", path.display()),
     }

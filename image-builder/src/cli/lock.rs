@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::Result;
 use clap::Args;
 
-use super::{USAGE, devices, with_code};
+use super::devices;
 use crate::doctor;
 use crate::progress;
 use crate::workspace::Workspace;
@@ -38,8 +38,7 @@ impl Lock {
         let workspace = Workspace::find()?;
         doctor::provide(&[doctor::For::Build], &*progress)?;
         for device in &self.device {
-            devices::lock(&workspace, device, self.target.as_deref(), self.update, &*progress)
-                .map_err(|e| with_code(e, USAGE))?;
+            devices::lock(&workspace, device, self.target.as_deref(), self.update, &*progress)?;
         }
         Ok(0)
     }

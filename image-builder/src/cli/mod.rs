@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use model::text::Report;
 
+use crate::build::Refused;
 use crate::run::guest::Stopped;
 use crate::run::inside;
 
@@ -104,7 +105,7 @@ fn code(error: &anyhow::Error) -> u8 {
     if let Some(stopped) = error.downcast_ref::<Stopped>() {
         return u8::try_from(128 + stopped.signal).unwrap_or(u8::MAX);
     }
-    if error.is::<BadToml>() {
+    if error.is::<BadToml>() || error.is::<Refused>() {
         return USAGE;
     }
     error.downcast_ref::<WithCode>().map_or(1, |with| with.code)
@@ -117,6 +118,9 @@ fn say(error: &anyhow::Error) {
     if let Some(BadToml(shown)) = error.downcast_ref() {
         print_error(shown);
         return;
+    }
+    if let Some(Refused(report)) = error.downcast_ref() {
+        return say(&bad_toml(report));
     }
     print_error(&format!("ens: {error:#}"));
 }
@@ -147,7 +151,8 @@ impl std::error::Error for BadToml {}
 fn bad_toml(report: &Report) -> anyhow::Error {
     let (errors, _) = report.counts();
     let shown = report.render(std::io::stderr().is_terminal());
-    anyhow::Error::new(BadToml(format!("{shown}\n\n{errors} mistakes; nothing was built")))
+    let mistakes = if errors == 1 { "1 mistake".to_owned() } else { format!("{errors} mistakes") };
+    anyhow::Error::new(BadToml(format!("{shown}\n\n{mistakes}; nothing was built")))
 }
 
 /// An error with the exit status of `ens` that goes with it.
@@ -167,7 +172,8 @@ impl std::error::Error for WithCode {}
 
 /// `error` with this exit status, unless it is one that has its own.
 fn with_code(error: anyhow::Error, code: u8) -> anyhow::Error {
-    if error.is::<Stopped>() || error.is::<BadToml>() {
+    let has_own = error.is::<Stopped>() || error.is::<BadToml>() || error.is::<Refused>();
+    if has_own || error.is::<WithCode>() {
         return error;
     }
     anyhow::Error::new(WithCode { code, error })

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::{NO_DEVICE, USAGE, devices, with_code};
+use super::{NO_DEVICE, devices, with_code};
 use crate::built::Flavor;
 use crate::doctor;
 use crate::progress;
@@ -82,7 +82,7 @@ impl Run {
         for device in &self.device {
             built.push(
                 devices::built(&workspace, device, &wanted, &*progress)
-                    .map_err(|e| with_code(e, USAGE))?,
+                    .map_err(|e| with_code(e, NO_DEVICE))?,
             );
         }
         let options = Options {

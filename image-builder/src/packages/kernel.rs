@@ -141,8 +141,14 @@ impl Kernel {
     }
 
     /// The names of all modules that are not built in.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.modules.keys().map(String::as_str)
+    }
+
+    /// Whether a module is there, to load or built in.
+    #[must_use]
+    pub fn has(&self, module: &str) -> bool {
+        self.modules.contains_key(&name(module)) || self.is_builtin(module)
     }
 
     /// Whether a module is part of the image.

@@ -118,7 +118,10 @@ pub fn write(disk: &Disk, path: &Path) -> Result<u64> {
     let image = Partial::create(path)?;
     let file = image.file();
     let cannot = || format!("cannot write the disk {}", path.display());
-    file.set_len(len).with_context(cannot)?;
+    // EFBIG: some file systems hold files up to 16 TiB only.
+    file.set_len(len)
+        .with_context(|| format!("making a disk of {} GiB", len >> 30))
+        .with_context(cannot)?;
     write_table(disk, &places, file).with_context(cannot)?;
     for (partition, at) in disk.partitions.iter().zip(&places) {
         fill(partition, *at, file)
@@ -145,7 +148,7 @@ fn places(disk: &Disk) -> Result<(Vec<u64>, u64)> {
         let len = source.len()?;
         ensure!(
             len <= *size,
-            "{len} bytes do not fit into the partition {name} of {size}: make it larger"
+            "{len} bytes do not fit into the partition {name} of {size}: make it larger in [storage]"
         );
         ensure!(*size > 0, "the partition {name} has no size: give it one");
         places.push(at);

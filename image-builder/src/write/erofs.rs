@@ -8,7 +8,7 @@
 //! Everything is an extended inode (64 bytes). The last part of a file, a link or a directory lies
 //! behind its inode where both fit into one block (flat-inline), else all of it lies in whole
 //! blocks (flat-plain). The root comes first, so its number fits the superblock's 16 bits.
-//! The layout is computed first ([`layout`]), then everything is written once, front to back.
+//! The layout is computed first (`layout`), then everything is written once, front to back.
 //!
 //! Format: `Documentation/filesystems/erofs.rst` and `fs/erofs/erofs_fs.h` of Linux. No extended
 //! attributes, no chunks, no compression (see [`super::compressed`]).

@@ -74,7 +74,7 @@ pub fn write_at(tree: &Tree, volume: &Volume, file: &File, offset: u64) -> Resul
 
     let layout = builder
         .seal()
-        .with_context(|| format!("the files do not fit into {size} bytes: ask for more"))?;
+        .with_context(|| format!("the files do not fit into {} MiB: make it larger", size >> 20))?;
     let mut sink = Sink { file, offset };
     let mut writer = layout.writer(&mut sink)?;
     let mut source = Source::new();

@@ -66,7 +66,7 @@ fn files_that_do_not_fit_are_an_error_with_the_size() {
     let mut tree = Tree::new();
     tree.insert("big", Node::file(0o644, trees::bytes(9_000_000))).unwrap();
     let error = ext4::write(&tree, &state(8 * MIB), &dir.path().join("x")).unwrap_err();
-    assert!(format!("{error:#}").contains("do not fit into 8388608 bytes"), "{error:#}");
+    assert!(format!("{error:#}").contains("do not fit into 8 MiB"), "{error:#}");
     let error = fat::write(&tree, &boot(16 * MIB), &dir.path().join("x"));
     error.unwrap();
     tree.insert("big2", Node::file(0o644, trees::bytes(9_000_000))).unwrap();
@@ -187,7 +187,7 @@ fn what_is_larger_than_its_partition_is_refused_before_anything_is_written() {
     let error = disk::write(&device, &dir.path().join("disk.img")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "11 bytes do not fit into the partition bootctl of 10: make it larger"
+        "11 bytes do not fit into the partition bootctl of 10: make it larger in [storage]"
     );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }

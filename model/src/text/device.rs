@@ -53,6 +53,8 @@ pub(crate) struct Written {
     pub(crate) device: Device,
     pub(crate) enabled: Vec<At<Name>>,
     pub(crate) packages: Names,
+    pub(crate) modules: Names,
+    pub(crate) files: Names,
 }
 
 /// Checks merged layers.
@@ -100,7 +102,9 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
         input: input(raw),
         debug,
     };
-    Written { device, enabled, packages: wanted }
+    let modules = raw.kernel.as_ref().and_then(|k| k.modules.clone()).unwrap_or_default();
+    let files = raw.file.iter().flatten().filter_map(|file| file.path.clone()).collect();
+    Written { device, enabled, packages: wanted, modules, files }
 }
 
 fn target(raw: &raw::Device, c: &mut Check) -> Target {

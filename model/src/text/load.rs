@@ -36,6 +36,8 @@ pub struct Loaded {
     /// Every file that was read, in that order.
     pub files: Vec<String>,
     packages: Names,
+    modules: Names,
+    placed: Names,
     texts: Vec<Text>,
 }
 
@@ -67,11 +69,45 @@ impl Loaded {
         known: impl Fn(&str) -> bool,
         all: impl IntoIterator<Item = &'n str> + Clone,
     ) -> Result<(), Report> {
-        let unknown = self.packages.iter().filter(|at| !known(at));
+        let suite = &self.device.packages.suite;
+        let message = |name: &str| format!("no package is called `{name}` in {suite}");
+        self.look_up(&self.packages, known, all, message)
+    }
+
+    /// Looks up every module that the device names among those of its kernel, whose name is `kernel`.
+    ///
+    /// # Errors
+    /// One problem for each that is not there.
+    pub fn check_modules<'n>(
+        &self,
+        kernel: &str,
+        known: impl Fn(&str) -> bool,
+        all: impl IntoIterator<Item = &'n str> + Clone,
+    ) -> Result<(), Report> {
+        let message = |name: &str| format!("the kernel {kernel} has no module `{name}`");
+        self.look_up(&self.modules, known, all, message)
+    }
+
+    /// A report that the file at `path` cannot be in the image, and why not; for what shows only
+    /// when the image is put together.
+    #[must_use]
+    pub fn refused_file(&self, path: &str, why: &str) -> Report {
+        let written = self.placed.iter().find(|at| at.value == path);
+        let place = written.map_or(Place::new(0, 0..0), |at| at.place.clone());
+        let message = format!("`{path}` cannot be in the image: {why}");
+        Report::new(self.texts.clone(), vec![Problem::new(place, message)])
+    }
+
+    fn look_up<'n>(
+        &self,
+        names: &Names,
+        known: impl Fn(&str) -> bool,
+        all: impl IntoIterator<Item = &'n str> + Clone,
+        message: impl Fn(&str) -> String,
+    ) -> Result<(), Report> {
+        let unknown = names.iter().filter(|at| !known(at));
         let problems = unknown.map(|at| {
-            let suite = &self.device.packages.suite;
-            let message = format!("no package is called `{}` in {suite}", at.value);
-            Problem::new(at.place.clone(), message).maybe_help(did_you_mean(at, all.clone()))
+            Problem::new(at.place.clone(), message(at)).maybe_help(did_you_mean(at, all.clone()))
         });
         let problems: Vec<_> = problems.collect();
         if problems.is_empty() {
@@ -106,7 +142,7 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
     let context = device::Context { name, place: place.clone(), host: loader.host() };
     let written = device::check(&raw, &context, &mut check);
     loader.check = check;
-    let device::Written { mut device, mut enabled, packages } = written;
+    let device::Written { mut device, mut enabled, packages, modules, files: placed } = written;
     enabled.extend(extra.enable.iter().cloned());
     device.services.extend(extra.enable.iter().map(|at| at.value.clone()));
     device.services.sort();
@@ -123,6 +159,8 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
             warnings: loader.report(),
             files: loader.texts.iter().map(|t| t.path.clone()).collect(),
             packages,
+            modules,
+            placed,
             texts: loader.texts.clone(),
         }),
         (_, failed) => Err(failed.unwrap_or_else(|| loader.report())),
