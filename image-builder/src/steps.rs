@@ -9,7 +9,7 @@
 //! leaves only a `.partial`, which the next run removes. Another builder does its steps again, but what
 //! is derived from an [`Output`]'s key does not depend on it. The last inputs of each device are kept
 //! beside the results, so that the reason for a run can be named. Results not used lately are removed
-//! ([`KEEP`]), unless somebody holds them ([`Steps::hold`]).
+//! (`KEEP`), unless somebody holds them ([`Steps::hold`]).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

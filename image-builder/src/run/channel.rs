@@ -5,7 +5,7 @@
 //! container   listening ── the agent connects, and again after it was restarted
 //! ```
 //!
-//! A thread reads; what it read waits in a queue of [`QUEUE`] messages, and then the device waits.
+//! A thread reads; what it read waits in a queue of `QUEUE` messages, and then the device waits.
 //! Every connection starts with our `Hello`.
 
 use std::io::{self, Read, Write};
