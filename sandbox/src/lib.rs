@@ -10,4 +10,4 @@
 mod capability;
 pub mod policy;
 
-pub use policy::{Host, Refused, launch};
+pub use policy::{Host, Refused, lacking, launch};

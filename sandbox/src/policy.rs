@@ -26,6 +26,8 @@ pub struct Host {
     pub open_files: u64,
     /// Services need their OOM score set back: the servicemgr's is not the usual one.
     pub oom_score: bool,
+    /// Capabilities that can be kept here, as a mask: a container may lack some.
+    pub capabilities: u64,
 }
 
 /// Why a service can't be started, whatever happens.
@@ -101,7 +103,7 @@ pub fn launch(
         directory: c(service.directory.as_deref().unwrap_or("/"))?,
         limits: limits(service, host),
         ids: user.map(|u| Ids { uid: u.uid, gid: u.gid, groups: u.groups }),
-        capabilities: capabilities(service, root)?,
+        capabilities: capabilities(service, root, host)?,
         no_new_privileges: service.sandbox.no_new_privileges,
         terminal: service.output == Output::Console,
         oom_score: host.oom_score.then(|| c"0".to_owned()),
@@ -118,13 +120,22 @@ fn limits(service: &Service, host: &Host) -> Vec<Limit> {
     all
 }
 
+/// What `service` wants to keep and nobody has here.
+#[must_use]
+pub fn lacking<'s>(service: &'s Service, host: &Host) -> Vec<&'s str> {
+    let names = service.sandbox.capabilities.iter().flatten();
+    let there = |name: &str| capability::bit(name).is_none_or(|bit| host.capabilities & bit != 0);
+    names.map(String::as_str).filter(|name| !there(name)).collect()
+}
+
 /// The mask to keep. Another user without a list needs none: leaving root drops all.
-fn capabilities(service: &Service, root: bool) -> Result<Option<u64>, Refused> {
+fn capabilities(service: &Service, root: bool, host: &Host) -> Result<Option<u64>, Refused> {
     let Some(names) = &service.sandbox.capabilities else { return Ok(None) };
     let mut mask = 0;
     for name in names {
         mask |= capability::bit(name).ok_or_else(|| Refused::Capability(name.clone()))?;
     }
+    mask &= host.capabilities;
     Ok((root || mask != 0).then_some(mask))
 }
 
@@ -163,7 +174,7 @@ mod tests {
     }
 
     fn host() -> Host {
-        Host { notify: "/run/n".into(), open_files: 4096, oom_score: false }
+        Host { notify: "/run/n".into(), open_files: 4096, oom_score: false, capabilities: u64::MAX }
     }
 
     fn users() -> Users {
@@ -215,6 +226,15 @@ mod tests {
         assert_eq!(kept(&s), Some(0));
         s.user = Some("web".into());
         assert_eq!(kept(&s), None);
+    }
+
+    #[test]
+    fn what_a_container_lacks_is_named_and_not_kept() {
+        let mut s = service();
+        s.sandbox.capabilities = Some(vec!["SYSLOG".into(), "CHOWN".into()]);
+        let host = Host { capabilities: 1, ..host() };
+        assert_eq!(launch(&s, &users(), &host, &[]).unwrap().capabilities, Some(1));
+        assert_eq!(lacking(&s, &host), ["SYSLOG"]);
     }
 
     #[test]

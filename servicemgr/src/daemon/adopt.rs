@@ -5,7 +5,7 @@
 //!                                        └──no, and it is not the first──► leftovers are ended
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs::{self, File};
 use std::io;
@@ -140,12 +140,15 @@ fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
     let controllers = controllers(groups.as_ref().ok(), plan);
     let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
     let null = File::options().read(true).write(true).open("/dev/null")?;
+    let host = Host {
+        notify: settings.notify.display().to_string(),
+        open_files: sys::limit::most_open_files()?,
+        oom_score: !matches!(own.trim(), "" | "0"),
+        capabilities: permitted(),
+    };
+    say_lacking(plan, &host);
     Ok(Launcher {
-        host: Host {
-            notify: settings.notify.display().to_string(),
-            open_files: sys::limit::most_open_files()?,
-            oom_score: !matches!(own.trim(), "" | "0"),
-        },
+        host,
         etc: settings.etc.clone(),
         groups: groups.ok(),
         controllers,
@@ -153,6 +156,23 @@ fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
         null,
         sockets: BTreeMap::new(),
     })
+}
+
+/// Our own capabilities: no service can keep more. Where `/proc` does not tell, all of them.
+fn permitted() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("CapPrm:"));
+    mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(u64::MAX)
+}
+
+/// Says once which capabilities services do without.
+fn say_lacking(plan: &Plan, host: &Host) {
+    let lacking = plan.services.iter().flat_map(|s| sandbox::lacking(s, host));
+    let names: BTreeSet<&str> = lacking.collect();
+    if !names.is_empty() {
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        log::warn!("no capability {names} here: services run without");
+    }
 }
 
 /// Number of a way down in the state.
