@@ -90,15 +90,15 @@ fn write(lines: &Receiver<Line>) {
 }
 
 fn to_journal(journal: &JournalLog, line: &Line) -> bool {
-    let service = line.service.as_deref().unwrap_or_default();
-    let fields: [(&str, &str); 1] = [("SERVICE", service)];
+    // journald's name for what root says about a service: `log -u NAME` shows it too.
+    let unit = line.service.as_ref().map(|name| ("UNIT", format!("{name}.service")));
     journal
         .journal_send(
             &Record::builder()
                 .level(line.level)
                 .target("servicemgr")
                 .args(format_args!("{}", line.text))
-                .key_values(&fields)
+                .key_values(&unit)
                 .build(),
         )
         .is_ok()
