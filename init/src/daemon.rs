@@ -28,8 +28,8 @@ const MAX_TURN: usize = 256;
 const BITE_AFTER: Duration = Duration::from_secs(60);
 
 /// What to do at the rescue shell.
-const ADVICE: &str =
-    "Leave the shell (exit) to try again; kill -TERM 1 powers off, kill -INT 1 reboots.";
+const ADVICE: &str = "This is a rescue shell: leave it (exit) to try again; kill -TERM 1 powers off, \
+                      kill -INT 1 reboots.";
 
 /// What to do without one.
 const NO_SHELL: &str = "The image has no rescue shell. Ctrl-Alt-Del reboots.";
@@ -271,12 +271,13 @@ impl Daemon {
     }
 
     fn shell(&self, why: &str) -> Event {
+        let told = format!("This device needs help: {why}");
         let Some(shell) = rescue::find(&["/"]) else {
-            rescue::announce(why, NO_SHELL);
+            rescue::announce(&told, NO_SHELL);
             return Event::NoShell(why.to_owned());
         };
         self.voice.fault(format_args!("{why}: starting the rescue shell on the console"));
-        rescue::announce(why, ADVICE);
+        rescue::announce(&told, ADVICE);
         match shell.start() {
             Ok(pid) => Event::ShellStarted(pid),
             Err(e) => Event::NoShell(format!("{why}; {e}")),

@@ -53,7 +53,7 @@ const DEVICES: [&str; 3] = ["/dev", "/sys", "/proc"];
 const INIT: &str = "/usr/lib/ensemble/init";
 
 /// What to do at the rescue shell.
-const ADVICE: &str = "Nothing was changed. Leave the shell (exit) to try again.";
+const ADVICE: &str = "Nothing was changed. This is a rescue shell: leave it (exit) to try again.";
 
 /// What to do without one.
 const NO_SHELL: &str =
