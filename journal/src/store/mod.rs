@@ -199,6 +199,11 @@ impl Store {
                 if self.trouble.is_none() {
                     self.notes
                         .push((3, format!("the log stays in memory: {e}: make room on its disk")));
+                } else if self.untold > 0 {
+                    // The note above may have been among the oldest.
+                    let lost = self.untold;
+                    let note = format!("{e}: {lost} records are lost: make room for the log");
+                    self.notes.push((3, note));
                 }
                 self.trouble = Some(format!("the log stays in memory: {e}"));
                 self.retry_at = Some(now + RETRY);
