@@ -23,6 +23,10 @@ pub const MAX_TIMES: u32 = 10_000;
 /// Most copies of one service.
 pub const MAX_COPIES: u32 = 1000;
 
+/// Most lines and characters of a line shown of what was not as expected.
+const SHOWN_LINES: usize = 60;
+const SHOWN_CHARACTERS: usize = 200;
+
 /// Values kept by `save`, by name.
 pub type Vars = BTreeMap<String, String>;
 
@@ -119,8 +123,10 @@ pub enum Host {
     PowerCut,
     /// An ordered reboot.
     Reboot,
-    /// An ordered end, or the wait for one that has begun. Its output is the console.
+    /// An ordered end. Its output is the console.
     PowerOff,
+    /// The wait for an end that a step before has begun. Its output is the console.
+    Ends,
     /// A start after an end; fails when the device does not get up. Its output is the console.
     PowerOn,
 }
@@ -132,6 +138,7 @@ impl Word for Host {
         ("power-cut", Self::PowerCut),
         ("reboot", Self::Reboot),
         ("power-off", Self::PowerOff),
+        ("ends", Self::Ends),
         ("power-on", Self::PowerOn),
     ];
 }
@@ -152,7 +159,7 @@ impl Host {
     /// Whether it has an exit status and an output to expect.
     #[must_use]
     pub fn has_output(self) -> bool {
-        matches!(self, Self::PowerOff | Self::PowerOn)
+        matches!(self, Self::PowerOff | Self::Ends | Self::PowerOn)
     }
 }
 
@@ -306,8 +313,21 @@ fn trimmed(text: &str) -> &str {
     text.strip_suffix('\n').unwrap_or(text)
 }
 
+/// The last lines of what a device said, for people: short, and harmless to a terminal.
 fn indented(text: &str) -> String {
-    trimmed(text).lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+    let lines: Vec<String> = trimmed(text).lines().map(|l| format!("    {}", shown(l))).collect();
+    let skip = lines.len().saturating_sub(SHOWN_LINES);
+    let cut = (skip > 0).then(|| format!("    … {skip} lines"));
+    cut.into_iter().chain(lines.into_iter().skip(skip)).collect::<Vec<_>>().join("\n")
+}
+
+fn shown(line: &str) -> String {
+    let visible = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    let mut out: String = line.chars().take(SHOWN_CHARACTERS).map(visible).collect();
+    if line.chars().nth(SHOWN_CHARACTERS).is_some() {
+        out.push('…');
+    }
+    out
 }
 
 /// Lines that both begin or end with as they are, the others with `-` and `+`.
@@ -319,9 +339,9 @@ fn diff(expected: &str, got: &str) -> String {
     let tail = ends.take_while(|(a, b)| a == b).count();
     let middle = |lines: &[&str], sign: char| -> Vec<String> {
         let changed = lines.iter().take(lines.len() - tail).skip(head);
-        changed.map(|line| format!("  {sign} {line}")).collect()
+        changed.map(|line| format!("  {sign} {}", shown(line))).collect()
     };
-    let same = |line: &&str| format!("    {line}");
+    let same = |line: &&str| format!("    {}", shown(line));
     let mut out: Vec<String> = old.iter().take(head).map(same).collect();
     out.extend(middle(&old, '-'));
     out.extend(middle(&new, '+'));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -60,6 +61,8 @@ impl Verify {
         let verdicts = all(&workspace, &self.case, Some(&device), ring, !self.json, &*progress)?;
         if self.json {
             print(&serde_json::to_string_pretty(&verdicts)?);
+        } else {
+            print(&verify::summary(&verdicts));
         }
         Ok(u8::from(verdicts.iter().any(|v| v.failure.is_some())))
     }
@@ -99,21 +102,19 @@ pub(super) fn all(
     }
     doctor::provide(&needs, progress)?;
     sys::interrupts::install().context("watching for Ctrl-C")?;
+    let building = Mutex::new(());
     let make = |loaded: &_, flavor| {
+        // One at a time: they would wait for the same packages and programs.
+        let _one = building.lock().unwrap_or_else(PoisonError::into_inner);
         devices::make(workspace, loaded, flavor, false, progress).map_err(|e| with_code(e, USAGE))
     };
-    let mut verdicts = Vec::new();
-    for case in &loaded {
-        let verdict = verify::one(workspace, case, verify::ring(case, ring), &make, progress)?;
+    let cases: Vec<_> = loaded.iter().map(|case| (case, verify::ring(case, ring))).collect();
+    let say = |verdict: &Verdict| {
         if told {
             print(&verdict.told());
         }
-        verdicts.push(verdict);
-    }
-    if told {
-        print(&verify::summary(&verdicts));
-    }
-    Ok(verdicts)
+    };
+    verify::all(workspace, &cases, &make, progress, &say)
 }
 
 /// The folders of our own cases.

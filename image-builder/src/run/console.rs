@@ -1,13 +1,14 @@
 //! What a device says on its console while it boots: kept in a file, read for signs that it failed.
 //!
-//! A boot that failed is told at once by one of [`SIGNS`], not by a time-out.
+//! A boot that failed is told at once by one of `SIGNS`, not by a time-out.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Text on the console after which a boot never gets ready, and what it means.
-const SIGNS: [(&str, &str); 5] = [
+const SIGNS: [(&str, &str); 6] = [
+    ("*** This device ", "it stopped in the rescue shell"),
     ("Kernel panic - not syncing", "the kernel gave up"),
     ("Initramfs unpacking failed", "the initramfs is damaged"),
     ("end Kernel panic", "the kernel gave up"),
@@ -68,9 +69,20 @@ impl Console {
         Ok(found)
     }
 
+    /// All of it, up to 64 KiB from its end, without control characters.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let lines: Vec<String> = self.end().lines().map(plain).collect();
+        lines.join("\n")
+    }
+
     /// The last lines, without control characters.
     #[must_use]
     pub fn tail(&self) -> String {
+        last_lines(&self.end())
+    }
+
+    fn end(&self) -> String {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(&self.path)?;
             let skip = file.metadata()?.len().saturating_sub(u64::try_from(MAX_TAIL).unwrap_or(0));
@@ -79,8 +91,8 @@ impl Console {
             file.read_to_end(&mut bytes)?;
             Ok(bytes)
         };
-        // Without a file there is no tail; the error it goes with names the file.
-        last_lines(&String::from_utf8_lossy(&read().unwrap_or_default()))
+        // Without a file there is no text; the error it goes with names the file.
+        String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
     }
 }
 

@@ -322,8 +322,12 @@ impl Guest {
     fn went_away(&mut self, error: anyhow::Error) -> Result<Option<ToHost>> {
         let deadline = now() + GONE_LIMIT;
         while now() < deadline {
-            if self.ended()?.is_some_and(|status| status.success()) {
-                bail!("the device went down while the command ran");
+            match self.ended()? {
+                Some(status) if status.success() => {
+                    bail!("the device went down while the command ran");
+                }
+                Some(_) => self.check_process()?,
+                None => {}
             }
             self.check_interrupts()?;
             nap();

@@ -144,6 +144,7 @@ fn mounts(setup: &Setup) -> Result<()> {
         fs::create_dir_all(root.join(place)).with_context(|| format!("making /{place}"))?;
     }
     proc_and_sys(&root, safe)?;
+    boot_id(&root, &setup.base)?;
     devices(&root.join("dev"), setup)?;
     let open = Flags { no_exec: false, ..safe };
     tmpfs(&root.join("run"), "mode=755", open)?;
@@ -201,6 +202,17 @@ fn proc_and_sys(root: &Path, safe: Flags) -> Result<()> {
     mount::mount("sysfs", &sys, "sysfs", read_only, "")
         .or_else(|_| namespace::bind_all(Path::new("/sys"), &sys))
         .context("mounting /sys")
+}
+
+/// A boot of its own: in `/proc` is the id of the host's.
+fn boot_id(root: &Path, base: &Path) -> Result<()> {
+    let random = Path::new("proc/sys/kernel/random");
+    let new = fs::read(root.join(random).join("uuid")).context("making an id for this boot")?;
+    let own = base.join("boot_id");
+    fs::write(&own, new)?;
+    let place = root.join(random).join("boot_id");
+    mount::bind(&own, &place).context("giving the container a boot id")?;
+    namespace::read_only_here(&place).context("giving the container a boot id")
 }
 
 fn devices(dev: &Path, setup: &Setup) -> Result<()> {

@@ -296,7 +296,7 @@ pub fn ready(
     Ok(())
 }
 
-/// `error` with where the console is and its last lines; just itself when we were asked to stop.
+/// `error`, then where the console is and its last lines; just itself when we were asked to stop.
 #[must_use]
 pub fn failed(error: anyhow::Error, boot: &Boot) -> anyhow::Error {
     if error.is::<Stopped>() || boot.interactive {
@@ -304,13 +304,15 @@ pub fn failed(error: anyhow::Error, boot: &Boot) -> anyhow::Error {
     }
     let console = console::Console::new(boot.console());
     let errors = fs::read_to_string(boot.directory.join("qemu.log")).unwrap_or_default();
-    let mut text = format!("{}: its console is in {}", boot.name, console.path().display());
-    for (what, lines) in [("QEMU said", errors), ("the last lines", console.tail())] {
+    let mut text = format!("{}: {error:#}", boot.name);
+    for (what, lines) in [("QEMU said", errors), ("the console ended with", console.tail())] {
         if !lines.trim().is_empty() {
-            text.push_str(&format!("; {what}:\n{}\n", lines.trim_end()));
+            let lines = lines.trim_end().replace('\n', "\n    ");
+            text.push_str(&format!("\n{what}:\n    {lines}"));
         }
     }
-    error.context(text)
+    text.push_str(&format!("\nall of it is in {}", console.path().display()));
+    anyhow::Error::msg(text)
 }
 
 /// `error` with what QEMU said; the console is kept elsewhere.

@@ -8,7 +8,8 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -55,6 +56,35 @@ pub fn copy_whole(from: &Path, to: &Path, progress: &dyn Progress) -> Result<()>
     let file = File::create(&partial).with_context(|| format!("making {}", partial.display()))?;
     copy(from, &file, None, true, &*step)?;
     fs::rename(&partial, to).with_context(|| format!("making {}", to.display()))
+}
+
+/// Writes zeros over a part of the partition `name`, or takes it out of the table.
+///
+/// # Errors
+/// `disk` has no such partition or it is smaller, or cannot be written.
+pub fn harm(disk: &Path, name: &str, erase: Option<Range<u64>>) -> Result<()> {
+    let config = gpt::GptConfig::new().writable(true);
+    let open = || format!("opening {}", disk.display());
+    let mut table = config.open(disk).with_context(open)?;
+    let found = table.partitions().iter().find(|(_, part)| part.name == name);
+    let (number, part) =
+        found.with_context(|| format!("{} has no partition {name}", disk.display()))?;
+    let Some(erase) = erase else {
+        let number = *number;
+        table.remove_partition(number).context("taking the partition out of the table")?;
+        table.write().context("writing the table")?;
+        return Ok(());
+    };
+    let block = u64::from(*table.logical_block_size());
+    let size = part.sectors_len().context("measuring the partition")? * block;
+    if erase.end > size {
+        bail!("{name} has only {size} bytes");
+    }
+    let mut file = OpenOptions::new().write(true).open(disk).with_context(open)?;
+    file.seek(SeekFrom::Start(part.first_lba * block + erase.start))?;
+    io::copy(&mut io::repeat(0).take(erase.end - erase.start), &mut file)
+        .map(drop)
+        .with_context(open)
 }
 
 /// Where the state partition begins, in bytes.

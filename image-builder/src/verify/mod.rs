@@ -11,10 +11,12 @@ mod steps;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use model::case::{Act, Host, Ring};
+use anyhow::{Context, Result, bail};
+use model::case::Ring;
 use model::text::{Loaded, LoadedCase};
 use serde::Serialize;
 
@@ -23,6 +25,12 @@ use crate::progress::Progress;
 use crate::run::guest::Stopped;
 use crate::run::{self, Boot, Options};
 use crate::workspace::Workspace;
+
+/// Cases that run at the same time: more only wait for each other's processors.
+const LANES: u8 = 2;
+
+/// What a device that starts again keeps: a file of a machine, a directory of a container.
+const DISK: &str = "disk";
 
 /// What came of one case.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,7 +48,18 @@ pub struct Verdict {
 }
 
 /// Builds a device.
-pub type Make<'a> = &'a dyn Fn(&Loaded, Flavor) -> Result<Built>;
+pub type Make<'a> = &'a (dyn Fn(&Loaded, Flavor) -> Result<Built> + Sync);
+
+/// A case and where it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    /// The case.
+    pub case: &'a LoadedCase,
+    /// Where.
+    pub ring: Ring,
+    /// Which of those that run at the same time, from 1.
+    pub lane: u8,
+}
 
 impl Verdict {
     /// For people: one line when it passed.
@@ -71,22 +90,60 @@ pub fn ring(case: &LoadedCase, wanted: Ring) -> Ring {
     if on.contains(&wanted) { wanted } else { on.first().copied().unwrap_or(wanted) }
 }
 
-/// Builds the device of `case` and runs it there.
+/// Runs all cases, `LANES` at a time; `done` hears of each as it ends. The verdicts are in the
+/// order of the cases.
+///
+/// # Errors
+/// We were [`Stopped`].
+pub fn all(
+    workspace: &Workspace,
+    cases: &[(&LoadedCase, Ring)],
+    make: Make,
+    progress: &dyn Progress,
+    done: &(dyn Fn(&Verdict) + Sync),
+) -> Result<Vec<Verdict>> {
+    let next = AtomicUsize::new(0);
+    let work = |lane: u8| -> Result<Vec<(usize, Verdict)>> {
+        let mut verdicts = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((case, ring)) = cases.get(at) else { return Ok(verdicts) };
+            if sys::interrupts::count() > 0 {
+                bail!(Stopped { signal: sys::interrupts::last() });
+            }
+            let job = Job { case, ring: *ring, lane };
+            let verdict = one(workspace, job, make, progress)?;
+            done(&verdict);
+            verdicts.push((at, verdict));
+        }
+    };
+    let lanes: Vec<Result<_>> = thread::scope(|scope| {
+        let lanes: Vec<_> = (1..=LANES).map(|lane| scope.spawn(move || work(lane))).collect();
+        lanes.into_iter().filter_map(|lane| lane.join().ok()).collect()
+    });
+    let mut verdicts = Vec::new();
+    for lane in lanes {
+        verdicts.extend(lane?);
+    }
+    verdicts.sort_by_key(|(at, _)| *at);
+    Ok(verdicts.into_iter().map(|(_, verdict)| verdict).collect())
+}
+
+/// Builds the device of a case and runs it there.
 ///
 /// # Errors
 /// Only when we were [`Stopped`]; all else that goes wrong is in the verdict.
 pub fn one(
     workspace: &Workspace,
-    case: &LoadedCase,
-    ring: Ring,
+    job: Job,
     make: Make,
     progress: &dyn Progress,
 ) -> Result<Verdict> {
     let began = now();
-    let name = &case.case.name;
-    let place = if ring == Ring::Container { "container" } else { "machine" };
+    let name = &job.case.case.name;
+    let place = if job.ring == Ring::Container { "container" } else { "machine" };
     let directory = workspace.ours("verify").join(format!("{name}-{place}"));
-    let done = attempt(case, ring, make, &directory, progress);
+    let done = attempt(job, make, &directory, progress);
     let failure = match done {
         Ok(()) => None,
         Err(e) if e.is::<Stopped>() => return Err(e),
@@ -97,24 +154,17 @@ pub fn one(
     Ok(Verdict { case: name.clone(), place, failure, seconds, kept })
 }
 
-fn attempt(
-    case: &LoadedCase,
-    ring: Ring,
-    make: Make,
-    directory: &Path,
-    progress: &dyn Progress,
-) -> Result<()> {
+fn attempt(job: Job, make: Make, directory: &Path, progress: &dyn Progress) -> Result<()> {
+    let Job { case, ring, lane } = job;
     remove(directory);
     fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
     let directory = directory.canonicalize()?;
     let flavor = if ring == Ring::Container { Flavor::Container } else { Flavor::Machine };
     let step = progress.step(&format!("case {}", case.case.name));
     let built = make(&case.loaded, flavor)?;
-    let restarts = |act: &Act| matches!(act, Act::Host(Host::PowerCut | Host::Reboot));
-    let persist = case.case.steps.iter().any(|step| restarts(&step.act));
     let options = Options {
         headless: true,
-        persist: persist.then(|| directory.join("disk.img")),
+        persist: case.case.keeps_state().then(|| directory.join(DISK)),
         command: vec!["steps".into()],
         ..Options::default()
     };
@@ -122,7 +172,7 @@ fn attempt(
     let boot = Boot {
         built: &built,
         name,
-        place: 1,
+        place: lane,
         port: None,
         interactive: false,
         directory: &directory,
@@ -136,7 +186,8 @@ fn tidy(directory: &Path) -> Vec<PathBuf> {
         // What cannot be removed now goes before the next run of the case.
         let _later = fs::remove_dir_all(directory.join(part));
     }
-    let _later = fs::remove_file(directory.join("disk.img"));
+    let disk = directory.join(DISK);
+    let _later = fs::remove_file(&disk).or_else(|_| fs::remove_dir_all(&disk));
     let kept = ["console.log", "qemu.log", "log.txt"].map(|name| directory.join(name));
     kept.into_iter().filter(|path| fs::metadata(path).is_ok_and(|m| m.len() > 0)).collect()
 }

@@ -3,14 +3,17 @@
 //! Invariant: a step is judged only by [`judge`]; a device that goes away unasked fails the case.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use model::case::{Act, Case, Ended, Host, Outcome, Step, Vars, command, judge, kept};
+use model::word::Word;
 
 use crate::progress::{self, Progress};
+use crate::run::console::Console;
 use crate::run::guest::{Guest, Output, Stopped, TimedOut};
-use crate::run::{Boot, Options};
+use crate::run::{Boot, Options, persist};
 
 /// Wait between two tries of a step with `until`.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -18,9 +21,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Longest time for what we ask the device ourselves.
 const ASK: Duration = Duration::from_secs(60);
 
-/// Ends servicemgr with what every shell has built in.
-const KILL_SERVICEMGR: &str = "for p in /proc/[0-9]*; do read -r c < $p/comm || continue; \
-    if [ \"$c\" = servicemgr ]; then kill -9 ${p#/proc/}; n=1; fi; done 2>/dev/null; [ -n \"$n\" ]";
+/// Ends servicemgr with what every shell has built in, once there is one.
+const KILL_SERVICEMGR: &str = "while :; do for p in /proc/[0-9]*; do \
+    read -r c < $p/comm || continue; \
+    if [ \"$c\" = servicemgr ]; then kill -9 ${p#/proc/} && exit; fi; done; done 2>/dev/null";
 
 /// A device that may be started again.
 struct Device<'a> {
@@ -37,6 +41,7 @@ pub(super) fn run(
     step: &dyn progress::Step,
     progress: &dyn Progress,
 ) -> Result<()> {
+    boot.prepare(options, progress)?;
     let mut device = Device { boot, options, guest: None };
     step.say("boot");
     device.start(progress)?;
@@ -59,6 +64,8 @@ impl Device<'_> {
     fn start(&mut self, progress: &dyn Progress) -> Result<()> {
         // The one before must be gone before its disk is opened again.
         self.guest = None;
+        // Nor may what it said then be taken for what this one says.
+        let _first = fs::remove_file(self.boot.console());
         let mut guest = self.boot.start(self.options, progress)?;
         guest.wait_for_agent()?;
         // Services that failed are for the case to judge.
@@ -112,14 +119,58 @@ impl Device<'_> {
                 Ok(done())
             }
             Act::Host(Host::Reboot) => {
-                let mut guest = self.guest.take().context("the device is not running")?;
-                // The answer may get lost on the way down.
-                let _asked = guest.capture(&["ensctl", "reboot"], b"", step.timeout);
-                guest.wait_for_end(step.timeout)?;
+                self.ask("reboot", step.timeout)?;
+                self.ended(step.timeout)?;
                 self.start(progress)?;
                 Ok(done())
             }
+            Act::Host(Host::PowerOff) => {
+                self.ask("poweroff", step.timeout)?;
+                self.ended(step.timeout)
+            }
+            Act::Host(Host::Ends) => self.ended(step.timeout),
+            Act::Host(Host::PowerOn) => self.power_on(progress),
+            Act::Disk(harm) => {
+                if self.guest.is_some() {
+                    bail!("the device is on: power it off before its disk is harmed");
+                }
+                let disk = self.options.persist.as_deref().context("the device has no disk")?;
+                persist::harm(disk, &harm.partition, harm.erase.clone())?;
+                Ok(done())
+            }
         }
+    }
+
+    /// Asks the device to go down.
+    fn ask(&mut self, how: &str, limit: Duration) -> Result<()> {
+        // The answer may get lost on the way down.
+        let _asked = self.guest()?.capture(&["ensctl", how], b"", limit);
+        Ok(())
+    }
+
+    /// Waits for the end of the device.
+    fn ended(&mut self, limit: Duration) -> Result<Outcome> {
+        let guest = self.guest.take().context("the device is not running")?;
+        let console = Console::new(self.boot.console());
+        let status = guest.wait_for_end(limit)?;
+        let ended = match (status.code(), status.signal()) {
+            (Some(code), _) => Ended::Status(code),
+            (None, signal) => Ended::Signal(signal.unwrap_or_default()),
+        };
+        Ok(Outcome { ended, stdout: console.text(), stderr: String::new() })
+    }
+
+    /// Starts a device that may not get up.
+    fn power_on(&mut self, progress: &dyn Progress) -> Result<Outcome> {
+        if self.guest.is_some() {
+            bail!("the device is on already");
+        }
+        let (ended, stderr) = match self.start(progress) {
+            Ok(()) => (Ended::Status(0), String::new()),
+            Err(e) if e.is::<Stopped>() => return Err(e),
+            Err(e) => (Ended::Status(1), format!("{e:#}")),
+        };
+        Ok(Outcome { ended, stdout: Console::new(self.boot.console()).text(), stderr })
     }
 
     /// Keeps the device's log for whoever looks into the failure.
@@ -152,7 +203,8 @@ fn outcome(ran: Result<Output>) -> Result<Outcome> {
 fn told(act: &Act, vars: &Vars) -> String {
     match act {
         Act::Run(argv) => format!("`{}`", command(argv, vars).join(" ")),
-        Act::Host(host) => format!("{host:?}"),
+        Act::Host(host) => format!("host = \"{}\"", host.word()),
+        Act::Disk(harm) => format!("harm to {}", harm.partition),
     }
 }
 

@@ -491,10 +491,10 @@ run = [\"busybox\", \"pkill\", \"-9\", \"web\"]
         notes: &[
             "- `host`: `\"kill-servicemgr\"` sends it SIGKILL, `\"power-cut\"` ends the machine as \
              a lost power supply does and boots it again, `\"reboot\"` reboots it in order. \
-             `\"power-off\"` ends it in order, or waits for an end that has begun: its exit status \
-             is that of PID 1 or of the machine. `\"power-on\"` boots it again: its exit status is 1 \
-             when the device does not get up. The standard output of both is the console of this \
-             boot.\n- `times` and `until` exclude each other.",
+             `\"power-off\"` ends it in order, `\"ends\"` waits for an end that a step before has \
+             begun: the exit status is that of PID 1 or of the machine. `\"power-on\"` boots it \
+             again: its exit status is 1 when the device does not get up. The standard output of \
+             these three is the console.\n- `times` and `until` exclude each other.",
         ],
         around: (
             "version = 1\nabout = \"It runs\"\non = [\"machine\"]\n",
