@@ -26,7 +26,7 @@ mod voice;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
 use std::future::pending;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use api::pid1::{Exit, ToPid1, ToServicemgr};
@@ -36,7 +36,7 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use crate::engine::{Action, Answer, End, Engine, Event, Id, JOURNAL, Job, Next, Now, State};
+use crate::engine::{Action, End, Engine, Event, Id, Job, Now, State};
 use bus::Request;
 use launcher::Launcher;
 use link::Link;
