@@ -76,14 +76,20 @@ fn user(line: &str) -> Option<User> {
     let mut next = || fields.next();
     let (_password, uid, gid, _comment) = (next()?, next()?, next()?, next()?);
     let (home, shell) = (next()?.to_owned(), next()?.to_owned());
-    let (uid, gid) = (uid.parse().ok()?, gid.parse().ok()?);
+    let (uid, gid) = (id(uid)?, id(gid)?);
     Some(User { name, uid, gid, groups: Vec::new(), home, shell })
 }
 
 /// `name:password:gid:members`
 fn group(line: &str) -> Option<(u32, &str)> {
     let mut fields = line.split(':').skip(2);
-    Some((fields.next()?.parse().ok()?, fields.next()?))
+    Some((id(fields.next()?)?, fields.next()?))
+}
+
+/// A number of a user or group. The last one means "leave it as it is" to the kernel: a process
+/// that should take it on would stay root.
+fn id(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|id| *id != u32::MAX)
 }
 
 #[cfg(test)]
@@ -102,5 +108,11 @@ mod tests {
         assert_eq!(users.find("root").unwrap().home, "/root");
         assert_eq!(users.find("broken"), None);
         assert_eq!(users.find(""), None);
+    }
+
+    #[test]
+    fn the_id_that_would_leave_a_process_root_is_no_id() {
+        let users = Users::from_text("a:x:4294967295:1::/:/x\nb:x:1:4294967295::/:/x\n", "");
+        assert_eq!((users.find("a"), users.find("b")), (None, None));
     }
 }

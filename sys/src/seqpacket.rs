@@ -1,7 +1,8 @@
 //! Packets with descriptors between two processes: `SOCK_SEQPACKET` pairs, and datagrams alike.
 //!
 //! Invariant: every descriptor that arrives is close-on-exec and owned by what is returned, also
-//! when the packet is refused; so a hostile sender cannot leak descriptors into us or our children.
+//! when the packet is refused; so a hostile sender cannot leak descriptors into us or our children,
+//! nor make us wait when we close them.
 //! Nothing here looks into a packet.
 
 use std::io::{self, IoSlice};
@@ -202,7 +203,12 @@ fn attachments(mut control: &[u8]) -> (Vec<OwnedFd>, Option<Credentials>) {
 #[expect(unsafe_code, reason = "a received descriptor arrives as a number")]
 fn own(raw: RawFd) -> OwnedFd {
     // SAFETY: the kernel made this descriptor for us in this very recvmsg; nobody else owns it.
-    unsafe { OwnedFd::from_raw_fd(raw) }
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    // Whoever closes the last descriptor of a socket with SO_LINGER waits as long as its maker
+    // chose: a stranger could stop us for an hour. ENOTSOCK: what is no socket does not linger.
+    let none = libc::linger { l_onoff: 0, l_linger: 0 };
+    let _no_socket = socket::setsockopt(&fd, sockopt::Linger, &none);
+    fd
 }
 
 fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
@@ -256,6 +262,25 @@ mod tests {
         drop(writer);
         assert_eq!(recv(&b, &mut [0; 8]).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(reader.read(&mut [0]).unwrap(), 0, "every writer is closed");
+    }
+
+    #[test]
+    fn closing_a_strangers_socket_does_not_wait_for_its_data() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sender = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let _never_reads = listener.accept().unwrap();
+        sender.set_nonblocking(true).unwrap();
+        while sender.write(&[0; 65536]).is_ok() {}
+        let minute = libc::linger { l_onoff: 1, l_linger: 60 };
+        socket::setsockopt(&sender, sockopt::Linger, &minute).unwrap();
+        let (a, b) = pair().unwrap();
+        send(&a, b"long", &[sender.as_fd()]).unwrap();
+        send(&a, b"x", &[sender.as_fd()]).unwrap();
+        drop(sender);
+        let began = crate::clock::monotonic();
+        assert!(recv(&b, &mut [0; 1]).is_err(), "refused");
+        drop(recv(&b, &mut [0; 1]).unwrap());
+        assert!(crate::clock::monotonic() - began < std::time::Duration::from_secs(30));
     }
 
     #[test]

@@ -69,4 +69,3 @@ pub fn open(path: &std::path::Path) -> io::Result<std::fs::File> {
     let mut how = std::fs::OpenOptions::new();
     how.read(true).write(true).custom_flags(libc::O_NOCTTY).open(path)
 }
-
