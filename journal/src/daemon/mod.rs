@@ -78,6 +78,8 @@ async fn serve(settings: &Settings, handed: Vec<(String, OwnedFd)>) -> io::Resul
     stop.send_replace(true);
     // What is not taken in time stays in its socket or pipe for the next journal.
     let _ = tokio::time::timeout(DRAIN, inputs.drain()).await;
+    // The last chance for what a full disk kept in memory.
+    shared.with(|log, _| log.store.try_again());
     shared.write();
     shared.with(|log, _| log.store.sync())
 }

@@ -212,6 +212,11 @@ impl Store {
         }
     }
 
+    /// The next [`Self::write`] tries the disk, however short ago it took nothing.
+    pub fn try_again(&mut self) {
+        self.retry_at = None;
+    }
+
     fn write_waiting(&mut self) -> io::Result<()> {
         let bytes = u64::try_from(self.waiting.bytes().len()).unwrap_or(u64::MAX);
         if self.length > 0 && self.length.saturating_add(bytes) > self.limits.file {
@@ -231,7 +236,7 @@ impl Store {
             removed += 1;
         };
         if removed > 0 {
-            let note = format!("the disk is full: removed the {removed} oldest files of the log");
+            let note = format!("the disk is full: the log lost its oldest files ({removed})");
             self.notes.push((4, note));
         }
         result?;
