@@ -109,6 +109,22 @@ fn what_cannot_start_fails_with_a_reason_and_the_others_run() {
 }
 
 #[test]
+fn who_says_ready_and_ends_at_once_was_ready() {
+    let _one = ONE_AT_A_TIME.lock();
+    let brief = READY.replace("sleep 1000", "exit 0");
+    let exec = ["/usr/bin/perl", "-e", &brief].map(str::to_owned).to_vec();
+    let all = (0..20).map(|n| {
+        let exec = exec.clone();
+        Service { exec, kind: Kind::Notify, output: Output::Null, ..service(&format!("s{n}")) }
+    });
+    let device = boot(all.collect());
+    let system = device.settled();
+    assert_eq!(system.failed, []);
+    device.until("the end of all", || pids(&device).iter().all(|(_, pid)| *pid == 0));
+    assert!((0..20).all(|n| device.status(&format!("s{n}")).row.state == State::Off));
+}
+
+#[test]
 fn a_crash_is_repaired_and_a_stop_is_final() {
     let _one = ONE_AT_A_TIME.lock();
     let device = boot(vec![sleeper("a")]);
@@ -310,4 +326,28 @@ fn without_a_journal_that_works_nobody_blocks_on_a_full_pipe() {
     device.kill_servicemgr();
     device.call(|s| async move { s.restart("chatty").await }).expect("restarted");
     device.until("end of its second speech", || times() == 2);
+}
+
+#[test]
+fn nobody_waits_at_the_sockets_of_a_journal_that_is_off() {
+    let _one = ONE_AT_A_TIME.lock();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("native.sock");
+    let mut journal = sh("journal", "exit 3");
+    journal.kind = Kind::Oneshot;
+    journal.restart.when = RestartWhen::Never;
+    journal.sockets = vec![Socket {
+        name: name("native"),
+        path: path.display().to_string(),
+        kind: SocketKind::Datagram,
+        mode: 0o600,
+    }];
+    let device = boot(vec![journal]);
+    device.settled();
+    let client = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
+    client.set_write_timeout(Some(device::PATIENCE)).expect("a socket");
+    // More than may wait at any socket.
+    for _ in 0..5000 {
+        client.send_to(b"MESSAGE=x", &path).expect("somebody takes it away");
+    }
 }

@@ -7,8 +7,8 @@ use std::os::fd::BorrowedFd;
 use api::pid1::ToPid1;
 use api::services::Error as Refusal;
 
-use super::Daemon;
 use super::link::Link;
+use super::{Daemon, voice};
 use crate::engine::{Action, Answer, Event, Id, JOURNAL, Job, Next, State};
 
 impl Daemon {
@@ -51,10 +51,11 @@ impl Daemon {
                 if let Some(part) = self.parts.get_mut(id) {
                     part.pid = Some(started.pid);
                 }
-                if let Some(line) = started.journal
-                    && let Err(e) = self.streams.connect(line, true)
-                {
-                    log::error!("journal gets no output of services: {e}: restart it");
+                if let Some(line) = started.journal {
+                    voice::without_journal(false);
+                    if let Err(e) = self.streams.connect(line, true) {
+                        log::error!("journal gets no output of services: {e}: restart it");
+                    }
                 }
                 self.streams.flush();
                 Event::Spawned(id)
@@ -122,6 +123,8 @@ impl Daemon {
             1 => log::warn!("the boot is over, 1 service has failed: see `ensctl status`"),
             _ => log::warn!("the boot is over, {failed} services have failed: see `ensctl status`"),
         }
+        // Nobody may have asked for a journal at all.
+        self.nobody_listens();
         self.tell(&ToPid1::Settled, None);
         let system = self.system();
         for waiting in self.settled.drain(..) {
@@ -163,14 +166,16 @@ impl Daemon {
             _ => {}
         }
         if name == JOURNAL {
-            self.nobody_listens(id);
+            self.nobody_listens();
         }
     }
 
     /// A journal that will not come by itself must not make those wait who write to it.
-    pub(super) fn nobody_listens(&mut self, journal: Id) {
+    pub(super) fn nobody_listens(&mut self) {
+        let Some(journal) = self.find(JOURNAL) else { return };
         if matches!(self.engine.state(journal), State::Failed | State::Off) {
-            self.streams.give_up();
+            voice::without_journal(true);
+            self.streams.give_up(self.launcher.sockets.get(JOURNAL).map_or(&[], Vec::as_slice));
         }
     }
 }

@@ -26,7 +26,8 @@ use super::link::{Hello, Link};
 use super::notify::Notify;
 use super::state::{Log, Saved, Whole};
 use super::streams::Streams;
-use super::{Daemon, Part, UnixListener, process};
+use super::timer::Every;
+use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, process};
 use crate::engine::{Engine, Event, Id, JOURNAL, State};
 
 /// Permission bits of the sockets that everybody may use.
@@ -101,7 +102,8 @@ pub(super) fn begin(
         settled: Vec::new(),
         left: Vec::new(),
         acknowledged: 0,
-        alive: std::env::var_os("ENSEMBLE_WATCHDOG").is_some(),
+        look: Every::new(LEFT_EVERY),
+        alive: std::env::var_os("ENSEMBLE_WATCHDOG").map(|_| Every::new(ALIVE_EVERY)),
         plan,
     };
     daemon.take_held(&mut hello);
@@ -220,8 +222,8 @@ impl Daemon {
             // What the last servicemgr had not sent is not known: the journal gets all again.
             self.streams.connect(line, true)?;
         }
-        if let (Some(journal), true) = (self.find(JOURNAL), self.whole.settled.is_some()) {
-            self.nobody_listens(journal);
+        if self.whole.settled.is_some() {
+            self.nobody_listens();
         }
         for key in hello.held.into_keys() {
             log::warn!("{key}: nothing in the plan uses what was held under this name");
@@ -293,8 +295,9 @@ impl Daemon {
         events
     }
 
-    /// The process of a start that was begun and not recorded: the oldest child of PID 1 in the
-    /// group. It may not have executed its program yet.
+    /// The process of a start that was begun and not recorded: the child of PID 1 in the group that
+    /// leads its session, or the oldest if none does (it may not have executed its program yet).
+    /// Others are its orphans.
     fn find_unrecorded(&self, id: Id) -> Option<i32> {
         let service = self.plan.services.get(id)?;
         let candidates = match self.group(id) {
@@ -304,7 +307,7 @@ impl Daemon {
         let parent = sys::process::parent();
         let facts = candidates.into_iter().filter_map(process::Facts::of);
         let ours = facts.filter(|f| f.parent == parent);
-        ours.min_by_key(|f| f.began).map(|f| f.pid)
+        ours.min_by_key(|f| (f.session != f.pid, f.began)).map(|f| f.pid)
     }
 }
 

@@ -20,6 +20,7 @@ mod process;
 mod ready;
 mod state;
 mod streams;
+mod timer;
 mod view;
 mod voice;
 
@@ -36,13 +37,14 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use crate::engine::{Action, End, Engine, Event, Id, Job, Now, State};
+use crate::engine::{Action, End, Engine, Event, Id, Job, Life, Now, State};
 use bus::Request;
 use launcher::Launcher;
 use link::Link;
 use notify::{Notify, Owner, Said};
 use state::{Keep, Log, Whole};
 use streams::Streams;
+use timer::Every;
 
 pub use adopt::Settings;
 
@@ -89,7 +91,10 @@ struct Daemon {
     /// Services whose main process ended and others did not.
     left: Vec<Id>,
     acknowledged: u64,
-    alive: bool,
+    /// When groups with processes left are looked at.
+    look: Every,
+    /// When PID 1 hears that we live, if it wants to.
+    alive: Option<Every>,
 }
 
 /// Runs until PID 1 hangs up.
@@ -125,7 +130,8 @@ impl Daemon {
         loop {
             self.acknowledge();
             let due = self.engine.deadline().map(|at| at.saturating_sub(self.now()));
-            let look = Some(LEFT_EVERY).filter(|_| !self.left.is_empty());
+            let look = Some(self.look.wait(self.now())).filter(|_| !self.left.is_empty());
+            let alive = self.alive.as_ref().map(|alive| alive.wait(self.now()));
             tokio::select! {
                 ready = self.link.readable() => { ready?; self.hear_pid1()?; }
                 ready = self.notify.readable() => { ready?; self.hear_services(); }
@@ -133,7 +139,7 @@ impl Daemon {
                 () = self.streams.writable() => self.streams.flush(),
                 () = after(due) => self.feed(Event::Tick),
                 () = after(look) => self.look_at_left(),
-                () = after(self.alive.then_some(ALIVE_EVERY)) => self.tell(&ToPid1::Alive, None),
+                () = after(alive) => self.say_alive(),
             }
         }
     }
@@ -151,6 +157,8 @@ impl Daemon {
     }
 
     fn exited(&mut self, seq: u64, pid: i32, exit: Exit) {
+        // What it said before it ended comes first; nobody would know who said it later.
+        self.hear_services();
         self.whole.seen = self.whole.seen.max(seq);
         let Some(id) = self.by_pid.remove(&pid) else {
             // Somebody's orphan: perhaps the last process of a service.
@@ -175,8 +183,19 @@ impl Daemon {
         self.feed(Event::Exited { id, end, left });
     }
 
+    fn say_alive(&mut self) {
+        let now = self.now();
+        self.alive.iter_mut().for_each(|alive| alive.done(now));
+        self.tell(&ToPid1::Alive, None);
+    }
+
     fn look_at_left(&mut self) {
+        self.look.done(self.now());
         for id in std::mem::take(&mut self.left) {
+            // One that was given up and started again has a group with a new life in it.
+            if self.engine.life(id).is_none_or(|life| !life.left) {
+                continue;
+            }
             if self.group(id).is_some_and(|g| g.populated().unwrap_or(false)) {
                 self.left.push(id);
             } else {
@@ -270,19 +289,21 @@ impl Daemon {
         }
     }
 
-    /// The present, without its history, in a new log that PID 1 takes over.
+    /// The present, without its history, in a new log that PID 1 takes over. Until it has it, the
+    /// old one goes on.
     fn rewrite(&mut self) -> std::io::Result<()> {
-        self.log = Log::create()?;
-        for id in 0..self.parts.len() {
-            if self.engine.life(id).is_some_and(|l| *l != crate::engine::Life::default()) {
-                self.write_unit(id);
+        let mut log = Log::create()?;
+        for (id, part) in self.parts.iter().enumerate() {
+            if let Some(life) = self.engine.life(id).filter(|l| **l != Life::default()) {
+                log.unit(id, Keep { life, pid: part.pid, text: &part.text });
             }
         }
-        self.written = self.whole;
-        self.log.whole(self.whole);
-        self.log.flush()?;
-        self.log.set_limit();
-        self.link.send(&ToPid1::State, Some(self.log.as_fd()))
+        log.whole(self.whole);
+        log.flush()?;
+        log.set_limit();
+        self.link.send(&ToPid1::State, Some(log.as_fd()))?;
+        (self.log, self.written) = (log, self.whole);
+        Ok(())
     }
 
     /// What the log shows need not be told again.

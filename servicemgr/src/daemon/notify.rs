@@ -79,16 +79,19 @@ impl Notify {
     pub(super) fn next(&self) -> Option<(i32, Said)> {
         loop {
             let mut buf = [0; MAX_MESSAGE];
-            let got = self
-                .socket
-                .try_io(Interest::READABLE, |socket| seqpacket::peek_now(socket, &mut buf));
-            match got {
+            // Looks into the socket itself: the runtime may not have heard of a message that was
+            // there before one that it told us of.
+            match seqpacket::peek_now(self.socket.get_ref(), &mut buf) {
                 Ok((n, _, Some(from))) => {
                     return Some((from.pid, Said::parse(buf.get(..n).unwrap_or_default())));
                 }
                 Ok((_, _, None)) => self.done(),
                 Err(e) if e.kind() == io::ErrorKind::InvalidData => self.done(),
-                Err(_) => return None,
+                Err(e) => {
+                    // Tells the runtime that the socket is empty, so that it waits again.
+                    let _error = self.socket.try_io(Interest::READABLE, |_| Err::<(), _>(e));
+                    return None;
+                }
             }
         }
     }

@@ -1,17 +1,18 @@
 //! What a new servicemgr needs to know: a log of small records in a memfd that PID 1 holds.
 //!
 //! ```text
-//! record = [length u32][crc32c u32][postcard]      later records replace earlier ones
+//! step = [length u32][crc32c u32][record in postcard]…      later records replace earlier ones
 //! ```
 //!
-//! Invariants: a record is written before what it tells is acted on or acknowledged; a torn or
-//! foreign tail ends the log and nothing before it is lost. When most of the log is history, a new
+//! Invariants: a step is written before what it tells is acted on or acknowledged; it counts as a
+//! whole or not at all; a torn or foreign tail ends the log and nothing before it is lost. When most of the log is history, a new
 //! one with the present only takes its place.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,9 @@ use crate::engine::{Id, Life, Now};
 
 /// Longest log that is read, in bytes: more than twenty times what 4096 services need.
 const MAX_LOG: u64 = 64 << 20;
+
+/// Bytes before the records of a step.
+const HEADER: usize = 8;
 
 /// A log shorter than this is not rewritten.
 const SMALL: usize = 256 * 1024;
@@ -85,11 +89,13 @@ impl Saved {
         file.take(MAX_LOG).read_to_end(&mut bytes)?;
         let mut saved = Self::default();
         let mut rest = bytes.as_slice();
-        while let Some((record, tail)) = decode(rest) {
-            match record {
-                Record::Whole(whole) => saved.whole = whole,
-                Record::Unit(id, kept) => {
-                    saved.units.insert(id, *kept);
+        while let Some((records, tail)) = step(rest) {
+            for record in records {
+                match record {
+                    Record::Whole(whole) => saved.whole = whole,
+                    Record::Unit(id, kept) => {
+                        saved.units.insert(id, *kept);
+                    }
                 }
             }
             rest = tail;
@@ -98,15 +104,25 @@ impl Saved {
     }
 }
 
-fn decode(bytes: &[u8]) -> Option<(Record<Box<Kept>>, &[u8])> {
+/// The records of a step, and what follows it.
+type Step<'a> = (Vec<Record<Box<Kept>>>, &'a [u8]);
+
+/// The first step.
+fn step(bytes: &[u8]) -> Option<Step<'_>> {
     let (length, rest) = bytes.split_first_chunk()?;
     let (crc, rest) = rest.split_first_chunk()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-    let (body, tail) = rest.split_at_checked(length)?;
+    let (mut body, tail) = rest.split_at_checked(length)?;
     if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
         return None;
     }
-    Some((postcard::from_bytes(body).ok()?, tail))
+    let mut records = Vec::new();
+    while !body.is_empty() {
+        let (record, left) = postcard::take_from_bytes(body).ok()?;
+        records.push(record);
+        body = left;
+    }
+    Some((records, tail))
 }
 
 /// The log being written.
@@ -139,23 +155,29 @@ impl Log {
     }
 
     fn add(&mut self, record: &Record<Keep<'_>>) {
+        if self.buffer.is_empty() {
+            self.buffer.extend([0; HEADER]);
+        }
         // Plain data in memory: the encoder has no reason to fail, and the reader skips nothing.
-        let body = postcard::to_stdvec(record).unwrap_or_default();
-        let length = u32::try_from(body.len()).unwrap_or(0);
-        self.buffer.extend(length.to_le_bytes());
-        self.buffer.extend(crc32c::crc32c(&body).to_le_bytes());
-        self.buffer.extend(body);
+        self.buffer.extend(postcard::to_stdvec(record).unwrap_or_default());
     }
 
-    /// Writes what was added, in one call.
+    /// Writes what was added as one step, in one call.
     ///
     /// # Errors
     /// `ENOMEM`: what was added waits for the next try.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
+        let Some((header, body)) = self.buffer.split_first_chunk_mut::<HEADER>() else {
             return Ok(());
+        };
+        let length = u32::try_from(body.len()).map_err(io::Error::other)?.to_le_bytes();
+        let crc = crc32c::crc32c(body).to_le_bytes();
+        for (to, from) in header.iter_mut().zip(length.into_iter().chain(crc)) {
+            *to = from;
         }
-        self.file.write_all(&self.buffer)?;
+        // At its place: what an earlier try wrote in part is written over.
+        let place = u64::try_from(self.written).map_err(io::Error::other)?;
+        self.file.write_all_at(&self.buffer, place)?;
         self.written += self.buffer.len();
         self.buffer.clear();
         Ok(())
@@ -181,6 +203,7 @@ impl AsFd for Log {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::time::Duration;
 
     use super::*;
@@ -215,6 +238,15 @@ mod tests {
         assert_eq!(saved.units[&4], kept(State::Ready, 40));
     }
 
+    /// What is read when only the first `cut` bytes were written.
+    fn cut(log: &Log, cut: usize) -> Saved {
+        let mut bytes = vec![0; cut];
+        log.file.read_exact_at(&mut bytes, 0).unwrap();
+        let copy = Log::create().unwrap();
+        (&copy.file).write_all(&bytes).unwrap();
+        read(&copy)
+    }
+
     #[test]
     fn a_torn_tail_loses_only_itself() {
         let mut log = Log::create().unwrap();
@@ -223,14 +255,30 @@ mod tests {
         let whole = log.written;
         log.unit(1, keep(&kept(State::Failed, 10)));
         log.flush().unwrap();
-        for cut in whole..log.written {
-            let copy = Log::create().unwrap();
-            let mut bytes = Vec::new();
-            log.file.rewind().unwrap();
-            log.file.read_to_end(&mut bytes).unwrap();
-            let mut file = copy.file.try_clone().unwrap();
-            file.write_all(&bytes[..cut]).unwrap();
-            assert_eq!(read(&copy).units[&1].life.state, State::Ready, "cut at {cut}");
+        for at in whole..log.written {
+            assert_eq!(cut(&log, at).units[&1].life.state, State::Ready, "cut at {at}");
         }
+    }
+
+    #[test]
+    fn a_torn_step_is_none_so_that_no_boot_begins_in_part() {
+        let mut log = Log::create().unwrap();
+        for id in 0..20 {
+            log.unit(id, keep(&kept(State::Waiting, 0)));
+        }
+        log.flush().unwrap();
+        for at in 0..log.written {
+            assert_eq!(cut(&log, at), Saved::default(), "cut at {at}");
+        }
+        assert_eq!(read(&log).units.len(), 20);
+    }
+
+    #[test]
+    fn a_step_that_was_written_in_part_is_written_over_by_the_next_try() {
+        let mut log = Log::create().unwrap();
+        log.unit(1, keep(&kept(State::Ready, 10)));
+        log.file.write_all_at(b"half a step", 0).unwrap();
+        log.flush().unwrap();
+        assert_eq!(read(&log).units[&1], kept(State::Ready, 10));
     }
 }

@@ -17,6 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
+use super::launcher::Socket;
 use super::ready;
 
 /// All pipes, and the line to the journal.
@@ -64,12 +65,13 @@ impl Streams {
         Ok(())
     }
 
-    /// No journal will read any more: what is written goes nowhere.
-    pub(super) fn give_up(&mut self) {
+    /// No journal will read any more: what is written, also to `sockets`, goes nowhere.
+    pub(super) fn give_up(&mut self, sockets: &[Socket]) {
         if !self.draining {
             self.draining = true;
             self.journal = None;
             self.drains = self.pipes.values().filter_map(drain).collect();
+            self.drains.extend(sockets.iter().filter_map(|(_, socket)| refuse(socket)));
         }
     }
 
@@ -115,10 +117,32 @@ fn drain(kept: &OwnedFd) -> Option<JoinHandle<()>> {
     let pipe = ready::watch(kept.try_clone().ok()?, Interest::READABLE).ok()?;
     Some(tokio::spawn(async move {
         while let Ok(mut guard) = pipe.readable().await {
-            if pipe::drain(&pipe).is_err() {
-                return;
+            match pipe::drain(&pipe) {
+                Ok(true) => {}
+                Ok(false) => guard.clear_ready(),
+                Err(_) => return,
             }
-            guard.clear_ready();
+            // Others have their turn, however fast somebody writes.
+            tokio::task::yield_now().await;
+        }
+    }))
+}
+
+/// Takes the datagrams of a socket away for as long as the task lives: their senders would wait for
+/// ever when 512 are there. One that only listens gives errors, and is left alone.
+fn refuse(socket: &OwnedFd) -> Option<JoinHandle<()>> {
+    let socket = ready::watch(socket.try_clone().ok()?, Interest::READABLE).ok()?;
+    Some(tokio::spawn(async move {
+        while let Ok(mut guard) = socket.readable().await {
+            match seqpacket::recv_now(&socket, &mut [0; 1]) {
+                Ok(_) => {}
+                // Longer than the byte that we have for it: it is gone all the same.
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(_) => return,
+            }
+            // Others have their turn, however fast somebody writes.
+            tokio::task::yield_now().await;
         }
     }))
 }

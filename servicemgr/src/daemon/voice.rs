@@ -2,11 +2,12 @@
 //!
 //! The journal is a service of ours. If we waited for it to take a message while it waits for us
 //! to start it, both would wait for ever; so the loop only queues, and a full queue drops and
-//! counts. Until there is a journal socket, `/dev/kmsg` or standard error takes the messages.
+//! counts. Until there is a journal socket, and when the journal is off or has failed for good,
+//! `/dev/kmsg` or standard error takes the messages.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -18,6 +19,14 @@ const QUEUE: usize = 1024;
 
 /// Stack of the thread, in bytes; it formats one line.
 const STACK: usize = 64 * 1024;
+
+/// No journal will read what we say.
+static WITHOUT_JOURNAL: AtomicBool = AtomicBool::new(false);
+
+/// Whether messages go past the journal from now on: one that has failed leaves an open socket.
+pub(super) fn without_journal(without: bool) {
+    WITHOUT_JOURNAL.store(without, Ordering::Relaxed);
+}
 
 struct Line {
     level: Level,
@@ -81,7 +90,8 @@ fn write(lines: &Receiver<Line>) {
             journal =
                 JournalLog::new().ok().map(|j| j.with_syslog_identifier("servicemgr".to_owned()));
         }
-        let sent = journal.as_ref().is_some_and(|j| to_journal(j, &line));
+        let without = WITHOUT_JOURNAL.load(Ordering::Relaxed);
+        let sent = !without && journal.as_ref().is_some_and(|j| to_journal(j, &line));
         if !sent {
             journal = None;
             elsewhere(kernel.as_mut(), &line);
