@@ -351,3 +351,25 @@ fn nobody_waits_at_the_sockets_of_a_journal_that_is_off() {
         client.send_to(b"MESSAGE=x", &path).expect("somebody takes it away");
     }
 }
+
+#[test]
+fn a_hostile_client_is_hung_up_on_and_nobody_else_notices() {
+    use std::io::{Read, Write};
+    let _one = ONE_AT_A_TIME.lock();
+    let device = boot(vec![sleeper("a")]);
+    device.settled();
+    let hello = b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n";
+    let long = [&hello[..], b"l\x01\0\x01\0\0\0\x07\x01\0\0\0\0\0\0\0"].concat();
+    let clients = [&b"\n"[..], b"\0\n", b"\0AUTH EXTERNAL 30\r\n\r\n\n\n", b"\0BEGIN\r\n", &long];
+    // More than there may be at a time.
+    for bytes in clients.iter().cycle().take(150) {
+        let path = device.path("services.sock");
+        let mut client = std::os::unix::net::UnixStream::connect(path).expect("a server");
+        client.write_all(bytes).expect("room");
+        client.shutdown(std::net::Shutdown::Write).expect("a socket");
+        // Whatever it answers, it hangs up in the end.
+        let _reset = client.read_to_end(&mut Vec::new());
+    }
+    assert_eq!(device.settled().generation, 1);
+    assert_eq!(device.seen().lives, 1);
+}

@@ -15,14 +15,15 @@ use tokio::sync::{mpsc, oneshot};
 use zbus::connection::Builder;
 use zbus::interface;
 
-use super::Daemon;
+use super::{Daemon, wire};
 use crate::engine::{Ask, Event};
 
 /// Requests that may wait for the loop.
 pub(super) const QUEUE: usize = 64;
 
-/// Clients at a time; a further one is hung up on.
-const MAX_CLIENTS: usize = 64;
+/// Clients at a time; a further one is hung up on. Those of root are counted apart: others must not
+/// be able to keep it out.
+const MAX_CLIENTS: usize = 32;
 
 /// How long a client may take to introduce itself.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -46,36 +47,40 @@ pub(super) enum Request {
 
 /// Takes clients for as long as the daemon lives.
 pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
-    let clients = Arc::new(AtomicUsize::new(0));
+    let (of_root, of_others) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let accepted = listener.accept().await;
+        let (stream, uid) = match accepted.and_then(|(s, _)| Ok((sys::bind::peer_uid(&s)?, s))) {
+            Ok((uid, stream)) => (stream, uid),
             Err(e) => {
                 log::warn!("could not take a client: {e}");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
+        let clients = if uid == 0 { &of_root } else { &of_others };
         if clients.fetch_add(1, Ordering::Relaxed) >= MAX_CLIENTS {
             clients.fetch_sub(1, Ordering::Relaxed);
             continue;
         }
-        let (requests, clients) = (requests.clone(), Arc::clone(&clients));
+        let (services, clients) =
+            (Services { requests: requests.clone(), uid }, Arc::clone(clients));
         tokio::spawn(async move {
             // A client that breaks off or speaks nonsense is its own problem.
-            let _nonsense = client(stream, requests).await;
+            let _nonsense = client(stream, services).await;
             clients.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
 
-async fn client(stream: UnixStream, requests: mpsc::Sender<Request>) -> zbus::Result<()> {
-    let stream = stream.into_std()?;
-    let uid = sys::bind::peer_uid(&stream)?;
-    let services = Services { requests, uid };
+async fn client(stream: UnixStream, services: Services) -> zbus::Result<()> {
     let guid = api::guid(&fs::read_to_string(api::paths::BOOT_ID).unwrap_or_default());
-    let build = Builder::unix_stream(stream).server(guid).p2p().serve_at(PATH, services).build();
-    let connection = tokio::time::timeout(HANDSHAKE, build)
+    let greeted = async {
+        let socket = wire::greet(stream, guid.as_str()).await?;
+        let build = Builder::authenticated_socket(socket, guid.clone());
+        build.p2p().serve_at(PATH, services).build().await
+    };
+    let connection = tokio::time::timeout(HANDSHAKE, greeted)
         .await
         .map_err(|_| zbus::Error::Failure("too slow".into()))??;
     connection.closed().await;

@@ -23,6 +23,7 @@ mod streams;
 mod timer;
 mod view;
 mod voice;
+mod wire;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
