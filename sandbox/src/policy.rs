@@ -95,7 +95,6 @@ pub fn launch(
         environment.insert("LISTEN_FDNAMES", names.join(":"));
     }
     let variables = environment.iter().map(|(name, value)| format!("{name}={value}"));
-    let root = user.as_ref().is_none_or(|u| u.uid == 0);
     Ok(Launch {
         program: c(service.exec.first().ok_or(Refused::NoProgram)?)?,
         arguments: service.exec.iter().map(|a| c(a)).collect::<Result<_, _>>()?,
@@ -103,7 +102,7 @@ pub fn launch(
         directory: c(service.directory.as_deref().unwrap_or("/"))?,
         limits: limits(service, host),
         ids: user.map(|u| Ids { uid: u.uid, gid: u.gid, groups: u.groups }),
-        capabilities: capabilities(service, root, host)?,
+        capabilities: capabilities(service, host)?,
         no_new_privileges: service.sandbox.no_new_privileges,
         terminal: service.output == Output::Console,
         oom_score: host.oom_score.then(|| c"0".to_owned()),
@@ -128,15 +127,16 @@ pub fn lacking<'s>(service: &'s Service, host: &Host) -> Vec<&'s str> {
     names.map(String::as_str).filter(|name| !there(name)).collect()
 }
 
-/// The mask to keep. Another user without a list needs none: leaving root drops all.
-fn capabilities(service: &Service, root: bool, host: &Host) -> Result<Option<u64>, Refused> {
+/// The mask to keep. An empty list is a wish too: without it a program with the set-user-id bit
+/// could give back to another user what that left behind.
+fn capabilities(service: &Service, host: &Host) -> Result<Option<u64>, Refused> {
     let Some(names) = &service.sandbox.capabilities else { return Ok(None) };
     let mut mask = 0;
     for name in names {
         mask |= capability::bit(name).ok_or_else(|| Refused::Capability(name.clone()))?;
     }
     mask &= host.capabilities;
-    Ok((root || mask != 0).then_some(mask))
+    Ok(Some(mask))
 }
 
 fn c(text: &str) -> Result<CString, Refused> {
@@ -225,6 +225,8 @@ mod tests {
         s.sandbox.capabilities = Some(Vec::new());
         assert_eq!(kept(&s), Some(0));
         s.user = Some("web".into());
+        assert_eq!(kept(&s), Some(0));
+        s.sandbox.capabilities = None;
         assert_eq!(kept(&s), None);
     }
 

@@ -6,9 +6,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{
     self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr, getsockopt, sockopt,
 };
+use nix::sys::stat::Mode;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -48,11 +51,23 @@ pub fn unix(path: &Path, kind: Kind, mode: u32) -> io::Result<OwnedFd> {
         socket::setsockopt(&socket, sockopt::PassCred, &true)?;
     }
     socket::bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    fs::set_permissions(path, Permissions::from_mode(mode))?;
+    set_mode(path, mode)?;
     if kind != Kind::Datagram {
         socket::listen(&socket, Backlog::new(BACKLOG)?)?;
     }
     Ok(socket)
+}
+
+/// Sets the mode of the socket at `path` and of nothing else: in a directory that belongs to
+/// somebody, a link to any file may have taken its place.
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let place = fs::File::from(open(path, flags, Mode::empty())?);
+    if !place.metadata()?.file_type().is_socket() {
+        return Err(Errno::EADDRINUSE.into());
+    }
+    let this = format!("/proc/self/fd/{}", place.as_raw_fd());
+    fs::set_permissions(this, Permissions::from_mode(mode))
 }
 
 /// User id of the process at the other end, as it was when it connected.
@@ -85,6 +100,11 @@ mod tests {
         let file = directory.join("file");
         fs::write(&file, "kept").unwrap();
         assert!(unix(&file, Kind::Seqpacket, 0o600).is_err());
+        let link = directory.join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let before = fs::metadata(&file).unwrap().permissions();
+        assert!(set_mode(&link, 0o777).is_err());
+        assert_eq!(fs::metadata(&file).unwrap().permissions(), before);
         fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -3,9 +3,10 @@
 //! Everything is relative to the open directory, so no path is walked twice. Nothing here decides
 //! what a limit should be.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -82,17 +83,34 @@ impl Groups {
         Ok(Group { directory: openat(&self.directory, name, DIRECTORY, Mode::empty())? })
     }
 
-    /// Removes the group `name`. That there is none is fine.
+    /// Removes the group `name`, with the empty groups that its processes made below it. That there
+    /// is none is fine.
     ///
     /// # Errors
-    /// `EBUSY`: processes or groups are left in it.
+    /// `EBUSY`: processes are left in it.
     pub fn remove(&self, name: &str) -> io::Result<()> {
-        match unlinkat(&self.directory, name, UnlinkatFlags::RemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            Err(e) => Err(e.into()),
+        match remove_directory(&self.directory, name) {
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
+                self.get(name)?.remove_below(DEEPEST)?;
+                remove_directory(&self.directory, name)
+            }
+            other => other,
         }
     }
 }
+
+fn remove_directory(parent: &OwnedFd, name: &str) -> io::Result<()> {
+    match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// How many levels of groups below a service's are looked into; container engines make four.
+const DEEPEST: u32 = 16;
+
+/// How often those that were forked while others were signalled are looked for.
+const ROUNDS: u32 = 8;
 
 const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC);
 const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC);
@@ -135,13 +153,49 @@ impl Group {
         Ok(lines.find(|(k, _)| *k == key).and_then(|(_, v)| v.trim().parse().ok()))
     }
 
-    /// Its processes. Those of other pid namespaces are 0 and left out.
+    /// Its processes, those of groups below it too. Those of other pid namespaces are 0 and left
+    /// out.
     ///
     /// # Errors
     /// As [`Group::read`].
     pub fn processes(&self) -> io::Result<Vec<i32>> {
         let text = self.read("cgroup.procs")?;
-        Ok(text.lines().filter_map(|l| l.parse().ok()).filter(|pid| *pid > 0).collect())
+        let own = text.lines().filter_map(|l| l.parse().ok()).filter(|pid| *pid > 0);
+        let mut all: Vec<i32> = own.collect();
+        // One that is removed while we look has no processes.
+        self.below(DEEPEST, &mut |group, _| {
+            let text = group.read("cgroup.procs").unwrap_or_default();
+            all.extend(text.lines().filter_map(|l| l.parse::<i32>().ok()).filter(|pid| *pid > 0));
+        });
+        Ok(all)
+    }
+
+    /// Shows each group below this one, with its name, those below it first.
+    fn below(&self, depth: u32, each: &mut dyn FnMut(&Self, (&OwnedFd, &str))) {
+        let path = format!("/proc/self/fd/{}", self.directory.as_raw_fd());
+        let Ok(entries) = std::fs::read_dir(path) else { return };
+        for entry in entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let Ok(directory) = openat(&self.directory, name, DIRECTORY, Mode::empty()) else {
+                continue;
+            };
+            let group = Self { directory };
+            if depth > 0 {
+                group.below(depth - 1, each);
+            }
+            each(&group, (&self.directory, name));
+        }
+    }
+
+    fn remove_below(&self, depth: u32) -> io::Result<()> {
+        let mut first = Ok(());
+        self.below(depth, &mut |_, (parent, name)| {
+            if let (Err(e), true) = (remove_directory(parent, name), first.is_ok()) {
+                first = Err(e);
+            }
+        });
+        first
     }
 
     /// Whether a living process is in it or below it.
@@ -152,15 +206,25 @@ impl Group {
         Ok(self.number("cgroup.events", "populated")? == Some(1))
     }
 
-    /// `SIGTERM` to each process (and `SIGCONT`, so that a stopped one hears it).
+    /// `SIGTERM` to each process (and `SIGCONT`, so that a stopped one hears it), also to those that
+    /// are forked meanwhile.
     ///
     /// # Errors
     /// As [`Group::read`]. That a process has ended meanwhile is fine.
     pub fn terminate(&self) -> io::Result<()> {
-        for pid in self.processes()? {
-            // The only errors are that it ended meanwhile, or has no right to be ended by us.
-            let _ended = kill(Pid::from_raw(pid), Signal::SIGTERM);
-            let _ended = kill(Pid::from_raw(pid), Signal::SIGCONT);
+        let mut told = BTreeSet::new();
+        for _ in 0..ROUNDS {
+            let before = told.len();
+            for pid in self.processes()? {
+                if told.insert(pid) {
+                    // The only errors are that it ended meanwhile, or has no right to be ended by us.
+                    let _ended = kill(Pid::from_raw(pid), Signal::SIGTERM);
+                    let _ended = kill(Pid::from_raw(pid), Signal::SIGCONT);
+                }
+            }
+            if told.len() == before {
+                break;
+            }
         }
         Ok(())
     }
@@ -183,5 +247,46 @@ impl Group {
 impl AsFd for Group {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A directory of groups for this test, where this host lets us make one.
+    fn ours() -> Option<(PathBuf, Groups)> {
+        let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
+        let root = roots.into_iter().find(|r| r.join("cgroup.procs").exists())?;
+        let path = root.join(format!("ensemble-sys-{}", std::process::id()));
+        Groups::open(&path).ok().map(|groups| (path, groups))
+    }
+
+    #[test]
+    fn groups_that_a_service_made_are_signalled_and_removed_with_its_own() {
+        let Some((path, groups)) = ours() else { return };
+        let group = groups.make("web").unwrap();
+        let deep = path.join("web/a/b");
+        fs::create_dir_all(&deep).unwrap();
+        let mut child = Command::new("/bin/sleep").arg("600").spawn().unwrap();
+        fs::write(deep.join("cgroup.procs"), child.id().to_string()).unwrap();
+        assert_eq!(group.processes().unwrap(), [i32::try_from(child.id()).unwrap()]);
+        assert_eq!(groups.remove("web").unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        group.terminate().unwrap();
+        let ended = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(15));
+        while group.populated().unwrap() {
+            crate::poll::poll(&[], Some(Duration::from_millis(1))).unwrap();
+        }
+        fs::create_dir_all(path.join("web/c")).unwrap();
+        drop(groups.make("web").unwrap());
+        assert!(!path.join("web/c").exists());
+        groups.remove("web").unwrap();
+        fs::remove_dir(path).unwrap();
     }
 }

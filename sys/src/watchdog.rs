@@ -40,8 +40,12 @@ impl Watchdog {
         }
     }
 
+    /// Sets anew after how long it bites, from now on.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EOPNOTSUPP`: it does not take this time, and keeps the one that it has.
     #[expect(unsafe_code, reason = "an ioctl")]
-    fn set_timeout(&self, limit: Duration) -> io::Result<()> {
+    pub fn set_timeout(&self, limit: Duration) -> io::Result<()> {
         let mut seconds = libc::c_int::try_from(limit.as_secs()).map_err(io::Error::other)?;
         // SAFETY: `seconds` outlives the call, which reads and writes one int.
         unsafe { request::set_timeout(self.0.as_raw_fd(), &raw mut seconds) }?;

@@ -311,6 +311,10 @@ mod tests {
         let text = output(&plain, &[]).unwrap();
         assert!(text.starts_with("4242\n4243 4244\n0000000000000000\n"), "{text}");
         assert!(text.ends_with("0000000000000000\n1\n"), "{text}");
+        let bare = Launch { ids: Some(ids.clone()), capabilities: Some(0), ..shell(show) };
+        let zero = "0000000000000000";
+        let text = output(&bare, &[]).unwrap();
+        assert_eq!(text, format!("4242\n4243 4244\n{zero}\n{zero}\n{zero}\n0\n"));
         let kept = Launch { ids: Some(ids), capabilities: Some(1 << 12), ..shell(show) };
         let net = "0000000000001000";
         let text = output(&kept, &[]).unwrap();
