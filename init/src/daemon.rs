@@ -27,6 +27,9 @@ const MAX_TURN: usize = 256;
 /// How long after it was last petted the hardware watchdog restarts the machine.
 const BITE_AFTER: Duration = Duration::from_secs(60);
 
+/// The same while the last data goes to the disks: slow ones take minutes, and to bite then loses it.
+const BITE_AT_THE_END: Duration = Duration::from_secs(600);
+
 /// What to do at the rescue shell.
 const ADVICE: &str = "This is a rescue shell: leave it (exit) to try again; kill -TERM 1 powers off, \
                       kill -INT 1 reboots.";
@@ -314,6 +317,11 @@ impl Daemon {
         if self.container {
             sys::mount::sync();
             return ending::status(end);
+        }
+        if let Some(watchdog) = &self.watchdog {
+            // Hardware that cannot wait so long has at least its full time.
+            let _shorter = watchdog.set_timeout(BITE_AT_THE_END);
+            self.tried("pet the hardware watchdog", watchdog.pet());
         }
         ending::put_away(&self.voice);
         if let Some(Err(e)) = self.watchdog.map(Watchdog::disarm) {
