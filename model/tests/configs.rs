@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use model::text::{Source, check_file, load_device};
+use model::text::{Source, check_file, load_case_on, load_device};
 
 /// The repository.
 struct Disk;
@@ -55,6 +55,21 @@ fn every_file_names_its_schema() {
             let first = format!("#:schema ../schema/{schema}.json");
             assert_eq!(text.lines().next(), Some(first.as_str()), "{file}");
         }
+    }
+}
+
+#[test]
+fn every_case_of_ours_checks_without_a_word_and_names_its_schema() {
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases");
+    for name in Disk.list(cases).expect("the directory ships") {
+        let file = format!("{cases}/{name}/case.toml");
+        let text = fs::read_to_string(&file).expect("a folder has a case");
+        let schema = "#:schema ../../../configs/schema/case.json";
+        assert_eq!(text.lines().next(), Some(schema), "{file}");
+        let device = format!("{CONFIGS}/devices/headless.toml");
+        let loaded = load_case_on(&Disk, &file, Some(&device));
+        let warnings = loaded.unwrap_or_else(|report| panic!("{report}")).loaded.warnings;
+        assert!(warnings.is_empty() || name == "missing-program", "{warnings}");
     }
 }
 

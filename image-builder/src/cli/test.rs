@@ -2,18 +2,26 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use model::case::Ring;
+use model::text::LoadedCase;
 
-use super::verify;
+use super::{print, verify};
 use crate::doctor;
 use crate::progress::{self, Progress};
+use crate::verify::Verdict;
 use crate::workspace::Workspace;
 
-/// Cases of the machine ring that always run: boot, restart, end.
-const SMOKE: &[&str] = &["boots", "network", "power-cut"];
+/// Cases that always run in machines too: a boot, a restart of what matters most, limits that only a
+/// kernel of our own enforces, a disk of our own.
+const SMOKE: &[&str] = &["ready", "kill-servicemgr", "limits", "state-full"];
+
+/// What is checked of devices that run together.
+const TOGETHER: &[&str] =
+    &["run", "phone", "tv", "--headless", "--on", "phone", "--", "ping", "-c1", "tv.local"];
 
 /// Run all tests: pure ones, then black-box cases in containers, then in machines
 ///
@@ -41,23 +49,32 @@ impl Test {
         let uses = [doctor::For::Build, doctor::For::Container, doctor::For::Machine];
         doctor::provide(&[&uses[..], &[doctor::For::Test]].concat(), &*progress)?;
         let pure = self.pure(&workspace, &*progress)?;
-        let filter = self.filter.as_deref().unwrap_or_default();
-        let cases: Vec<_> = verify::shipped(&workspace)?
-            .into_iter()
-            .filter(|case| case.to_string_lossy().contains(filter))
-            .collect();
-        progress.note("cases in containers");
-        let mut verdicts =
-            verify::all(&workspace, &cases, None, Ring::Container, true, &*progress)?;
-        let smoke = |case: &&PathBuf| {
-            let name = case.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            self.full || SMOKE.contains(&name)
-        };
-        let machines: Vec<_> = cases.iter().filter(smoke).cloned().collect();
-        progress.note("cases in machines");
-        verdicts.extend(verify::all(&workspace, &machines, None, Ring::Machine, true, &*progress)?);
+        let cases = verify::load(&workspace, &self.folders(&workspace)?, None)?;
+        let on =
+            |ring| cases.iter().filter(move |c| c.case.on.contains(&ring)).map(move |c| (c, ring));
+        let smoke = |case: &LoadedCase| self.full || SMOKE.contains(&case.case.name.as_str());
+        let mut jobs: Vec<_> = on(Ring::Container).collect();
+        jobs.extend(on(Ring::Machine).filter(|(case, _)| smoke(case)));
+        progress.note("cases on devices");
+        let mut verdicts = verify::all(&workspace, &jobs, true, &*progress)?;
+        if "two-devices".contains(self.filter()) {
+            verdicts.push(together()?);
+        }
+        print(&summary(&verdicts, pure));
         let failed = verdicts.iter().any(|v| v.failure.is_some());
         Ok(u8::from(failed || !pure))
+    }
+
+    fn filter(&self) -> &str {
+        self.filter.as_deref().unwrap_or_default()
+    }
+
+    fn folders(&self, workspace: &Workspace) -> Result<Vec<PathBuf>> {
+        let mut folders = verify::shipped(workspace)?;
+        folders.retain(|folder| {
+            folder.file_name().is_some_and(|n| n.to_string_lossy().contains(self.filter()))
+        });
+        Ok(folders)
     }
 
     /// The tests inside the crates.
@@ -80,4 +97,49 @@ fn has_nextest() -> bool {
     let mut command = Command::new("cargo-nextest");
     command.args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
+}
+
+/// Two devices on one network, by what people type.
+fn together() -> Result<Verdict> {
+    let began = now();
+    let mut command = Command::new("/proc/self/exe");
+    sys::process::die_with_parent(&mut command);
+    let output = command.args(TOGETHER).output().context("starting ens")?;
+    let said = [output.stdout, output.stderr].concat();
+    let failure = (!output.status.success()).then(|| {
+        let said = String::from_utf8_lossy(&said).into_owned();
+        format!("`ens {}` ended with {}:\n{}", TOGETHER.join(" "), output.status, said.trim_end())
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    let case = "two-devices".to_owned();
+    let verdict = Verdict { case, place: "machine", failure, seconds, kept: Vec::new() };
+    print(&verdict.told());
+    Ok(verdict)
+}
+
+/// The last line.
+fn summary(verdicts: &[Verdict], pure: bool) -> String {
+    let cases = crate::verify::summary(verdicts);
+    if pure { cases } else { format!("{cases}; tests inside the crates failed, see above") }
+}
+
+#[expect(clippy::disallowed_methods, reason = "people want to know how long it took")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smoke_set_is_there_and_runs_in_machines() {
+        let workspace = Workspace::at(concat!(env!("CARGO_MANIFEST_DIR"), "/..").into());
+        let folders = verify::shipped(&workspace).unwrap();
+        let cases = verify::load(&workspace, &folders, None).map_err(|e| e.to_string()).unwrap();
+        for name in SMOKE {
+            let case = cases.iter().find(|c| c.case.name == *name);
+            assert!(case.is_some_and(|c| c.case.on.contains(&Ring::Machine)), "{name}");
+        }
+    }
 }

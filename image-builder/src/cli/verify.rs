@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result};
 use clap::Args;
 use model::case::Ring;
-use model::text::load_case_on;
+use model::text::{LoadedCase, load_case_on};
 
 use super::{USAGE, bad_toml, devices, print, with_code};
 use crate::doctor;
@@ -58,7 +58,9 @@ impl Verify {
         let workspace = Workspace::find()?;
         let ring = if self.machine { Ring::Machine } else { Ring::Container };
         let device = absolute(&self.device)?;
-        let verdicts = all(&workspace, &self.case, Some(&device), ring, !self.json, &*progress)?;
+        let cases = load(&workspace, &self.case, Some(&device))?;
+        let cases: Vec<_> = cases.iter().map(|case| (case, verify::ring(case, ring))).collect();
+        let verdicts = all(&workspace, &cases, !self.json, &*progress)?;
         if self.json {
             print(&serde_json::to_string_pretty(&verdicts)?);
         } else {
@@ -77,28 +79,36 @@ fn absolute(device: &str) -> Result<String> {
     path.to_str().map(str::to_owned).context("the path of the device is not UTF-8")
 }
 
-/// Runs `cases` on `device`, or each on its own; with `told`, says what came of each.
+/// Reads the cases in these folders, to run on `device` or each on its own.
+pub(super) fn load(
+    workspace: &Workspace,
+    folders: &[PathBuf],
+    device: Option<&str>,
+) -> Result<Vec<LoadedCase>> {
+    let files = HostFiles::of(workspace);
+    let load = |folder: &PathBuf| {
+        let path = folder.to_str().context("the path of a case is not UTF-8")?;
+        load_case_on(&files, path, device).map_err(|report| bad_toml(&report))
+    };
+    folders.iter().map(load).collect()
+}
+
+/// Runs cases, each where it says; with `told`, says what came of each.
 pub(super) fn all(
     workspace: &Workspace,
-    cases: &[PathBuf],
-    device: Option<&str>,
-    ring: Ring,
+    cases: &[(&LoadedCase, Ring)],
     told: bool,
     progress: &dyn Progress,
 ) -> Result<Vec<Verdict>> {
-    let files = HostFiles::of(workspace);
-    let mut loaded = Vec::new();
-    for case in cases {
-        let path = case.to_str().context("the path of a case is not UTF-8")?;
-        loaded.push(load_case_on(&files, path, device).map_err(|report| bad_toml(&report))?);
-    }
     let mut needs = vec![doctor::For::Build];
-    for case in &loaded {
-        let need = match verify::ring(case, ring) {
+    for (_, ring) in cases {
+        let need = match ring {
             Ring::Container => doctor::For::Container,
             Ring::Machine => doctor::For::Machine,
         };
-        needs.push(need);
+        if !needs.contains(&need) {
+            needs.push(need);
+        }
     }
     doctor::provide(&needs, progress)?;
     sys::interrupts::install().context("watching for Ctrl-C")?;
@@ -108,13 +118,12 @@ pub(super) fn all(
         let _one = building.lock().unwrap_or_else(PoisonError::into_inner);
         devices::make(workspace, loaded, flavor, false, progress).map_err(|e| with_code(e, USAGE))
     };
-    let cases: Vec<_> = loaded.iter().map(|case| (case, verify::ring(case, ring))).collect();
     let say = |verdict: &Verdict| {
         if told {
             print(&verdict.told());
         }
     };
-    verify::all(workspace, &cases, &make, progress, &say)
+    verify::all(workspace, cases, &make, progress, &say)
 }
 
 /// The folders of our own cases.
