@@ -32,8 +32,13 @@ fn main() -> Result<()> {
     let asked: Vec<String> = arguments.collect();
     let packages =
         if asked.is_empty() { BASE.iter().map(ToString::to_string).collect() } else { asked };
-    let request =
-        Request { suite: "trixie".into(), architecture: "amd64".into(), packages, mirror: None };
+    let request = Request {
+        suite: "trixie".into(),
+        architecture: "amd64".into(),
+        packages,
+        tools: Vec::new(),
+        mirror: None,
+    };
     let (cache, progress) = (Cache::new(&directory), to_stderr(true));
     let progress = progress.as_ref();
 

@@ -135,7 +135,6 @@ impl<'a> Builder<'a> {
         Ok(Job {
             builder: self,
             loaded: order.loaded,
-            lock_path: order.lock,
             steps: Steps::new(self.steps, device.name.as_str(), ourselves()?),
             request,
             lock,
@@ -155,7 +154,6 @@ const INITRAMFS: &str = "initramfs.cpio";
 struct Job<'a> {
     builder: &'a Builder<'a>,
     loaded: &'a Loaded,
-    lock_path: &'a Path,
     steps: Steps,
     request: Request,
     lock: Lock,
@@ -328,7 +326,10 @@ impl Job<'_> {
             Compression::Lz4hc => Some(Algorithm::Lz4hc),
         };
         let mut inputs = self.tree_inputs("root")?;
-        inputs = inputs.value("the compression", &self.device().storage.compression)?;
+        let tools: Vec<&Locked> = self.lock.tools.iter().collect();
+        inputs = inputs
+            .value("the compression", &self.device().storage.compression)?
+            .value("the tools", &keys(&tools))?;
         let uuid = uuid("root", &inputs);
         self.step(&inputs, |path| {
             let (root, _) = recipe::split(self.tree()?)?;
@@ -346,15 +347,10 @@ impl Job<'_> {
     /// older, and another version gives other bytes.
     fn mkfs(&self) -> Result<Mkfs> {
         let builder = self.builder;
-        let request = Request { packages: vec!["erofs-utils".to_owned()], ..self.request.clone() };
-        let path = self.lock_path.with_extension("tools.lock");
-        let relock = Relock::WhenNeeded;
-        let lock = resolve::lock(builder.cache, &request, &path, relock, builder.progress)?;
-        let inputs = Inputs::new("tools");
-        let wanted: Vec<&Locked> = lock.packages.iter().collect();
-        let inputs = inputs.value("the packages", &keys(&wanted))?;
+        let wanted: Vec<&Locked> = self.lock.tools.iter().collect();
+        let inputs = Inputs::new("tools").value("the packages", &keys(&wanted))?;
         let tools = self.step(&inputs, |path| {
-            let packages = obtain(builder.cache, &request, &wanted, builder.progress)?;
+            let packages = obtain(builder.cache, &self.request, &wanted, builder.progress)?;
             unpack::to_directory(&assemble(&packages)?, recipe::TIME, path).map(drop)
         })?;
         let libraries = tools.path.join("usr/lib/x86_64-linux-gnu");
@@ -467,7 +463,9 @@ impl Job<'_> {
                 stop_signal: "SIGTERM".to_owned(),
                 time: recipe::TIME,
             };
-            oci::write(self.tree()?, &config, path)
+            let mut tree = self.tree()?.clone();
+            recipe::plan(&mut tree, &recipe::for_oci(&self.loaded.plan))?;
+            oci::write(&tree, &config, path)
         })
     }
 }

@@ -10,8 +10,9 @@
 use anyhow::Result;
 use model::Plan;
 use model::bootctl::BootCtl;
-use model::device::{Device, File, FileContent, KernelSource, Target};
+use model::device::{Compression, Device, File, FileContent, KernelSource, Target};
 use model::plan::PLAN_PATH;
+use model::service::{Output, Service};
 
 use crate::packages::Request;
 use crate::packages::entries::MERGED;
@@ -27,6 +28,12 @@ pub const BOOTCTL_SIZE: u64 = 1 << 20;
 
 /// Partitions begin and end on whole MiB.
 const MIB: u64 = 1 << 20;
+
+/// The package with the program that writes a compressed root.
+const COMPRESSOR: &str = "erofs-utils";
+
+/// The service that runs commands of the host.
+const DEBUG_AGENT: &str = "debug-agent";
 
 /// One of our programs and its place on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,10 +76,13 @@ pub fn request(device: &Device) -> Request {
     }
     packages.sort();
     packages.dedup();
+    let compressed = device.storage.compression != Compression::None;
+    let tools = if compressed { vec![COMPRESSOR.to_owned()] } else { Vec::new() };
     Request {
         suite: device.packages.suite.clone(),
         architecture: architecture(device.target).to_owned(),
         packages,
+        tools,
         mirror: device.packages.mirror.clone(),
     }
 }
@@ -109,7 +119,27 @@ pub fn ours(tree: &mut Tree, plan: &Plan, programs: Vec<(Program, Content)>) -> 
     for (program, content) in programs {
         tree.insert(program.path, Node::file(0o755, content))?;
     }
+    self::plan(tree, plan)
+}
+
+/// Puts the plan into the root, in place of one that is there.
+///
+/// # Errors
+/// Something of a package is in the way.
+pub fn plan(tree: &mut Tree, plan: &Plan) -> Result<()> {
     Ok(tree.insert(inside(PLAN_PATH), Node::file(0o644, plan.encode()))?)
+}
+
+/// The plan of an OCI image: podman has neither a console nor our runner's socket for it, so what only
+/// serves these is there but not started (`podman exec` does both).
+#[must_use]
+pub fn for_oci(plan: &Plan) -> Plan {
+    let serves_runner = |s: &Service| s.output == Output::Console || s.name.as_str() == DEBUG_AGENT;
+    let mut plan = plan.clone();
+    let ids = (0_u32..).zip(&plan.services);
+    let out: Vec<u32> = ids.filter(|(_, s)| serves_runner(s)).map(|(id, _)| id).collect();
+    plan.enabled.retain(|id| !out.contains(id));
+    plan
 }
 
 /// Puts a file of the device over everything else; `source` is its content, if it has a source.

@@ -33,6 +33,8 @@ pub struct Lock {
     pub architecture: String,
     /// The packages, sorted by name.
     pub packages: Vec<Locked>,
+    /// Packages of programs that make the image, with what they depend on; sorted by name.
+    pub tools: Vec<Locked>,
 }
 
 /// One package, exactly.
@@ -62,16 +64,25 @@ struct Raw {
     architecture: String,
     #[serde(default)]
     package: Vec<Locked>,
+    #[serde(default)]
+    tool: Vec<Locked>,
 }
 
-/// What a request is: the SHA-256 of its suite, architecture and packages in order. The mirror does
-/// not count, all have the same files.
+/// What a request is: the SHA-256 of its suite, architecture, packages and tools in order. The mirror
+/// does not count, all have the same files.
 #[must_use]
 pub fn fingerprint(request: &Request) -> String {
-    let mut packages = request.packages.clone();
-    packages.sort();
-    packages.dedup();
-    let text = format!("{}\n{}\n{}\n", request.suite, request.architecture, packages.join("\n"));
+    let list = |packages: &[String]| {
+        let mut packages = packages.to_vec();
+        packages.sort();
+        packages.dedup();
+        packages.join("\n")
+    };
+    let packages = list(&request.packages);
+    let mut text = format!("{}\n{}\n{packages}\n", request.suite, request.architecture);
+    if !request.tools.is_empty() {
+        text += &format!("\ntools\n{}\n", list(&request.tools));
+    }
     hex(&Sha256::digest(text.as_bytes()))
 }
 
@@ -97,24 +108,14 @@ impl Lock {
             "version {} of the format; this program knows {VERSION}",
             raw.version
         );
-        let mut names = raw
-            .package
-            .windows(2)
-            .filter_map(|pair| Some((&pair.first()?.name, &pair.get(1)?.name)));
-        if let Some((_, name)) = names.find(|(a, b)| a >= b) {
-            bail!("package `{name}` is not in its place: names must be sorted and unique");
-        }
-        for package in &raw.package {
-            package
-                .check()
-                .with_context(|| format!("package `{}`", package.name.escape_debug()))?;
-        }
+        check_list(&raw.package)?;
+        check_list(&raw.tool)?;
         ensure!(
             is_name(&raw.suite) && is_name(&raw.architecture),
             "suite or architecture is not a name"
         );
-        let Raw { request, suite, architecture, package: packages, .. } = raw;
-        Ok(Self { request, suite, architecture, packages })
+        let Raw { request, suite, architecture, package: packages, tool: tools, .. } = raw;
+        Ok(Self { request, suite, architecture, packages, tools })
     }
 
     /// The text of the lock file.
@@ -126,18 +127,20 @@ impl Lock {
              version = {VERSION}\nrequest = \"{}\"\nsuite = \"{}\"\narchitecture = \"{}\"\n",
             self.request, self.suite, self.architecture
         );
-        for p in &self.packages {
-            // Writing into a String cannot fail.
-            let _ = write!(
-                text,
-                "\n[[package]]\nname = \"{}\"\nversion = \"{}\"\narchive = \"{}\"\nfilename = \"{}\"\nsize = {}\nsha256 = \"{}\"\n",
-                p.name,
-                p.version,
-                p.archive.name(),
-                p.filename,
-                p.size,
-                p.sha256
-            );
+        for (table, packages) in [("package", &self.packages), ("tool", &self.tools)] {
+            for p in packages {
+                // Writing into a String cannot fail.
+                let _ = write!(
+                    text,
+                    "\n[[{table}]]\nname = \"{}\"\nversion = \"{}\"\narchive = \"{}\"\nfilename = \"{}\"\nsize = {}\nsha256 = \"{}\"\n",
+                    p.name,
+                    p.version,
+                    p.archive.name(),
+                    p.filename,
+                    p.size,
+                    p.sha256
+                );
+            }
         }
         text
     }
@@ -147,6 +150,19 @@ impl Lock {
     pub fn answers(&self, request: &Request) -> bool {
         self.request == fingerprint(request)
     }
+}
+
+/// Whether packages are sorted, unique, and such as a mirror has.
+fn check_list(packages: &[Locked]) -> Result<()> {
+    let mut names =
+        packages.windows(2).filter_map(|pair| Some((&pair.first()?.name, &pair.get(1)?.name)));
+    if let Some((_, name)) = names.find(|(a, b)| a >= b) {
+        bail!("package `{name}` is not in its place: names must be sorted and unique");
+    }
+    for package in packages {
+        package.check().with_context(|| format!("package `{}`", package.name.escape_debug()))?;
+    }
+    Ok(())
 }
 
 impl Locked {
@@ -185,6 +201,7 @@ mod tests {
             suite: "trixie".into(),
             architecture: "amd64".into(),
             packages: packages.iter().map(ToString::to_string).collect(),
+            tools: Vec::new(),
             mirror: None,
         }
     }
@@ -206,6 +223,7 @@ mod tests {
                 package("busybox", Archive::Debian),
                 package("libc6", Archive::Security),
             ],
+            tools: vec![package("erofs-utils", Archive::Debian)],
         }
     }
 
@@ -224,6 +242,8 @@ mod tests {
         );
         assert!(!lock.answers(&request(&["busybox", "nginx"])));
         assert!(!lock.answers(&Request { suite: "forky".into(), ..request(&["busybox"]) }));
+        let tools = vec!["erofs-utils".to_owned()];
+        assert!(!lock.answers(&Request { tools, ..request(&["busybox"]) }));
         assert_eq!(fingerprint(&request(&["a", "b"])), fingerprint(&request(&["b", "a"])));
     }
 

@@ -64,6 +64,8 @@ pub struct Request {
     pub architecture: String,
     /// The packages, kernel included.
     pub packages: Vec<String>,
+    /// Packages with programs that make the image and are not part of it.
+    pub tools: Vec<String>,
     /// URL of the mirror; the host's own when absent.
     pub mirror: Option<String>,
 }

@@ -106,7 +106,23 @@ fn resolve(
 /// Every reason why the packages cannot be installed together.
 pub fn choose(request: &Request, lists: &[List]) -> Result<Lock> {
     let index = Index::new(lists);
-    let chosen = closure(&index, &request.packages).map_err(|problems| {
+    let packages = locked_closure(&index, request, &request.packages)?;
+    let tools = locked_closure(&index, request, &request.tools)?;
+    Ok(Lock {
+        request: fingerprint(request),
+        suite: request.suite.clone(),
+        architecture: request.architecture.clone(),
+        packages,
+        tools,
+    })
+}
+
+/// These packages with all they depend on.
+fn locked_closure(index: &Index<'_>, request: &Request, names: &[String]) -> Result<Vec<Locked>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let chosen = closure(index, names).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
         anyhow::anyhow!("finding the packages in {}:{}", request.suite, lines.concat())
     })?;
@@ -114,12 +130,7 @@ pub fn choose(request: &Request, lists: &[List]) -> Result<Lock> {
     for package in &packages {
         package.check().with_context(|| format!("the package list of `{}`", package.name))?;
     }
-    Ok(Lock {
-        request: fingerprint(request),
-        suite: request.suite.clone(),
-        architecture: request.architecture.clone(),
-        packages,
-    })
+    Ok(packages)
 }
 
 fn locked(entry: &Entry<'_>) -> Locked {
@@ -156,6 +167,7 @@ mod tests {
             suite: "trixie".into(),
             architecture: "amd64".into(),
             packages: packages.iter().map(ToString::to_string).collect(),
+            tools: Vec::new(),
             mirror: None,
         }
     }
@@ -167,6 +179,7 @@ mod tests {
         let locked = put(&cache, "demo", "1", &demo);
         let request = request(&["demo"]);
         let written = Lock {
+            tools: Vec::new(),
             request: fingerprint(&request),
             suite: "trixie".into(),
             architecture: "amd64".into(),
@@ -204,6 +217,7 @@ mod tests {
         );
         let other = request(&["other"]);
         let written = Lock {
+            tools: Vec::new(),
             request: fingerprint(&other),
             suite: "trixie".into(),
             architecture: "amd64".into(),
