@@ -7,7 +7,7 @@
 //! clock ─┘
 //! ```
 //!
-//! It decides nothing; [`acts`] does what was decided. Invariant: what a step decided is in the state log before it is done, so a
+//! It decides nothing; `acts` does what was decided. Invariant: what a step decided is in the state log before it is done, so a
 //! servicemgr that dies anywhere leaves nothing that the next one does not know.
 
 mod acts;
