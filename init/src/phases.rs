@@ -135,9 +135,11 @@ const VAR_DIRECTORIES: &[(&str, u32)] = &[
 const VAR_LINKS: &[(&str, &str)] = &[("/var/run", "/run"), ("/var/lock", "/run/lock")];
 
 /// Of the whole kernel, so only where it is ours.
-const KERNEL_PARAMETERS: [(&str, &str); 11] = [
+const KERNEL_PARAMETERS: [(&str, &str); 12] = [
     // Boot messages must all arrive; without this the kernel drops ours when they come fast.
     ("kernel/printk_devkmsg", "on"),
+    // The most there are: a number that is used again soon could be taken for who had it before.
+    ("kernel/pid_max", "4194304"),
     ("kernel/kptr_restrict", "2"),
     ("kernel/dmesg_restrict", "1"),
     ("kernel/perf_event_paranoid", "3"),
@@ -275,6 +277,7 @@ mod tests {
         kernel
           take Ctrl-Alt-Del
           set kernel/printk_devkmsg = on
+          set kernel/pid_max = 4194304
           set kernel/kptr_restrict = 2
           set kernel/dmesg_restrict = 1
           set kernel/perf_event_paranoid = 3

@@ -1,14 +1,22 @@
 //! What PID 1 and stage-0 say: to the kernel's log on a machine, to stderr in a container.
 //!
 //! Faults carry the priority "error", so the console shows them even with `quiet`. Nothing here
-//! fails: whoever cannot be heard goes on working.
+//! fails or waits for long: whoever cannot be heard goes on working.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use sys::poll::{For, poll};
 
 /// What we call ourselves in the log.
 const NAME: &str = "ensemble-init";
+
+/// How long somebody who reads our stderr may take to make room. PID 1 of a container must not hang
+/// on a pipe that nobody reads.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Where to say it.
 #[derive(Debug)]
@@ -46,7 +54,36 @@ impl Voice {
                 let line = format!("<{priority}>{NAME}: {text}\n");
                 (&mut &*kmsg).write_all(line.as_bytes())
             }
-            None => std::io::stderr().write_all(format!("{NAME}: {text}\n").as_bytes()),
+            None => write(io::stderr(), format!("{NAME}: {text}\n").as_bytes()),
         };
+    }
+}
+
+/// Writes if there is room, or soon will be. With room a pipe takes 4 KiB without waiting; none of
+/// our lines is as long.
+fn write(mut to: impl AsFd + Write, line: &[u8]) -> io::Result<()> {
+    let ready = poll(&[(to.as_fd(), For::Writing)], Some(PATIENCE))?;
+    if ready.iter().any(|r| r.write) { to.write_all(line) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn who_is_not_read_loses_words_and_goes_on() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        write(&writer, b"heard\n").unwrap();
+        writer.write_all(&[b'x'; (64 << 10) - 4096]).unwrap();
+        let _full = write(&writer, &[b'y'; 4096]);
+        for _ in 0..3 {
+            write(&writer, b"lost\n").unwrap();
+        }
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("heard\n") && !text.contains("lost"));
     }
 }
