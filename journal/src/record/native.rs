@@ -19,6 +19,10 @@ pub const MAX_DATAGRAM: usize = 768 << 10;
 /// Longest payload in a memfd, in bytes.
 pub const MAX_MEMFD: usize = 16 << 20;
 
+/// Most entries of one payload. Each costs a record of some hundred bytes: with two-byte entries one
+/// memfd would write a gigabyte, and nobody else would be heard meanwhile.
+pub const MAX_ENTRIES: usize = 1024;
+
 /// Why a payload, or the rest of it, was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
@@ -32,6 +36,8 @@ pub enum Refused {
     Cut,
     /// More than [`ENTRY_FIELDS`] fields.
     ManyFields,
+    /// More than [`MAX_ENTRIES`] entries.
+    ManyEntries,
 }
 
 impl fmt::Display for Refused {
@@ -42,6 +48,7 @@ impl fmt::Display for Refused {
             Self::Unreadable => "its memfd cannot be read",
             Self::Cut => "a binary value is longer than the message",
             Self::ManyFields => "more than 1000 fields",
+            Self::ManyEntries => "more than 1024 entries at once",
         })
     }
 }
@@ -50,12 +57,13 @@ impl fmt::Display for Refused {
 #[derive(Debug)]
 pub struct Entries<'a> {
     rest: &'a [u8],
+    given: usize,
 }
 
 /// Reads a payload.
 #[must_use]
 pub fn parse(payload: &[u8]) -> Entries<'_> {
-    Entries { rest: payload }
+    Entries { rest: payload, given: 0 }
 }
 
 impl<'a> Iterator for Entries<'a> {
@@ -79,7 +87,14 @@ impl<'a> Iterator for Entries<'a> {
                 Err(refused) => return self.refuse(refused),
             }
         }
-        (!entry.fields.is_empty()).then_some(Ok(entry))
+        if entry.fields.is_empty() {
+            return None;
+        }
+        self.given += 1;
+        if self.given > MAX_ENTRIES {
+            return self.refuse(Refused::ManyEntries);
+        }
+        Some(Ok(entry))
     }
 }
 
@@ -173,6 +188,8 @@ mod tests {
         assert_eq!(refused(b"MESSAGE"), Refused::Cut);
         assert_eq!(refused(b"MESSAGE\n\x01\0\0\0\0\0\0\0xy"), Refused::Cut);
         assert_eq!(refused("A=1\n".repeat(ENTRY_FIELDS + 1).as_bytes()), Refused::ManyFields);
+        assert_eq!(refused(&b"A=1\n\n".repeat(2 * MAX_ENTRIES)), Refused::ManyEntries);
+        assert_eq!(parse(&b"A=1\n\n".repeat(2 * MAX_ENTRIES)).count(), MAX_ENTRIES + 1);
         let mut mixed = parse(b"MESSAGE=good\n\nMESSAGE\n\x09");
         assert!(mixed.next().unwrap().is_ok() && mixed.next().unwrap().is_err());
         assert!(mixed.next().is_none());
