@@ -28,6 +28,8 @@ pub enum For {
     Container,
     /// `ens test`.
     Test,
+    /// What only `ens test --full` runs.
+    Full,
 }
 
 /// How much is missing without it.
@@ -79,7 +81,7 @@ pub struct Finding {
 /// Every requirement there is.
 #[rustfmt::skip]
 const TABLE: &[Requirement] = {
-    use For::{Build, Container, Machine, Test};
+    use For::{Build, Container, Full, Machine, Test};
     use Help::{Deed, Package};
     use Weight::{Better, Needed};
     &[
@@ -88,7 +90,6 @@ const TABLE: &[Requirement] = {
         line("linker", Build, Needed, host::linker, Package("gcc")),
         line("static libc", Build, Needed, host::static_libc, Package("libc6-dev")),
         line("disk space", Build, Needed, host::disk, Deed("free 3 GiB, or set CARGO_TARGET_DIR")),
-        line("mkfs.erofs", Build, Better, host::erofs, Package("erofs-utils")),
         line("QEMU", Machine, Needed, host::emulator, Package("qemu-system-x86")),
         line("KVM", Machine, Better, host::kvm, Deed("switch virtualisation on and join the group kvm")),
         line("QEMU windows", Machine, Better, host::window, Package("qemu-system-gui")),
@@ -99,6 +100,15 @@ const TABLE: &[Requirement] = {
         line("cgroup2 of our own", Container, Better, host::cgroup, Deed(
             "run it under `systemd-run --user --scope -p Delegate=yes`, or as root")),
         line("systemd-journal-remote", Test, Needed, host::journal_remote, Package("systemd-journal-remote")),
+        line("fsck.erofs", Test, Needed, host::erofs, Package("erofs-utils")),
+        line("e2fsck", Test, Needed, host::ext4, Package("e2fsprogs")),
+        line("fsck.vfat", Test, Needed, host::fat, Package("dosfstools")),
+        line("mtools", Test, Needed, host::mtools, Package("mtools")),
+        line("sfdisk", Test, Needed, host::partitions, Package("fdisk")),
+        line("sgdisk", Test, Needed, host::gpt, Package("gdisk")),
+        line("cpio", Test, Needed, host::cpio, Package("cpio")),
+        line("podman", Full, Needed, host::podman, Package("podman")),
+        line("runc", Full, Needed, host::runc, Package("runc")),
         line("cargo-nextest", Test, Better, host::nextest, Deed("cargo install --locked cargo-nextest")),
     ]
 };

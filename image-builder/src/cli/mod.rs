@@ -15,6 +15,7 @@ mod new;
 mod run;
 mod schemas;
 mod test;
+mod test_podman;
 mod verify;
 
 use std::ffi::OsString;

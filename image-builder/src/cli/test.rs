@@ -9,7 +9,7 @@ use clap::Args;
 use model::case::Ring;
 use model::text::LoadedCase;
 
-use super::{print, verify};
+use super::{print, test_podman, verify};
 use crate::doctor;
 use crate::progress::{self, Progress};
 use crate::verify::Verdict;
@@ -34,7 +34,7 @@ Examples:
   ens test --full
   ens test journal        only tests and cases with `journal` in their name")]
 pub(super) struct Test {
-    /// Run every case in machines as well
+    /// Run every case in machines as well, and an OCI image in podman
     #[arg(long)]
     full: bool,
 
@@ -47,7 +47,8 @@ impl Test {
         let progress = progress::to_stderr(false);
         let workspace = Workspace::find()?;
         let uses = [doctor::For::Build, doctor::For::Container, doctor::For::Machine];
-        doctor::provide(&[&uses[..], &[doctor::For::Test]].concat(), &*progress)?;
+        let full: &[doctor::For] = if self.full { &[doctor::For::Full] } else { &[] };
+        doctor::provide(&[&uses[..], &[doctor::For::Test], full].concat(), &*progress)?;
         let pure = self.pure(&workspace, &*progress)?;
         let cases = verify::load(&workspace, &self.folders(&workspace)?, None)?;
         let on =
@@ -59,6 +60,11 @@ impl Test {
         let mut verdicts = verify::all(&workspace, &jobs, true, &*progress)?;
         if "two-devices".contains(self.filter()) {
             verdicts.push(together()?);
+        }
+        if self.full && "podman".contains(self.filter()) {
+            let began = now();
+            let failure = test_podman::check(&workspace).err().map(|e| format!("{e:#}"));
+            verdicts.push(outside("podman", "container", began, failure));
         }
         print(&summary(&verdicts, pure));
         let failed = verdicts.iter().any(|v| v.failure.is_some());
@@ -110,11 +116,15 @@ fn together() -> Result<Verdict> {
         let said = String::from_utf8_lossy(&said).into_owned();
         format!("`ens {}` ended with {}:\n{}", TOGETHER.join(" "), output.status, said.trim_end())
     });
+    Ok(outside("two-devices", "machine", began, failure))
+}
+
+/// The verdict, told, of what is no case.
+fn outside(name: &str, place: &'static str, began: Instant, failure: Option<String>) -> Verdict {
     let seconds = began.elapsed().as_secs_f64();
-    let case = "two-devices".to_owned();
-    let verdict = Verdict { case, place: "machine", failure, seconds, kept: Vec::new() };
+    let verdict = Verdict { case: name.to_owned(), place, failure, seconds, kept: Vec::new() };
     print(&verdict.told());
-    Ok(verdict)
+    verdict
 }
 
 /// The last line.

@@ -55,7 +55,31 @@ pub(super) fn disk() -> Option<String> {
 }
 
 pub(super) fn erofs() -> Option<String> {
-    program("mkfs.erofs")
+    program("fsck.erofs")
+}
+
+pub(super) fn ext4() -> Option<String> {
+    program("e2fsck")
+}
+
+pub(super) fn fat() -> Option<String> {
+    program("fsck.vfat")
+}
+
+pub(super) fn mtools() -> Option<String> {
+    program("mtools")
+}
+
+pub(super) fn partitions() -> Option<String> {
+    program("sfdisk")
+}
+
+pub(super) fn gpt() -> Option<String> {
+    program("sgdisk")
+}
+
+pub(super) fn cpio() -> Option<String> {
+    program("cpio")
 }
 
 pub(super) fn emulator() -> Option<String> {
@@ -88,6 +112,14 @@ pub(super) fn cgroup() -> Option<String> {
 
 pub(super) fn journal_remote() -> Option<String> {
     file("/usr/lib/systemd/systemd-journal-remote")
+}
+
+pub(super) fn podman() -> Option<String> {
+    program("podman")
+}
+
+pub(super) fn runc() -> Option<String> {
+    program("runc")
 }
 
 pub(super) fn nextest() -> Option<String> {
