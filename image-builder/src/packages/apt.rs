@@ -188,14 +188,20 @@ impl<'a> Apt<'a> {
         let Some(lost) = batch.iter().find(|p| !self.cache.deb(p).exists()) else { return Ok(()) };
         let messages =
             if let Outcome::Failed(messages) = outcome { messages } else { String::new() };
+        let reason = reason(&messages, &lost.filename);
+        let help = if reason.contains("No space left") {
+            "free some space there, or set ENSEMBLE_CACHE to another place"
+        } else if reason.contains("404") {
+            "the mirror no longer has this version: renew the lock with `ens lock --update`"
+        } else {
+            "connect to the network"
+        };
         bail!(
-            "fetching {} {} from {}/{}: {}: connect to the network, or renew the lock with \
-             `ens lock --update` if the mirror no longer has this version (the file would be {})",
+            "fetching {} {} from {}/{}: {reason}: {help} (the file would be {})",
             lost.name,
             lost.version,
             self.mirror(lost.archive)?.url,
             lost.filename,
-            reason(&messages, &lost.filename),
             self.cache.deb(lost).display()
         )
     }

@@ -90,10 +90,13 @@ fn write_into(tree: &Tree, volume: &Volume, file: &File) -> Result<()> {
     set_label_time(&mut device, root)?;
     device.rewind()?;
     let fat = FatVolume::builder(&mut device).time_provider(&EpochTimeProvider).open()?;
-    fill(&fat, &entries)?;
-    fat.sync()?;
+    let filled = fill(&fat, &entries).and_then(|()| Ok(fat.sync()?));
     drop(fat);
-    device.finish()
+    match (filled, device.failed.take()) {
+        // The library forgets the reason.
+        (Err(e), Some(why)) => Err(e.context(why)),
+        (filled, _) => filled.and_then(|()| device.finish()),
+    }
 }
 
 /// Puts every entry into the volume.
@@ -167,12 +170,14 @@ struct Device<'a> {
     file: &'a File,
     len: u64,
     at: u64,
+    /// Why the host did not take a write.
+    failed: Option<io::Error>,
 }
 
 impl<'a> Device<'a> {
     fn new(file: &'a File, head: u64) -> Result<Self> {
         let len = file.metadata()?.len();
-        Ok(Self { head: vec![0; usize::try_from(head)?], file, len, at: 0 })
+        Ok(Self { head: vec![0; usize::try_from(head)?], file, len, at: 0, failed: None })
     }
 
     /// Writes the head.
@@ -206,7 +211,10 @@ impl Write for Device<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let n = match self.in_head(buf.len()) {
             Some(range) => self.head.get_mut(range).unwrap_or_default().write(buf)?,
-            None => self.file.write_at(buf, self.at)?,
+            None => self.file.write_at(buf, self.at).inspect_err(|e| {
+                self.failed =
+                    Some(e.raw_os_error().map_or(e.kind().into(), io::Error::from_raw_os_error));
+            })?,
         };
         self.moved(n)
     }
