@@ -7,8 +7,13 @@ use std::process::Command;
 
 use insta::assert_snapshot;
 
-/// Keeps the host's files and control groups out of reach, then becomes PID 1.
-const WRAP: &str = "for at in /var /sys/fs/cgroup /etc; do mount -t tmpfs tmpfs $at || exit 9; done; exec \"$INIT\"";
+/// Keeps the host's files and control groups out of reach, then becomes PID 1. The programs are
+/// copied first: what is mounted here, and `/tmp` by PID 1, may hide where they were built.
+const WRAP: &str = "exec 3<\"$INIT\" 4<\"$FAKE\"
+    for at in /mnt /var /sys/fs/cgroup /etc; do mount -t tmpfs tmpfs $at || exit 9; done
+    cat <&3 >/mnt/init; cat <&4 >/mnt/fake; chmod 755 /mnt/init /mnt/fake
+    export ENSEMBLE_SERVICEMGR=/mnt/fake
+    exec /mnt/init 3<&- 4<&-";
 
 /// Runs a story of `examples/fake_servicemgr.rs`. Gives its output, then what PID 1 said that
 /// matters, then the exit status.
@@ -20,7 +25,7 @@ fn told(story: &str) -> std::io::Result<String> {
         .args(["-Urpfmiun", "--kill-child", "--mount-proc", "sh", "-c", WRAP])
         .env("INIT", init)
         .env("container", story)
-        .env("ENSEMBLE_SERVICEMGR", fake)
+        .env("FAKE", fake)
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     // How fast this machine is decides whether it pauses after a kill.
