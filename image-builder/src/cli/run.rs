@@ -60,7 +60,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(128..=65536))]
     memory: Option<u32>,
 
-    /// CPUs of each machine [default: 2]
+    /// CPUs of each machine [default: 2; 1 where they are emulated]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     cpus: Option<u32>,
 
