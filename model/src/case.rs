@@ -27,6 +27,9 @@ pub const MAX_COPIES: u32 = 1000;
 const SHOWN_LINES: usize = 60;
 const SHOWN_CHARACTERS: usize = 200;
 
+/// Lines shown around what differs.
+const CONTEXT: usize = 8;
+
 /// Values kept by `save`, by name.
 pub type Vars = BTreeMap<String, String>;
 
@@ -342,10 +345,13 @@ fn diff(expected: &str, got: &str) -> String {
         changed.map(|line| format!("  {sign} {}", shown(line))).collect()
     };
     let same = |line: &&str| format!("    {}", shown(line));
-    let mut out: Vec<String> = old.iter().take(head).map(same).collect();
+    let far = |lines: usize| (lines > CONTEXT).then(|| format!("    … {} lines", lines - CONTEXT));
+    let mut out: Vec<String> = far(head).into_iter().collect();
+    out.extend(old.iter().take(head).skip(head.saturating_sub(CONTEXT)).map(same));
     out.extend(middle(&old, '-'));
     out.extend(middle(&new, '+'));
-    out.extend(old.iter().skip(old.len() - tail).map(same));
+    out.extend(old.iter().skip(old.len() - tail).take(CONTEXT).map(same));
+    out.extend(far(tail));
     out.join("\n")
 }
 
@@ -381,6 +387,24 @@ mod tests {
           - db 13
           + db 99
         ");
+    }
+
+    #[test]
+    fn of_long_texts_only_what_differs_is_shown() {
+        let text = |number: &str| {
+            (1..=50).map(|n| format!("{n}\n")).collect::<String>().replace("\n25\n", number)
+        };
+        let why = judge(
+            &step(Expect { stdout: Some(text("\n25\n")), ..Expect::default() }),
+            &out(&text("\nx\n")),
+            &Vars::new(),
+        );
+        let why = why.unwrap_err();
+        assert!(
+            why.contains("    … 16 lines\n    17\n") && why.ends_with("    33\n    … 17 lines"),
+            "{why}"
+        );
+        assert!(why.contains("  - 25\n  + x\n"), "{why}");
     }
 
     #[test]
