@@ -177,7 +177,8 @@ fn cargo(workspace: &Workspace, crates: &[&str], step: &dyn Step) -> Result<Prog
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     sys::process::die_with_parent(&mut command);
-    let mut child = command.spawn().context("starting cargo")?;
+    let mut child =
+        command.spawn().context("starting cargo: is Rust installed, and cargo in PATH?")?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (said, programs) = thread::scope(|scope| {
         let said = scope.spawn(|| listen(stderr, step));

@@ -37,18 +37,20 @@ pub enum Found {
 }
 
 impl Workspace {
-    /// The project around the current directory.
+    /// The project around the current directory; without any, a place of this user's for what we make,
+    /// so that built devices run where there are no sources.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no current directory, or no home.
     pub fn find() -> Result<Self> {
         let here = std::env::current_dir().context("finding the current directory")?;
         let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
         let mut candidates = here.ancestors().chain(built_from);
-        let root = candidates.find(|dir| dir.join(DEVICES).is_dir()).with_context(|| {
-            format!("no {DEVICES} here or above: run this inside a clone of Ensemble")
-        })?;
-        Ok(Self { root: root.to_owned() })
+        if let Some(root) = candidates.find(|dir| dir.join(DEVICES).is_dir()) {
+            return Ok(Self { root: root.to_owned() });
+        }
+        let home = std::env::home_dir().context("no configs/devices here or above, and no home")?;
+        Ok(Self { root: home.join(".cache/ensemble/nowhere") })
     }
 
     /// The project at `root`.
@@ -96,6 +98,12 @@ impl Workspace {
         }
         let shown = device.to_string_lossy();
         let names = self.devices();
+        if names.is_empty() {
+            bail!(
+                "`{shown}` is no TOML and nothing built, and there is no {DEVICES} here or above: \
+                 run this inside a clone of Ensemble"
+            );
+        }
         let near = similar(&shown, names.iter().map(String::as_str));
         let near = near.first().map_or(String::new(), |near| format!(" (did you mean {near}?)"));
         bail!("no device is called `{shown}`{near}: there are {}", names.join(", "))
@@ -179,5 +187,8 @@ mod tests {
         assert_eq!(error, "no device is called `phnoe` (did you mean phone?): there are phone, tv");
         let error = workspace.device("car".as_ref()).unwrap_err().to_string();
         assert_eq!(error, "no device is called `car`: there are phone, tv");
+        let error =
+            Workspace::at("/nowhere".into()).device("car".as_ref()).unwrap_err().to_string();
+        assert!(error.ends_with("run this inside a clone of Ensemble"), "{error}");
     }
 }
