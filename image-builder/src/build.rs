@@ -208,7 +208,11 @@ impl Job<'_> {
         }
         for file in &device.files {
             if let FileContent::Source(source) = &file.content {
-                inputs = inputs.file(format!("file {}", file.path), Path::new(source))?;
+                let refused = |e: anyhow::Error| {
+                    Refused(self.loaded.refused_file(&file.path, &format!("{e:#}")))
+                };
+                let label = format!("file {}", file.path);
+                inputs = inputs.file(label, Path::new(source)).map_err(refused)?;
             }
         }
         Ok(inputs)

@@ -81,8 +81,9 @@ fn a_source_that_vanished_or_cannot_be_read_is_named() {
     let error = job::with_loaded(&cache, &loaded, &toml, directory.path(), |builder, order| {
         builder.build(order, Flavor::Machine).unwrap_err()
     });
-    let shown = format!("{error:#}").replace(directory.path().to_str().unwrap(), "DIR");
-    insta::assert_snapshot!(shown, @"reading DIR/source: No such file or directory (os error 2)");
+    let Refused(report) = error.downcast_ref().unwrap();
+    let shown = brief(report).replace(directory.path().to_str().unwrap(), "DIR");
+    insta::assert_snapshot!(shown, @"4:8 `/etc/x` cannot be in the image: reading DIR/source: No such file or directory (os error 2)");
     no_half_result(directory.path());
 }
 
