@@ -180,58 +180,6 @@ fn an_oci_archive_names_everything_in_it_by_its_digest_and_is_the_same_twice() {
     assert_eq!(error, "etc/.wh.passwd: an OCI image cannot hold a name that begins with .wh.");
 }
 
-#[test]
-#[ignore = "needs skopeo"]
-fn skopeo_reads_an_oci_archive() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = dir.path().join("phone.tar");
-    oci::write(&ordinary(dir.path()), &config(), &archive).unwrap();
-    let said = run("skopeo", ["inspect".to_owned(), format!("oci-archive:{}", archive.display())]);
-    for text in
-        ["\"Architecture\": \"amd64\"", "\"form-factor\": \"phone\"", "2023-11-14T22:13:20Z"]
-    {
-        assert!(said.contains(text), "{said}");
-    }
-}
-
-#[test]
-#[ignore = "needs root, podman with runc, and a static busybox"]
-fn podman_runs_an_oci_archive() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = dir.path().join("busybox.tar");
-    let mut tree = Tree::new();
-    let busybox = fs::read("/bin/busybox").expect("this test needs the package busybox-static");
-    tree.insert("bin/busybox", Node::file(0o755, busybox)).unwrap();
-    tree.insert("bin/sh", Node::symlink("busybox")).unwrap();
-    tree.insert("etc/greeting", Node::file(0o644, "hello\n").owned_by(7, 8)).unwrap();
-    for empty in ["proc", "sys", "dev", "run"] {
-        tree.insert(empty, Node::directory(0o755)).unwrap();
-    }
-    let entrypoint = ["/bin/busybox", "sh", "-c"].map(str::to_owned).to_vec();
-    let name = "localhost/ensemble-writer-test:latest".to_owned();
-    oci::write(&tree, &oci::Config { entrypoint, name, ..config() }, &archive).unwrap();
-    let store = dir.path().join("store");
-    let podman = |args: &[&str]| {
-        let mut all = vec!["--root", store.to_str().unwrap(), "--runtime", "runc"];
-        all.extend(["--storage-driver", "vfs"]);
-        all.extend(args);
-        run("podman", all)
-    };
-    podman(&["load", "-i", archive.to_str().unwrap()]);
-    let said = podman(&[
-        "run",
-        "--rm",
-        "--network=none",
-        "--ulimit",
-        "nofile=1024:1024",
-        "--ulimit",
-        "nproc=1024:1024",
-        "localhost/ensemble-writer-test:latest",
-        "busybox cat /etc/greeting; busybox stat -c %u:%g /etc/greeting",
-    ]);
-    assert!(said.contains("hello\n7:8\n"), "{said}");
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
