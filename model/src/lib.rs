@@ -8,6 +8,7 @@
 //! The device links only what it needs: TOML and its diagnostics are behind the feature `text`.
 
 pub mod bootctl;
+pub mod calendar;
 #[cfg(feature = "text")]
 pub mod case;
 pub mod device;

@@ -18,7 +18,7 @@ use crate::service::Service;
 pub const PLAN_PATH: &str = "/usr/lib/ensemble/plan";
 
 /// First bytes of an encoded plan; the digit is the version of the format.
-const MAGIC: &[u8] = b"ENSPLAN1";
+const MAGIC: &[u8] = b"ENSPLAN2";
 
 /// Most services in one plan; the engine's tables are sized by it.
 pub const MAX_SERVICES: usize = 4096;
@@ -30,6 +30,9 @@ pub struct Plan {
     pub services: Vec<Service>,
     /// The ids that start at boot; all they pull in starts as well.
     pub enabled: Vec<u32>,
+    /// Services that are only made on demand, by name: `getty@`. Instances of them are copies with
+    /// `%i` replaced.
+    pub templates: Vec<Service>,
     /// Version of the device, shown by `ensctl status`.
     pub device: String,
 }
@@ -74,7 +77,7 @@ impl Plan {
                 errors.push(LinkError::Twice(a.name.clone()));
             }
         }
-        let plan = Self { services, enabled: Vec::new(), device: device.into() };
+        let plan = Self { services, device: device.into(), ..Self::default() };
         let ids = plan.ids();
         for service in &plan.services {
             let named = service.requires.iter().chain(&service.wants).chain(&service.after);

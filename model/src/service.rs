@@ -2,12 +2,26 @@
 //!
 //! What a person writes is `text::service` (feature `text`); this is what the device reads.
 
+mod activation;
+mod instance;
+mod upkeep;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
+
+pub use activation::{
+    Activation, Address, BACKLOG, Bus, DeviceMatch, ParameterMatch, PathWatch, PathWhen, Socket,
+    SocketKind, Start, Timer, TimerWhen,
+};
+pub use instance::PLACEHOLDER;
+pub use upkeep::{
+    Check, Command, Commands, Condition, Credential, CredentialSource, Critical, Health,
+    OutOfMemory, Probe, Reload, SIGTERM,
+};
 
 /// Time a service has to become ready before it counts as failed.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,7 +36,7 @@ pub struct Service {
     pub name: Name,
     /// One line for people.
     pub about: String,
-    /// Program (an absolute path) and arguments; never empty.
+    /// Program (an absolute path) and arguments; empty only for a target.
     pub exec: Vec<String>,
     /// When it counts as ready.
     pub kind: Kind,
@@ -32,6 +46,20 @@ pub struct Service {
     pub wants: Vec<Name>,
     /// Order only: if it is to start as well, it starts first.
     pub after: Vec<Name>,
+    /// The other way round: this one starts before them if they start as well.
+    pub before: Vec<Name>,
+    /// As `requires`, but this one does not come back by itself with the other.
+    pub binds: Vec<Name>,
+    /// Starting this one stops them, and the other way round.
+    pub conflicts: Vec<Name>,
+    /// When one of these is stopped or restarted, so is this one. No order, no start.
+    pub part_of: Vec<Name>,
+    /// Started when this one has failed for good.
+    pub on_failure: Vec<Name>,
+    /// Started when this one has ended well.
+    pub on_success: Vec<Name>,
+    /// What of an enabled service starts at boot.
+    pub start: Start,
     /// What happens after its process ends.
     pub restart: Restart,
     /// See [`START_TIMEOUT`].
@@ -52,6 +80,76 @@ pub struct Service {
     pub sockets: Vec<Socket>,
     /// Where its output goes.
     pub output: Output,
+    /// A oneshot service that ended well stays done; otherwise it is off again.
+    pub remain: bool,
+    /// A service of type `notify` is ready when it writes a line to this descriptor (s6); `None`:
+    /// by `sd_notify`.
+    pub ready_fd: Option<u32>,
+    /// Where a service of type `forking` writes the id of its main process.
+    pub pid_file: Option<String>,
+    /// Names on the system bus.
+    pub bus: Option<Box<Bus>>,
+    /// What triggers it, beside its sockets and bus names.
+    pub activation: Activation,
+    /// Commands around its main process.
+    pub commands: Commands,
+    /// What must hold for it to start.
+    pub conditions: Vec<Condition>,
+    /// It must say `WATCHDOG=1` this often; `None`: it need not.
+    pub watchdog: Option<Duration>,
+    /// How it is asked whether it is well.
+    pub health: Option<Box<Health>>,
+    /// The device starts again when it fails too often.
+    pub critical: Option<Critical>,
+    /// Files only it sees.
+    pub credentials: Vec<Credential>,
+    /// Descriptors it may leave with us (`FDSTORE=1`) for its next start.
+    pub fd_store: u32,
+}
+
+impl Service {
+    /// A service of this name that runs `exec`, everything else as when nothing is said.
+    #[must_use]
+    pub fn new(name: Name, exec: Vec<String>) -> Self {
+        Self {
+            name,
+            about: String::new(),
+            exec,
+            kind: Kind::Simple,
+            requires: Vec::new(),
+            wants: Vec::new(),
+            after: Vec::new(),
+            before: Vec::new(),
+            binds: Vec::new(),
+            conflicts: Vec::new(),
+            part_of: Vec::new(),
+            on_failure: Vec::new(),
+            on_success: Vec::new(),
+            start: Start::Boot,
+            restart: Restart::default(),
+            start_timeout: START_TIMEOUT,
+            stop_timeout: STOP_TIMEOUT,
+            user: None,
+            environment: BTreeMap::new(),
+            directory: None,
+            limits: Limits::default(),
+            sandbox: Sandbox::default(),
+            sockets: Vec::new(),
+            output: Output::Journal,
+            remain: true,
+            ready_fd: None,
+            pid_file: None,
+            bus: None,
+            activation: Activation::default(),
+            commands: Commands::default(),
+            conditions: Vec::new(),
+            watchdog: None,
+            health: None,
+            critical: None,
+            credentials: Vec::new(),
+            fd_store: 0,
+        }
+    }
 }
 
 /// When a service counts as ready.
@@ -63,6 +161,14 @@ pub enum Kind {
     Notify,
     /// When its process ended with status 0; it stays ready without a process.
     Oneshot,
+    /// When its first process ended with status 0 and left a daemon behind, which is the main one.
+    Forking,
+    /// When its name is on the system bus.
+    Dbus,
+    /// As simple, but it starts when the rest of the boot has settled, or after five seconds.
+    Idle,
+    /// When all it requires are ready and all it wants are settled. It has no process.
+    Target,
 }
 
 /// What happens after the process of a service ended without being asked to.
@@ -78,6 +184,8 @@ pub struct Restart {
     pub limit: u32,
     /// See `limit`; a service that ran this long starts again at `delay`.
     pub window: Duration,
+    /// Each wait is longer by up to so many percent, so that many services do not come at once.
+    pub jitter: u32,
 }
 
 impl Default for Restart {
@@ -88,6 +196,7 @@ impl Default for Restart {
             max_delay: Duration::from_secs(10),
             limit: 5,
             window: Duration::from_secs(60),
+            jitter: 0,
         }
     }
 }
@@ -108,8 +217,22 @@ pub enum RestartWhen {
 pub struct Limits {
     /// Bytes of memory (`memory.max`); over it, the kernel kills within the service.
     pub memory: Option<u64>,
+    /// Bytes of memory above which it is slowed down (`memory.high`).
+    pub memory_high: Option<u64>,
+    /// What the kernel's killing means.
+    pub out_of_memory: OutOfMemory,
+    /// Score added when the kernel chooses whom to kill (`oom_score_adj`, -1000 to 1000).
+    pub oom_score: Option<i32>,
     /// CPU time in percent of one CPU (`cpu.max`); 200 is two whole CPUs.
     pub cpu: Option<u32>,
+    /// Share of the CPU against others, when there is not enough (`cpu.weight`, 1 to 10000).
+    pub cpu_weight: Option<u32>,
+    /// Share of disk time against others (`io.weight`, 1 to 10000).
+    pub io_weight: Option<u32>,
+    /// Bytes a second read from each disk (`io.max`).
+    pub io_read: Option<u64>,
+    /// Bytes a second written to each disk (`io.max`).
+    pub io_write: Option<u64>,
     /// Processes and threads (`pids.max`).
     pub pids: Option<u32>,
     /// Open files (`RLIMIT_NOFILE`).
@@ -132,30 +255,6 @@ impl Default for Sandbox {
     fn default() -> Self {
         Self { capabilities: None, no_new_privileges: true }
     }
-}
-
-/// A listening socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Socket {
-    /// Its name in `LISTEN_FDNAMES`.
-    pub name: Name,
-    /// Path of the UNIX socket.
-    pub path: String,
-    /// Its type.
-    pub kind: SocketKind,
-    /// Permission bits of the path.
-    pub mode: u32,
-}
-
-/// The type of a [`Socket`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SocketKind {
-    /// `SOCK_STREAM`, listening.
-    Stream,
-    /// `SOCK_DGRAM`, with `SO_PASSCRED`.
-    Datagram,
-    /// `SOCK_SEQPACKET`, listening.
-    Seqpacket,
 }
 
 /// Where standard output and error go.

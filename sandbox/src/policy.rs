@@ -145,32 +145,12 @@ fn c(text: &str) -> Result<CString, Refused> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use model::service::{Kind, Limits, Restart, Sandbox};
 
     use super::*;
 
     fn service() -> Service {
-        Service {
-            name: Name::try_from("web").unwrap(),
-            about: String::new(),
-            exec: vec!["/usr/bin/web".into(), "-v".into()],
-            kind: Kind::Simple,
-            requires: Vec::new(),
-            wants: Vec::new(),
-            after: Vec::new(),
-            restart: Restart::default(),
-            start_timeout: Duration::from_secs(1),
-            stop_timeout: Duration::from_secs(1),
-            user: None,
-            environment: BTreeMap::new(),
-            directory: None,
-            limits: Limits::default(),
-            sandbox: Sandbox::default(),
-            sockets: Vec::new(),
-            output: Output::Journal,
-        }
+        let exec = vec!["/usr/bin/web".into(), "-v".into()];
+        Service::new(Name::try_from("web").unwrap(), exec)
     }
 
     fn host() -> Host {

@@ -13,7 +13,7 @@ use api::pid1::End;
 use api::services::{Error, State, SystemState};
 use device::Device;
 use model::Plan;
-use model::service::{Kind, Output, RestartWhen, Service, Socket, SocketKind};
+use model::service::{Address, Kind, Output, RestartWhen, Service, Socket, SocketKind};
 use plans::{name, service};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -172,9 +172,12 @@ fn sockets_are_open_before_their_service_runs_and_stay_open_while_it_does_not() 
     echo.output = Output::Null;
     echo.sockets = vec![Socket {
         name: name("words"),
-        path: path.display().to_string(),
+        address: Address::Path(path.display().to_string()),
         kind: SocketKind::Datagram,
         mode: 0o666,
+        user: None,
+        backlog: 1,
+        accept: false,
     }];
     let device = boot(vec![echo]);
     device.settled();
@@ -338,9 +341,12 @@ fn nobody_waits_at_the_sockets_of_a_journal_that_is_off() {
     journal.restart.when = RestartWhen::Never;
     journal.sockets = vec![Socket {
         name: name("native"),
-        path: path.display().to_string(),
+        address: Address::Path(path.display().to_string()),
         kind: SocketKind::Datagram,
         mode: 0o600,
+        user: None,
+        backlog: 1,
+        accept: false,
     }];
     let device = boot(vec![journal]);
     device.settled();

@@ -110,7 +110,7 @@ impl World {
             }
             Action::Settled => self.settled += 1,
             Action::AllDown => self.all_down += 1,
-            Action::Open(_) => {}
+            _ => {}
         }
     }
 

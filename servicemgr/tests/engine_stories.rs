@@ -125,6 +125,7 @@ impl Story {
             Action::Answer(job, other) => format!("{job} {other:?}"),
             Action::Settled => "settled".into(),
             Action::AllDown => "all down".into(),
+            other => format!("{other:?}"),
         })
     }
 }

@@ -9,8 +9,8 @@ use super::value::{self, Bad};
 use super::{raw, units};
 use crate::Name;
 use crate::service::{
-    Kind, Limits, Output, Restart, RestartWhen, START_TIMEOUT, STOP_TIMEOUT, Sandbox, Service,
-    Socket, SocketKind,
+    Address, BACKLOG, Kind, Limits, Output, Restart, RestartWhen, START_TIMEOUT, STOP_TIMEOUT,
+    Sandbox, Service, Socket, SocketKind,
 };
 use crate::word::Word;
 
@@ -31,8 +31,15 @@ pub(crate) struct Written {
 
 impl Word for Kind {
     const WHAT: &'static str = "type of a service";
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("simple", Self::Simple), ("notify", Self::Notify), ("oneshot", Self::Oneshot)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("simple", Self::Simple),
+        ("notify", Self::Notify),
+        ("oneshot", Self::Oneshot),
+        ("forking", Self::Forking),
+        ("dbus", Self::Dbus),
+        ("idle", Self::Idle),
+        ("target", Self::Target),
+    ];
 }
 
 impl Word for RestartWhen {
@@ -43,8 +50,12 @@ impl Word for RestartWhen {
 
 impl Word for SocketKind {
     const WHAT: &'static str = "type of a socket";
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("stream", Self::Stream), ("datagram", Self::Datagram), ("seqpacket", Self::Seqpacket)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("stream", Self::Stream),
+        ("datagram", Self::Datagram),
+        ("seqpacket", Self::Seqpacket),
+        ("fifo", Self::Fifo),
+    ];
 }
 
 impl Word for Output {
@@ -65,9 +76,7 @@ pub(crate) fn check(name: Name, raw: &raw::Service, c: &mut Check) -> Written {
         c.one(at.as_ref(), units::timeout).unwrap_or(default)
     };
     let service = Service {
-        name,
         about: c.one(raw.about.as_ref(), value::about).unwrap_or_default(),
-        exec: exec(raw.exec.as_ref(), c),
         kind,
         requires: values(requires),
         wants: values(wants),
@@ -82,6 +91,7 @@ pub(crate) fn check(name: Name, raw: &raw::Service, c: &mut Check) -> Written {
         sandbox: raw.sandbox.as_ref().map(|s| sandbox(s, c)).unwrap_or_default(),
         sockets: sockets(raw.socket.as_ref(), c),
         output: choice(raw.output.as_ref(), Output::Journal),
+        ..Service::new(name, exec(raw.exec.as_ref(), c))
     };
     let user = raw.user.as_ref().zip(user).map(|(at, value)| At { value, place: at.place.clone() });
     let sockets = raw.socket.iter().flatten().filter_map(|s| s.path.clone()).collect();
@@ -119,6 +129,7 @@ fn restart(raw: Option<&raw::Restart>, kind: Kind, c: &mut Check) -> Restart {
         max_delay: c.one(raw.max_delay.as_ref(), units::duration).unwrap_or(default.max_delay),
         limit: c.range(raw.limit.as_ref(), "the limit", 1, 1_000_000).unwrap_or(default.limit),
         window: c.one(raw.window.as_ref(), units::timeout).unwrap_or(default.window),
+        jitter: default.jitter,
     };
     if let (Some(delay), true) = (&raw.delay, restart.delay > restart.max_delay) {
         let problem = Problem::new(delay.place.clone(), "`delay` is longer than `max-delay`");
@@ -162,6 +173,7 @@ fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
         pids: c.range(raw.pids.as_ref(), "the number of processes", 1, 4_194_304),
         open_files: c.range(raw.open_files.as_ref(), "the number of open files", 8, 1_048_576),
         core: c.one(raw.core.as_ref(), units::size),
+        ..Limits::default()
     }
 }
 
@@ -191,7 +203,15 @@ fn sockets(raw: Option<&Vec<At<raw::Socket>>>, c: &mut Check) -> Vec<Socket> {
         let path = c.one(raw.path.as_ref(), value::socket_path);
         let kind = choice(raw.kind.as_ref(), SocketKind::Stream);
         let mode = c.one(raw.mode.as_ref(), units::mode).unwrap_or(0o666);
-        Some(Socket { name: name?, path: path?, kind, mode })
+        Some(Socket {
+            name: name?,
+            address: Address::Path(path?),
+            kind,
+            mode,
+            user: None,
+            backlog: BACKLOG,
+            accept: false,
+        })
     });
     checked.collect()
 }

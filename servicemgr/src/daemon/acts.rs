@@ -21,6 +21,16 @@ impl Daemon {
             Action::Kill(id) => self.signal(id, true),
             Action::Gone(id) => self.gone(id),
             Action::Answer(job, answer) => self.answer(job, answer),
+            Action::Run(id, ..) => {
+                return Some(Event::CommandEnded { id, end: Err("not yet".into()) });
+            }
+            Action::EndCommand(_)
+            | Action::Reload(_)
+            | Action::Arm(_)
+            | Action::Disarm(_)
+            | Action::Abort(_)
+            | Action::Freeze(..)
+            | Action::Critical(_) => {}
             Action::Settled => self.boot_is_over(),
             Action::AllDown => {
                 if let Some(end) = self.down {
@@ -108,6 +118,7 @@ impl Daemon {
             Answer::Replaced => {
                 Err(Refusal::Replaced("another request took over; look at its status".into()))
             }
+            Answer::Refused(why) => Err(Refusal::Failed(why)),
             Answer::GoingDown => {
                 Err(Refusal::GoingDown("the device is going down; nothing starts".into()))
             }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use model::Name;
-use model::service::{Limits, Output, Service, SocketKind};
+use model::service::{Address, Limits, Output, Service, SocketKind};
 use sandbox::Host;
 use sys::cgroup::{Group, Groups};
 use sys::passwd::Users;
@@ -72,9 +72,11 @@ impl Launcher {
                 SocketKind::Stream => bind::Kind::Stream,
                 SocketKind::Datagram => bind::Kind::Datagram,
                 SocketKind::Seqpacket => bind::Kind::Seqpacket,
+                SocketKind::Fifo => return Err("a FIFO: not yet".into()),
             };
-            let fd = bind::unix(Path::new(&socket.path), kind, socket.mode)
-                .map_err(|e| format!("socket {}: {e}", socket.path))?;
+            let Address::Path(path) = &socket.address else { return Err("not yet".into()) };
+            let fd = bind::unix(Path::new(path), kind, socket.mode)
+                .map_err(|e| format!("socket {path}: {e}"))?;
             hold(socket_key(&service.name, number), fd.as_fd());
             open.push((socket.name.clone(), fd));
         }

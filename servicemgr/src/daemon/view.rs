@@ -45,6 +45,10 @@ impl Daemon {
             Kind::Simple => "simple",
             Kind::Notify => "notify",
             Kind::Oneshot => "oneshot",
+            Kind::Forking => "forking",
+            Kind::Dbus => "dbus",
+            Kind::Idle => "idle",
+            Kind::Target => "target",
         };
         let users = self.plan.services.iter().filter(|s| s.requires.contains(&service.name));
         let memory = group.and_then(|g| g.read("memory.current").ok());

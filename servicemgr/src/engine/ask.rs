@@ -44,6 +44,7 @@ impl Engine {
                 self.take_down(now, id, Next::Waiting);
                 self.pull(now, id, true);
             }
+            _ => self.actions.push(Action::Answer(job, Answer::Refused("not yet".into()))),
         }
         self.mark(id);
     }
