@@ -19,8 +19,8 @@ pub const FIRST_YEAR: u16 = 1970;
 /// Last year that can match: whoever looks for the next moment stops here.
 pub const LAST_YEAR: u16 = 2199;
 
-/// Longest expression, in bytes.
-pub const MAX_TEXT: usize = 256;
+/// Longest expression, in bytes: every normal form is shorter.
+pub const MAX_TEXT: usize = 2048;
 
 /// Days of the week as they are written, Monday first.
 pub(super) const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -194,15 +194,20 @@ fn first(bits: u64, from: u8) -> Option<u8> {
     u8::try_from(rest.trailing_zeros()).ok()?.checked_add(from)
 }
 
+/// `Mon..Wed,Sat,Sun`.
 fn weekdays(bits: u8) -> String {
-    let is = |day: &usize| u32::from(bits) >> day & 1 == 1;
-    let name = |day: usize| WEEKDAYS.get(day).copied().unwrap_or_default();
+    let is = |day: usize| day < 7 && u32::from(bits) >> day & 1 == 1;
     let mut parts = Vec::new();
-    for run in runs((0..7).filter(is)) {
-        match run {
-            (a, b) if b > a + 1 => parts.push(format!("{}..{}", name(a), name(b))),
-            (a, b) => parts.extend((a..=b).map(|day| name(day).to_owned())),
+    let mut day = 0;
+    while let Some(name) = WEEKDAYS.get(day) {
+        let run = (day..7).take_while(|day| is(*day)).count();
+        let last = WEEKDAYS.get((day + run).saturating_sub(1)).filter(|_| run > 2);
+        match last {
+            Some(last) => parts.push(format!("{name}..{last}")),
+            None if run > 0 => parts.push((*name).to_owned()),
+            None => {}
         }
+        day += if last.is_some() { run } else { 1 };
     }
     parts.join(",")
 }
@@ -216,32 +221,23 @@ fn set(bits: u64, part: Part) -> String {
 
 /// Sorted numbers as they are written: `01,05`, `08..17`, `00/15`.
 fn numbers(all: &[u16], part: Part) -> String {
-    let many = |a: u16, b: u16| if b > a + 1 { ".." } else { "," };
-    if let [a, b, c, ..] = all
-        && b - a > 1
-        && c - b == b - a
-        && all.iter().zip(all.iter().skip(1)).all(|(x, y)| y - x == b - a)
-    {
-        let (step, last) = (b - a, all.last().copied().unwrap_or(*c));
-        // What repeats from the end goes down to it.
-        let open = part.name != DAY_FROM_END.name && last + step > part.to;
-        return if open { format!("{a:02}/{step}") } else { format!("{a:02}..{last:02}/{step}") };
+    let mut parts = Vec::new();
+    let mut rest = all;
+    while let [a, more @ ..] = rest {
+        // As far as they go on by the same step.
+        let step = more.first().map_or(0, |b| b.saturating_sub(*a));
+        let same = |(n, place): (&u16, u16)| *n == a.saturating_add(step.saturating_mul(place));
+        let many = 1 + more.iter().zip(1_u16..).take_while(|at| same(*at)).count();
+        let last = rest.get(many - 1).copied().unwrap_or(*a);
+        let open = part.name != DAY_FROM_END.name && last.saturating_add(step) > part.to;
+        let taken = if many < 3 { 1 } else { many };
+        parts.push(match (taken, step) {
+            (1, _) => format!("{a:02}"),
+            (_, 1) => format!("{a:02}..{last:02}"),
+            _ if open => format!("{a:02}/{step}"),
+            _ => format!("{a:02}..{last:02}/{step}"),
+        });
+        rest = rest.get(taken..).unwrap_or_default();
     }
-    let run = |(a, b): (usize, usize)| match (u16::try_from(a), u16::try_from(b)) {
-        (Ok(a), Ok(b)) if a < b => format!("{a:02}{}{b:02}", many(a, b)),
-        _ => format!("{a:02}"),
-    };
-    runs(all.iter().map(|n| usize::from(*n))).into_iter().map(run).collect::<Vec<_>>().join(",")
-}
-
-/// First and last of each run of neighbours.
-fn runs(sorted: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for number in sorted {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == number => *last = number,
-            _ => runs.push((number, number)),
-        }
-    }
-    runs
+    parts.join(",")
 }
