@@ -8,6 +8,8 @@
 //! Invariant: every set is within the range of its part. Seconds are whole.
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -6,5 +6,7 @@
 //! PID 1, notify, bus, clock ──Event──► engine::step ──Action──► spawn, signal, record, answer
 //! ```
 
+pub mod calendar;
 pub mod daemon;
 pub mod engine;
+pub mod params;

@@ -1,0 +1,494 @@
+//! Parameters: small named values of the device. Pure: files and callers are the daemon's.
+//!
+//! ```text
+//! name              kept            who sets it
+//! const.NAME        till reboot     the command line, the system, the device's TOML, or root: once
+//! persist.NAME      over reboots    the device's TOML, or root; what was saved wins
+//! service.NAME      is not kept     servicemgr: the state of that service
+//! anything else     till reboot     the command line, the device's TOML, or root
+//! ```
+//!
+//! Of command line, system and TOML the first that names a parameter wins. Invariant: every name and
+//! value in here is well formed and within its limits, wherever it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Longest name, in bytes.
+pub const MAX_NAME: usize = 96;
+
+/// Longest value, in bytes.
+pub const MAX_VALUE: usize = 96;
+
+/// Longest value of a constant, in bytes.
+pub const MAX_CONST: usize = 4096;
+
+/// Most parameters; states of services do not count.
+pub const MAX_PARAMS: usize = 4096;
+
+/// Longest file that is read, in bytes: what all parameters need at their longest, each byte of a
+/// value escaped, without constants.
+pub const MAX_FILE: usize = MAX_PARAMS * (MAX_NAME + 2 * MAX_VALUE + 2);
+
+/// Complaints told one by one; of more only their number.
+pub const MAX_COMPLAINTS: usize = 16;
+
+/// What a constant's name begins with.
+pub const CONST: &str = "const.";
+
+/// What the name of one that is saved begins with.
+pub const PERSIST: &str = "persist.";
+
+/// What the name of a service's state begins with.
+pub const SERVICE: &str = "service.";
+
+/// What names parameters on the kernel's command line begin with.
+pub const CMDLINE: &str = "ensemble.";
+
+/// A value that stands for any, where a value is waited for.
+pub const ANY: &str = "*";
+
+/// All parameters that are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params {
+    values: BTreeMap<String, String>,
+}
+
+/// Where the values of a boot come from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sources<'a> {
+    /// The kernel's command line.
+    pub cmdline: &'a str,
+    /// What the system says about itself.
+    pub system: &'a [(String, String)],
+    /// What the device's TOML says.
+    pub device: &'a [(String, String)],
+    /// What was saved: the text of [`Params::saved`].
+    pub saved: &'a str,
+}
+
+/// What a new value means for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Set {
+    /// Nothing: it had this value.
+    Same,
+    /// Those who watch it are to be told.
+    Changed,
+    /// So, and it is to be saved.
+    Save,
+}
+
+/// Why a value is not taken, as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The name.
+    Name(String),
+    /// The value has too many bytes: so many are the limit.
+    Long(String, usize),
+    /// The value has a NUL.
+    Nul(String),
+    /// A constant has its value.
+    Constant(String),
+    /// It is the state of a service.
+    Service(String),
+    /// Only what is saved may be in the file of what was saved.
+    NotSaved(String),
+    /// There are too many.
+    Many,
+}
+
+impl Params {
+    /// The parameters of a new boot, and what was wrong with their sources.
+    #[must_use]
+    pub fn load(sources: Sources<'_>) -> (Self, Complaints) {
+        let (mut all, mut complaints) = (Self::default(), Complaints::default());
+        let words = cmdline(sources.cmdline);
+        let own = |list: &'_ [(String, String)]| list.to_vec();
+        for (place, list) in [
+            ("the kernel's command line", words),
+            ("the system", own(sources.system)),
+            ("the device's TOML", own(sources.device)),
+        ] {
+            for (name, value) in list.into_iter().filter(|(n, _)| !n.is_empty()) {
+                if !all.values.contains_key(&name)
+                    && let Err(why) = all.set(&name, &value)
+                {
+                    complaints.add(format!("{place}: {why}"));
+                }
+            }
+        }
+        for (number, line) in lines(sources.saved) {
+            let why = match line {
+                Ok((name, _)) if !name.starts_with(PERSIST) => Refusal::NotSaved(name).to_string(),
+                Ok((name, value)) => match all.set(&name, &value) {
+                    Ok(_) => continue,
+                    Err(why) => why.to_string(),
+                },
+                Err(why) => why.to_owned(),
+            };
+            complaints.add(format!("line {number} of what was saved: {why}"));
+        }
+        (all, complaints)
+    }
+
+    /// The parameters that [`Params::text`] was made of, and lines added since: the last of a name
+    /// wins. What is not well formed is left out: it was cut off when it was written.
+    #[must_use]
+    pub fn restore(text: &str) -> Self {
+        let mut all = Self::default();
+        for (_, line) in lines(text) {
+            if let Ok((name, value)) = line
+                && all.check(&name, &value).is_ok()
+            {
+                all.values.insert(name, value);
+            }
+        }
+        all
+    }
+
+    /// The value of a parameter.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// Those whose names begin with this, sorted.
+    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.values
+            .range(prefix.to_owned()..)
+            .take_while(move |(name, _)| name.starts_with(prefix))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Gives a parameter a value.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing has changed.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<Set, Refusal> {
+        self.check(name, value)?;
+        let old = self.values.get(name);
+        if old.is_some_and(|old| old == value) {
+            return Ok(Set::Same);
+        }
+        if old.is_some() && name.starts_with(CONST) {
+            return Err(Refusal::Constant(name.to_owned()));
+        }
+        self.values.insert(name.to_owned(), value.to_owned());
+        Ok(if name.starts_with(PERSIST) { Set::Save } else { Set::Changed })
+    }
+
+    /// What is to be saved: those of `persist.`, a line each.
+    #[must_use]
+    pub fn saved(&self) -> String {
+        self.with_prefix(PERSIST).map(|(name, value)| line(name, value)).collect()
+    }
+
+    /// All of them, a line each.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.values.iter().map(|(name, value)| line(name, value)).collect()
+    }
+
+    fn check(&self, name: &str, value: &str) -> Result<(), Refusal> {
+        check_name(name)?;
+        let limit = if name.starts_with(CONST) { MAX_CONST } else { MAX_VALUE };
+        if value.len() > limit {
+            return Err(Refusal::Long(name.to_owned(), limit));
+        }
+        if value.contains('\0') {
+            return Err(Refusal::Nul(name.to_owned()));
+        }
+        if name.starts_with(SERVICE) {
+            return Err(Refusal::Service(name.to_owned()));
+        }
+        if self.values.len() >= MAX_PARAMS && !self.values.contains_key(name) {
+            return Err(Refusal::Many);
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what is not a name: `a-z`, `0-9`, `_` and `-`, in parts with dots between.
+///
+/// # Errors
+/// [`Refusal::Name`].
+pub fn check_name(name: &str) -> Result<(), Refusal> {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+    let part = |part: &str| !part.is_empty() && part.bytes().all(legal);
+    if name.len() <= MAX_NAME && name.split('.').all(part) {
+        Ok(())
+    } else {
+        Err(Refusal::Name(name.chars().take(MAX_NAME).collect()))
+    }
+}
+
+/// Whether a value is the one that somebody waits for.
+#[must_use]
+pub fn fits(value: &str, wanted: &str) -> bool {
+    wanted == ANY || value == wanted
+}
+
+/// What was wrong with the sources of a boot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Complaints {
+    told: Vec<String>,
+    more: usize,
+}
+
+impl Complaints {
+    fn add(&mut self, what: String) {
+        if self.told.len() < MAX_COMPLAINTS {
+            self.told.push(what);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// As sentences without a full stop.
+    pub fn sentences(&self) -> impl Iterator<Item = String> + '_ {
+        let more = (self.more > 0).then(|| format!("and {} parameters more", self.more));
+        self.told.iter().cloned().chain(more)
+    }
+}
+
+/// One parameter as a line of a file.
+#[must_use]
+pub fn line(name: &str, value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+    format!("{name}={value}\n")
+}
+
+type Line = Result<(String, String), &'static str>;
+
+/// The lines of a file with their numbers, empty ones and those after `#` left out.
+fn lines(text: &str) -> impl Iterator<Item = (usize, Line)> + '_ {
+    let wanted = |(_, line): &(usize, &str)| !line.is_empty() && !line.starts_with('#');
+    let read = |(at, line): (usize, &str)| {
+        let line = line.split_once('=').ok_or("there is no `=` in it");
+        let line = line.and_then(|(name, value)| {
+            Ok((
+                name.to_owned(),
+                unescape(value).ok_or("there is a `\\` with nothing known after it")?,
+            ))
+        });
+        (at + 1, line)
+    };
+    text.split('\n').enumerate().filter(wanted).map(read)
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        out.push(match c {
+            '\\' => match chars.next()? {
+                'n' => '\n',
+                'r' => '\r',
+                '\\' => '\\',
+                _ => return None,
+            },
+            c => c,
+        });
+    }
+    Some(out)
+}
+
+/// The parameters on a command line; quotes keep blanks together, as the kernel has it.
+fn cmdline(text: &str) -> Vec<(String, String)> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in text.chars() {
+        match (c, words.last_mut()) {
+            ('"', _) => quoted = !quoted,
+            (c, _) if c.is_ascii_whitespace() && !quoted => words.push(String::new()),
+            (c, Some(word)) => word.push(c),
+            (_, None) => {}
+        }
+    }
+    let ours = |word: &String| {
+        let (name, value) = word.strip_prefix(CMDLINE)?.split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    words.iter().filter_map(ours).collect()
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(
+                f,
+                "`{}` is no name of a parameter: at most {MAX_NAME} of a-z, 0-9, `_` and `-`, in \
+                 parts with dots between",
+                name.escape_debug()
+            ),
+            Self::Long(name, limit) => {
+                write!(f, "{name}: the value is too long: at most {limit} bytes")
+            }
+            Self::Nul(name) => write!(f, "{name}: the value has a NUL in it"),
+            Self::Constant(name) => {
+                write!(f, "{name} has a value, and a constant is set once: restart the device")
+            }
+            Self::Service(name) => write!(
+                f,
+                "{name} is the state of a service, which only the service manager sets: choose a \
+                 name that does not begin with `{SERVICE}`"
+            ),
+            Self::NotSaved(name) => {
+                write!(f, "{}: only `{PERSIST}` is saved", name.escape_debug())
+            }
+            Self::Many => write!(f, "there are {MAX_PARAMS} parameters already"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn list(of: &[(&str, &str)]) -> Vec<(String, String)> {
+        of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_first_source_wins_and_what_was_saved_wins_over_all() {
+        let system = list(&[("const.device", "tv"), ("mode", "system")]);
+        let device = list(&[
+            ("const.device", "other"),
+            ("mode", "device"),
+            ("screen.on", "yes"),
+            ("persist.volume", "5"),
+            ("persist.name", "den"),
+        ]);
+        let (all, complaints) = Params::load(Sources {
+            cmdline: "quiet ensemble.mode=rescue ensemble.hello=\"a b\" root=x ensemble.flag",
+            system: &system,
+            device: &device,
+            saved: "persist.volume=11\n",
+        });
+        assert_eq!(
+            all.text(),
+            "const.device=tv\nhello=a b\nmode=rescue\npersist.name=den\npersist.volume=11\nscreen.on=yes\n"
+        );
+        assert_eq!(complaints, Complaints::default());
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_source_is_left_out_and_told() {
+        let saved =
+            "# saved\npersist.a=1\nnonsense\nmode=x\npersist.B=2\n\npersist.c=\\x\npersist.d=3";
+        let device = list(&[("service.web", "ready"), ("long", &"x".repeat(97))]);
+        let (all, complaints) =
+            Params::load(Sources { device: &device, saved, ..Sources::default() });
+        assert_eq!(all.text(), "persist.a=1\npersist.d=3\n");
+        let told: Vec<String> = complaints.sentences().collect();
+        assert_eq!(
+            told,
+            [
+                "the device's TOML: service.web is the state of a service, which only the service manager sets: choose a name that does not begin with `service.`",
+                "the device's TOML: long: the value is too long: at most 96 bytes",
+                "line 3 of what was saved: there is no `=` in it",
+                "line 4 of what was saved: mode: only `persist.` is saved",
+                "line 5 of what was saved: `persist.B` is no name of a parameter: at most 96 of a-z, 0-9, `_` and `-`, in parts with dots between",
+                "line 7 of what was saved: there is a `\\` with nothing known after it",
+            ]
+        );
+        let broken = "x\n".repeat(1000);
+        let (_, complaints) = Params::load(Sources { saved: &broken, ..Sources::default() });
+        assert_eq!(complaints.sentences().count(), MAX_COMPLAINTS + 1);
+        assert_eq!(complaints.sentences().last().unwrap(), "and 984 parameters more");
+    }
+
+    #[test]
+    fn a_constant_is_set_once() {
+        let mut all = Params::default();
+        assert_eq!(all.set("const.serial", &"7".repeat(MAX_CONST)), Ok(Set::Changed));
+        assert_eq!(all.set("const.serial", &"7".repeat(MAX_CONST)), Ok(Set::Same));
+        let again = all.set("const.serial", "8").unwrap_err();
+        assert_eq!(
+            again.to_string(),
+            "const.serial has a value, and a constant is set once: restart the device"
+        );
+        let long = all.set("const.other", &"7".repeat(MAX_CONST + 1)).unwrap_err();
+        assert_eq!(long, Refusal::Long("const.other".to_owned(), MAX_CONST));
+    }
+
+    #[test]
+    fn only_a_new_value_is_told_and_only_persist_is_saved() {
+        let mut all = Params::default();
+        assert_eq!(all.set("mode", "day"), Ok(Set::Changed));
+        assert_eq!(all.set("mode", "day"), Ok(Set::Same));
+        assert_eq!(all.set("mode", ""), Ok(Set::Changed));
+        assert_eq!(all.set("persist.mode", "a\nb\\"), Ok(Set::Save));
+        assert_eq!(all.saved(), "persist.mode=a\\nb\\\\\n");
+        assert_eq!(all.set("mode", "a\0b"), Err(Refusal::Nul("mode".to_owned())));
+    }
+
+    #[test]
+    fn names_have_parts_with_dots_between() {
+        for right in ["a", "a.b", "persist.net.wlan0_up", "9-x", &"a".repeat(96)] {
+            assert_eq!(check_name(right), Ok(()), "{right}");
+        }
+        for wrong in ["", ".", "a.", ".a", "a..b", "A", "a b", "a=b", "ä", "a\n", &"a".repeat(97)]
+        {
+            assert!(check_name(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn there_is_an_end_to_them() {
+        let mut all = Params::default();
+        for n in 0..MAX_PARAMS {
+            all.set(&format!("n.{n}"), "1").unwrap();
+        }
+        assert_eq!(all.set("one.more", "1"), Err(Refusal::Many));
+        assert_eq!(all.set("n.7", "2"), Ok(Set::Changed));
+        assert_eq!(all.with_prefix("n.409").count(), 7);
+        assert_eq!(Params::restore(&all.text()), all);
+    }
+
+    #[test]
+    fn what_is_added_to_the_text_wins_when_it_is_read_again() {
+        let mut all = Params::default();
+        all.set("const.a", "1").unwrap();
+        all.set("mode", "day").unwrap();
+        let text = all.text() + &line("mode", "night") + &line("new", "x") + "cut.o";
+        assert_eq!(Params::restore(&text).text(), "const.a=1\nmode=night\nnew=x\n");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_set_is_read_again(
+            sets in proptest::collection::vec(("(const|persist|a)\\.[a-c]", "\\PC{0,8}|[\\\\n\\r\\n=#]{0,6}"), 0..20)
+        ) {
+            let mut all = Params::default();
+            let mut appended = String::new();
+            for (name, value) in &sets {
+                if all.set(name, value).is_ok() {
+                    prop_assert_eq!(all.get(name), Some(value.as_str()));
+                    appended += &line(name, value);
+                }
+            }
+            prop_assert_eq!(&Params::restore(&all.text()), &all);
+            prop_assert_eq!(&Params::restore(&appended), &all);
+            let saved = all.saved();
+            let (again, complaints) = Params::load(Sources { saved: &saved, ..Sources::default() });
+            prop_assert_eq!(again.saved(), saved);
+            prop_assert_eq!(complaints, Complaints::default());
+        }
+
+        #[test]
+        fn no_source_makes_it_panic_or_gets_past_the_limits(
+            cmdline in "(ensemble\\.|[a-z.=\" ]|\\PC){0,60}", saved in "(persist\\.|[a-z.=\\\\\n]|\\PC){0,60}"
+        ) {
+            let (all, _) = Params::load(Sources { cmdline: &cmdline, saved: &saved, ..Sources::default() });
+            for (name, value) in all.with_prefix("") {
+                prop_assert!(check_name(name).is_ok() && value.len() <= MAX_CONST);
+            }
+            let _ = Params::restore(&saved);
+        }
+    }
+}
