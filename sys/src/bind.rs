@@ -1,4 +1,11 @@
-//! UNIX sockets with a path, opened on behalf of others.
+//! Sockets and FIFOs, opened on behalf of others: UNIX sockets with a path here, the rest below.
+//!
+//! They block, as programs expect of what they are handed. Nothing here decides who may connect.
+
+mod connection;
+mod fifo;
+mod ip;
+mod vsock;
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -7,14 +14,32 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{AtFlags, OFlag, open};
 use nix::sys::socket::{
     self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr, getsockopt, sockopt,
 };
 use nix::sys::stat::Mode;
+use nix::unistd::fchownat;
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 128;
+pub use connection::{Peer, accept, peer};
+pub use fifo::fifo;
+pub use ip::ip;
+pub use vsock::vsock;
+
+/// Connections that may wait to be accepted, when nothing is said.
+const BACKLOG: u32 = 128;
+
+/// Who may use a path, and its length of queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits.
+    pub mode: u32,
+    /// User and group it belongs to; `None`: ours.
+    pub owner: Option<(u32, u32)>,
+    /// Connections that may wait to be accepted; the kernel takes no more than
+    /// `net.core.somaxconn`.
+    pub backlog: u32,
+}
 
 /// Type of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,39 +60,61 @@ pub enum Kind {
 /// - `ENAMETOOLONG`, `EINVAL`: the path is longer than 107 bytes.
 /// - `EROFS`, `EACCES`, `ENOTDIR`: no socket can be made there.
 pub fn unix(path: &Path, kind: Kind, mode: u32) -> io::Result<OwnedFd> {
+    unix_for(path, kind, &Access { mode, owner: None, backlog: BACKLOG })
+}
+
+/// As [`unix`], for somebody else.
+///
+/// # Errors
+/// As [`unix`]; `EPERM`: only root gives things away.
+pub fn unix_for(path: &Path, kind: Kind, access: &Access) -> io::Result<OwnedFd> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
     if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
         fs::remove_file(path)?;
     }
-    let sort = match kind {
-        Kind::Stream => SockType::Stream,
-        Kind::Datagram => SockType::Datagram,
-        Kind::Seqpacket => SockType::SeqPacket,
-    };
-    let socket = socket::socket(AddressFamily::Unix, sort, SockFlag::SOCK_CLOEXEC, None)?;
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket::socket(AddressFamily::Unix, sort(kind), flags, None)?;
     if kind == Kind::Datagram {
         socket::setsockopt(&socket, sockopt::PassCred, &true)?;
     }
     socket::bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    set_mode(path, mode)?;
+    give(path, access)?;
     if kind != Kind::Datagram {
-        socket::listen(&socket, Backlog::new(BACKLOG)?)?;
+        listen(&socket, access.backlog)?;
     }
     Ok(socket)
 }
 
-/// Sets the mode of the socket at `path` and of nothing else: in a directory that belongs to
+fn sort(kind: Kind) -> SockType {
+    match kind {
+        Kind::Stream => SockType::Stream,
+        Kind::Datagram => SockType::Datagram,
+        Kind::Seqpacket => SockType::SeqPacket,
+    }
+}
+
+fn listen(socket: &OwnedFd, backlog: u32) -> io::Result<()> {
+    let most = i32::from(Backlog::MAXCONN);
+    let backlog = i32::try_from(backlog).unwrap_or(most).min(most);
+    Ok(socket::listen(socket, Backlog::new(backlog)?)?)
+}
+
+/// Sets owner and mode of the socket at `path` and of nothing else: in a directory that belongs to
 /// somebody, a link to any file may have taken its place.
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+fn give(path: &Path, access: &Access) -> io::Result<()> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let place = fs::File::from(open(path, flags, Mode::empty())?);
     if !place.metadata()?.file_type().is_socket() {
         return Err(Errno::EADDRINUSE.into());
     }
+    if let Some((user, group)) = access.owner {
+        let (user, group) = (Some(user.into()), Some(group.into()));
+        fchownat(&place, "", user, group, AtFlags::AT_EMPTY_PATH)?;
+    }
     let this = format!("/proc/self/fd/{}", place.as_raw_fd());
-    fs::set_permissions(this, Permissions::from_mode(mode))
+    fs::set_permissions(this, Permissions::from_mode(access.mode))
 }
 
 /// User id of the process at the other end, as it was when it connected.
@@ -103,7 +150,8 @@ mod tests {
         let link = directory.join("link");
         std::os::unix::fs::symlink(&file, &link).unwrap();
         let before = fs::metadata(&file).unwrap().permissions();
-        assert!(set_mode(&link, 0o777).is_err());
+        let access = Access { mode: 0o777, owner: None, backlog: 1 };
+        assert!(give(&link, &access).is_err());
         assert_eq!(fs::metadata(&file).unwrap().permissions(), before);
         fs::remove_dir_all(&directory).unwrap();
     }

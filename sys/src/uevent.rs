@@ -32,6 +32,12 @@ impl Uevents {
         Ok(Self(fd))
     }
 
+    /// Goes on with one of ours that somebody held for us.
+    #[must_use]
+    pub fn held(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+
     /// The next message as `KEY=value` lines, or none for now.
     ///
     /// # Errors
@@ -53,6 +59,12 @@ impl Uevents {
                 Err(e) => return Err(e.into()),
             }
         }
+    }
+}
+
+impl From<Uevents> for OwnedFd {
+    fn from(uevents: Uevents) -> Self {
+        uevents.0
     }
 }
 
