@@ -6,6 +6,8 @@
 //!
 //! The image builder links once and writes the plan as [`Plan::encode`]; the device only reads it.
 
+mod lenient;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -16,6 +18,9 @@ use crate::service::Service;
 
 /// Where the plan lies on a device.
 pub const PLAN_PATH: &str = "/usr/lib/ensemble/plan";
+
+/// Where the texts of the services that ship lie on a device: `NAME.toml`, and `NAME.d/*.toml` over it.
+pub const SERVICES_PATH: &str = "/usr/lib/ensemble/services";
 
 /// First bytes of an encoded plan; the digit is the version of the format.
 const MAGIC: &[u8] = b"ENSPLAN2";
@@ -67,6 +72,8 @@ impl Plan {
     ) -> Result<Self, Vec<LinkError>> {
         services.sort_by(|a, b| a.name.cmp(&b.name));
         let mut errors = Vec::new();
+        let (templates, services): (Vec<_>, Vec<_>) =
+            services.into_iter().partition(|s| s.name.is_template());
         if services.len() > MAX_SERVICES {
             errors.push(LinkError::TooMany(services.len()));
         }
@@ -77,16 +84,14 @@ impl Plan {
                 errors.push(LinkError::Twice(a.name.clone()));
             }
         }
-        let plan = Self { services, device: device.into(), ..Self::default() };
+        let plan = Self { services, templates, device: device.into(), ..Self::default() };
         let ids = plan.ids();
         for service in &plan.services {
-            let named = service.requires.iter().chain(&service.wants).chain(&service.after);
-            errors.extend(
-                named.filter(|n| !ids.contains_key(n)).map(|n| LinkError::Unknown {
-                    of: Some(service.name.clone()),
-                    name: n.clone(),
-                }),
-            );
+            let unknown = named(service).filter(|n| !ids.contains_key(n));
+            errors.extend(unknown.map(|n| LinkError::Unknown {
+                of: Some(service.name.clone()),
+                name: n.clone(),
+            }));
         }
         let mut on = Vec::new();
         for name in enabled {
@@ -107,18 +112,27 @@ impl Plan {
         (0_u32..).zip(&self.services).map(|(id, s)| (&s.name, id)).collect()
     }
 
-    /// For each service, the ids that must be settled before it starts (requires, wants, after).
+    /// For each service, the ids that must be settled before it starts: those it requires, binds,
+    /// wants or comes after, and those which say that they come before it.
     #[must_use]
     pub fn before(&self) -> Vec<Vec<u32>> {
         let ids = self.ids();
-        let of = |s: &Service| {
-            let named = s.requires.iter().chain(&s.wants).chain(&s.after);
-            let mut found: Vec<u32> = named.filter_map(|n| ids.get(n).copied()).collect();
-            found.sort_unstable();
-            found.dedup();
-            found
+        let of = |s: &Service| -> Vec<u32> {
+            let named = s.requires.iter().chain(&s.binds).chain(&s.wants).chain(&s.after);
+            named.filter_map(|n| ids.get(n).copied()).collect()
         };
-        self.services.iter().map(of).collect()
+        let mut all: Vec<Vec<u32>> = self.services.iter().map(of).collect();
+        for (id, service) in (0_u32..).zip(&self.services) {
+            for later in service.before.iter().filter_map(|n| ids.get(n)) {
+                let later = usize::try_from(*later).ok().and_then(|l| all.get_mut(l));
+                later.into_iter().for_each(|list| list.push(id));
+            }
+        }
+        for list in &mut all {
+            list.sort_unstable();
+            list.dedup();
+        }
+        all
     }
 
     /// One path through each knot of services that wait for each other.
@@ -200,6 +214,14 @@ impl fmt::Display for BadPlan {
 }
 
 impl std::error::Error for BadPlan {}
+
+/// Every other service that one names.
+fn named(s: &Service) -> impl Iterator<Item = &Name> {
+    let hard = s.requires.iter().chain(&s.binds);
+    let order = s.wants.iter().chain(&s.after).chain(&s.before);
+    let events = s.on_failure.iter().chain(&s.on_success);
+    hard.chain(order).chain(&s.conflicts).chain(&s.part_of).chain(events)
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mark {
