@@ -10,3 +10,4 @@ pub mod calendar;
 pub mod daemon;
 pub mod engine;
 pub mod params;
+pub mod timers;

@@ -32,6 +32,7 @@ pub mod signals;
 pub mod spawn;
 pub mod start;
 pub mod terminal;
+pub mod timerfd;
 pub mod uevent;
 pub mod wait;
 pub mod watch;
