@@ -5,6 +5,7 @@
 //! | [`debug`] | a build host and debug-agent | a virtio-serial port or a UNIX socket |
 //! | [`pid1`] | servicemgr and PID 1 | one `SOCK_SEQPACKET` pair, made by PID 1 |
 //! | `services` | anyone and servicemgr | peer-to-peer D-Bus on a UNIX socket |
+//! | `params` | anyone and servicemgr | the same |
 //! | [`export`] | journal and who reads its records | files and pipes |
 //! | `journal` | anyone and journal | peer-to-peer D-Bus on a UNIX socket, records in a pipe |
 //!
@@ -14,6 +15,8 @@ pub mod debug;
 pub mod export;
 #[cfg(feature = "bus")]
 pub mod journal;
+#[cfg(feature = "bus")]
+pub mod params;
 pub mod paths;
 pub mod pid1;
 #[cfg(feature = "bus")]
