@@ -3,13 +3,11 @@
 //! A [`Life`] is plain data, so a new servicemgr continues from the last one's. The rules that
 //! change it are in [`super::rules`].
 
-use std::fmt;
 use std::time::Duration;
 
-use model::Name;
 use serde::{Deserialize, Serialize};
 
-use super::Id;
+use super::{Id, Phase, Reason};
 
 /// Time since PID 1 began. It goes on over a restart of servicemgr.
 pub type Now = Duration;
@@ -57,6 +55,12 @@ impl State {
         matches!(self, Self::Leaving | Self::Stopping)
     }
 
+    /// It has, or may have, processes: those that conflict with it can't start.
+    #[must_use]
+    pub fn occupies(self) -> bool {
+        self.running() || self.ending()
+    }
+
     /// Up or on its way up.
     #[must_use]
     pub fn running(self) -> bool {
@@ -80,69 +84,36 @@ pub enum Next {
     Done,
 }
 
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum End {
-    /// With this status.
-    Status(i32),
-    /// By this signal.
-    Signal(i32),
-    /// The kernel killed it: over the memory limit.
-    OutOfMemory,
-    /// Nobody saw how.
-    Unknown,
-}
-
-impl End {
-    /// Whether it ended with status 0.
-    #[must_use]
-    pub fn ok(self) -> bool {
-        self == Self::Status(0)
-    }
-}
-
-/// Why a service is not what it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reason {
-    /// Its process ended.
-    Ended(End),
-    /// Its process ended well, but before it was ready.
-    EndedEarly,
-    /// It could not be started; what we tried and why not.
-    Spawn(String),
-    /// It was not ready in this time.
-    NotReady(Duration),
-    /// What it requires is not there.
-    Needs {
-        /// What it requires.
-        direct: Name,
-        /// Where the trouble began.
-        root: Name,
-        /// What happened there; `None` when it just ended.
-        why: Option<Box<Reason>>,
-    },
-    /// Too many starts.
-    GaveUp {
-        /// So many.
-        starts: u32,
-        /// Why it ended the last time; `None` when it ended well each time.
-        last: Option<Box<Reason>>,
-    },
-    /// Processes are left that not even `SIGKILL` ends.
-    Unkillable,
-}
-
-/// When something happened for the first time, for the chart of the boot.
+/// When something happened, for the chart of the boot and for slow stops.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
-    /// It was asked for.
+    /// It was asked for, the first time.
     pub asked: Option<Now>,
-    /// Its process was started.
+    /// Its process was started, the first time.
     pub started: Option<Now>,
-    /// It was ready.
+    /// It was ready, the first time.
     pub ready: Option<Now>,
+    /// It was ready, done, failed or off again, the first time after it was asked for.
+    pub settled: Option<Now>,
+    /// Its last way down began.
+    pub leaving: Option<Now>,
+    /// All of it was gone, the last time.
+    pub gone: Option<Now>,
     /// What it waited for last before it started.
     pub waited_on: Option<Id>,
+}
+
+/// A command of a service that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// Which of its lists of commands.
+    pub phase: Phase,
+    /// Its place in the list.
+    pub number: usize,
+    /// Since when.
+    pub since: Now,
+    /// It was told to end ([`super::Action::EndCommand`]).
+    pub ended: bool,
 }
 
 /// What changes about one service.
@@ -156,18 +127,48 @@ pub struct Life {
     pub next: Next,
     /// Somebody wants it up.
     pub wanted: bool,
+    /// Somebody named it: a person, or the list of those that start at boot.
+    pub requested: bool,
+    /// Its triggers should start it. They are watched unless it has failed.
+    pub armed: bool,
     /// Its main process was started and has not ended.
     pub main: bool,
     /// Its main process ended and others are left.
     pub left: bool,
+    /// It was ready or done since its last start.
+    pub up: bool,
+    /// It ended well by itself.
+    pub well: bool,
+    /// It was started because another one failed. If it fails itself, nobody is started for that.
+    pub handler: bool,
+    /// In `Stopping`: its stop signal was sent, or is not needed any more.
+    pub signalled: bool,
+    /// `SIGABRT` was sent to its main process, because it hung.
+    pub aborted: bool,
     /// `SIGKILL` was sent.
     pub killed: bool,
+    /// In `Stopping`: it said that it ends; how it ends counts.
+    pub own: bool,
     /// The boot waits for it.
     pub boot: bool,
+    /// It reads its configuration anew.
+    pub reloading: bool,
+    /// It was signalled to do so and has not said yet that it does.
+    pub deaf: bool,
+    /// Its processes stand still, and its deadlines too, since then.
+    pub frozen: Option<Now>,
+    /// The command that runs.
+    pub command: Option<Running>,
     /// When this state is over by itself.
     pub due: Option<Now>,
+    /// When it must have said that it is alive.
+    pub dog: Option<Now>,
+    /// How often it must say so, if it chose that itself; zero is never.
+    pub watch: Option<Duration>,
     /// Recent ends that it was not asked for, oldest first; no more than the limit.
     pub falls: Vec<Now>,
+    /// Recent failures of a critical service.
+    pub failures: Vec<Now>,
     /// Ends in a row, none after a long time up: the exponent of the wait.
     pub short: u32,
     /// Ends in a row without being ready.
@@ -176,78 +177,6 @@ pub struct Life {
     pub restarts: u32,
     /// Why it failed, or ended the last time.
     pub reason: Option<Reason>,
-    /// When it happened first.
+    /// When it happened.
     pub times: Times,
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Status(code) => write!(f, "exit status {code}"),
-            Self::Signal(number) => match signal_name(*number) {
-                Some(name) => write!(f, "killed by {name}"),
-                None => write!(f, "killed by signal {number}"),
-            },
-            Self::OutOfMemory => f.write_str("killed: over its memory limit"),
-            Self::Unknown => f.write_str("ended, nobody saw how"),
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ended(end) => end.fmt(f),
-            Self::EndedEarly => f.write_str("ended before it was ready"),
-            Self::Spawn(why) => f.write_str(why),
-            Self::NotReady(limit) => write!(f, "not ready within {limit:?}"),
-            Self::Needs { direct, root, why } => {
-                write!(f, "requires {direct}, which ")?;
-                if direct != root {
-                    write!(f, "needs {root}, which ")?;
-                }
-                match why {
-                    Some(why) => write!(f, "failed: {why}"),
-                    None => f.write_str("has ended"),
-                }
-            }
-            Self::GaveUp { starts, last: Some(last) } => {
-                write!(f, "given up after {starts} starts; the last one: {last}")
-            }
-            Self::GaveUp { starts, last: None } => {
-                write!(f, "given up after {starts} starts; it ends as soon as it runs")
-            }
-            Self::Unkillable => f.write_str("its processes do not end, not even by SIGKILL"),
-        }
-    }
-}
-
-/// The names of the signals that end processes, the same on x86_64 and aarch64.
-fn signal_name(number: i32) -> Option<&'static str> {
-    Some(match number {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        10 => "SIGUSR1",
-        11 => "SIGSEGV",
-        12 => "SIGUSR2",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        16 => "SIGSTKFLT",
-        24 => "SIGXCPU",
-        25 => "SIGXFSZ",
-        26 => "SIGVTALRM",
-        27 => "SIGPROF",
-        29 => "SIGIO",
-        30 => "SIGPWR",
-        31 => "SIGSYS",
-        _ => return None,
-    })
 }

@@ -3,6 +3,7 @@
 //! A small world stands in for the kernel: it has a process where the engine asked for one, loses
 //! it now and then, and does what signals ask for, sooner or later or not at all.
 
+#[path = "../plans/mod.rs"]
 mod plans;
 
 use std::collections::BTreeMap;

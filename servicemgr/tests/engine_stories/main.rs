@@ -1,5 +1,6 @@
 //! The engine in scripted stories: what happens, and what it does about it.
 
+#[path = "../plans/mod.rs"]
 mod plans;
 
 use std::time::Duration;
