@@ -1,0 +1,365 @@
+//! The system bus: dbus-broker as a service like any other, with servicemgr as its controller.
+//!
+//! ```text
+//! programs ──/run/dbus/system_bus_socket──► dbus-broker ◄──controller's line──► servicemgr
+//!            (opened here, held at PID 1)        ▲   (our end held at PID 1)      │ │
+//!                                                └────── as a client: owners ─────┘ │
+//! a call to a name that nobody owns ─► Activate ─► Event::Trigger ─► … ─► owned, or ─► give up
+//! a name is owned ─► Event::Ready of the service of type `dbus`
+//! ```
+//!
+//! It decides nothing about services: what the bus says becomes events. Invariants: what the bus
+//! said is taken from the line after it was acted on and recorded, so none of it is lost when we
+//! are killed; a caller whose service does not come gets an error.
+
+mod controller;
+mod line;
+mod message;
+mod owners;
+mod policy;
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use api::pid1::ToPid1;
+use model::service::{Address, Kind, Service};
+use sys::passwd::Users;
+use tokio::task::JoinHandle;
+
+use super::launcher::ToHold;
+use super::{Daemon, TURN};
+use crate::engine::{Event, Id, State};
+use controller::{Controller, Told};
+use owners::Owners;
+use policy::Claim;
+
+/// The service of this name is the system bus.
+pub(super) const BUS: &str = "system-bus";
+
+/// Under which name PID 1 holds our end of the controller's line.
+pub(super) const HELD: &str = "bus";
+
+/// A name that somebody calls and nobody owns.
+#[derive(Debug, Default)]
+struct Want {
+    /// The bus's number of it; unknown when a servicemgr before us took it.
+    number: Option<u64>,
+    /// Whether its service ended once meanwhile. A service that ends just when it is called starts
+    /// once more; one that ends again does not want.
+    again: bool,
+}
+
+/// What we have to do with the bus.
+#[derive(Debug, Default)]
+pub(super) struct Broker {
+    controller: Option<Controller>,
+    connecting: Option<JoinHandle<io::Result<OwnedFd>>>,
+    owners: Option<Owners>,
+    waiting: BTreeMap<String, Want>,
+    ended: Vec<Id>,
+}
+
+/// What has something to say.
+#[derive(Debug)]
+pub(super) enum Woken {
+    /// The controller's line.
+    Controller,
+    /// The client's line.
+    Owners,
+    /// The client is connected, or not.
+    Connected(io::Result<OwnedFd>),
+}
+
+impl Broker {
+    /// Waits until there is something to do.
+    pub(super) async fn ready(&mut self) -> Woken {
+        let controller = async {
+            match &self.controller {
+                Some(controller) => controller.line.ready().await,
+                None => pending().await,
+            }
+        };
+        let owners = async {
+            match &self.owners {
+                Some(owners) => owners.line.ready().await,
+                None => pending().await,
+            }
+        };
+        let connecting = async {
+            match &mut self.connecting {
+                Some(task) => task.await.unwrap_or_else(|e| Err(io::Error::other(e))),
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = controller => Woken::Controller,
+            () = owners => Woken::Owners,
+            socket = connecting => Woken::Connected(socket),
+        }
+    }
+
+    /// Somebody owns `name`: nobody waits for it any more.
+    fn owned(&mut self, name: &str) {
+        self.waiting.remove(name);
+    }
+}
+
+/// A fresh line for each bus: ours and its end. What a client says first is said already, so that a
+/// line which PID 1 holds always has that behind it.
+pub(super) fn line(hold: &mut ToHold<'_>) -> Result<(OwnedFd, OwnedFd), String> {
+    let both = UnixStream::pair().and_then(|(mut ours, theirs)| {
+        ours.write_all(message::GREETING_WITH_DESCRIPTORS)?;
+        Ok((ours, theirs))
+    });
+    let (ours, theirs) = both.map_err(|e| format!("line to the system bus: {e}"))?;
+    hold(HELD.to_owned(), ours.as_fd());
+    Ok((ours.into(), theirs.into()))
+}
+
+/// What the program of the bus gets besides what its TOML says: which machine this is.
+pub(super) fn arguments(service: &Service) -> Service {
+    let mut service = service.clone();
+    let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let id = id.trim();
+    if id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        service.exec.extend(["--machine-id".to_owned(), id.to_owned()]);
+    }
+    service
+}
+
+impl Daemon {
+    /// A bus runs, with its end of the line; this is ours. `again`: it runs since a servicemgr
+    /// before us.
+    pub(super) fn bus_begins(&mut self, line: OwnedFd, again: bool) {
+        self.bus_ends();
+        let users = Users::read(&self.launcher.etc).unwrap_or_default();
+        let (claims, wrong) = policy::claims(&self.plan.services, &users);
+        for problem in wrong {
+            log::warn!("system bus: {problem}");
+        }
+        let names: Vec<(String, u32)> = claims.iter().flat_map(Claim::names).collect();
+        let begun = self.bus_socket().and_then(|socket| {
+            let policy = policy::policy(&claims);
+            Controller::begin(line, self.generation, &names, policy, &socket)
+        });
+        match begun {
+            Ok(controller) => self.broker.controller = Some(controller),
+            Err(e) => return self.bus_broken(&e.to_string()),
+        }
+        if again {
+            let unknown = Want { number: None, again: true };
+            let names = names.into_iter().map(|(name, _)| (name, Want { ..unknown }));
+            self.broker.waiting = names.collect();
+            self.broker.ended = (0..self.plan.services.len())
+                .filter(|id| self.engine.state(*id) == State::Failed)
+                .collect();
+        }
+    }
+
+    /// The bus's listening socket, in the way it takes it.
+    fn bus_socket(&self) -> io::Result<OwnedFd> {
+        let missing = || io::Error::new(ErrorKind::NotFound, "it has no [[socket]] to listen on");
+        let (_, socket) =
+            self.launcher.sockets.get(BUS).and_then(|all| all.first()).ok_or_else(missing)?;
+        sys::poll::set_nonblocking(socket)?;
+        socket.try_clone()
+    }
+
+    /// Nobody is there any more to talk to.
+    fn bus_ends(&mut self) {
+        if let Some(task) = self.broker.connecting.take() {
+            task.abort();
+        }
+        self.broker = Broker::default();
+    }
+
+    /// There is no talking to the bus: without a controller it ends, and starts again by its own
+    /// rules.
+    fn bus_broken(&mut self, why: &str) {
+        log::error!(target: BUS, "{BUS}: {why}");
+        self.bus_hangs_up();
+    }
+
+    fn bus_hangs_up(&mut self) {
+        self.bus_ends();
+        self.tell(&ToPid1::Drop(HELD.to_owned()), None);
+    }
+
+    /// The bus has something to say.
+    pub(super) fn hear_bus(&mut self, woken: Woken) {
+        match woken {
+            Woken::Controller => self.hear_controller(),
+            Woken::Owners => self.hear_owners(),
+            Woken::Connected(socket) => {
+                self.broker.connecting = None;
+                let names = self.plan.services.iter().flat_map(names);
+                match socket.and_then(|socket| Owners::begin(socket, names)) {
+                    Ok(owners) => self.broker.owners = Some(owners),
+                    Err(e) => log::error!(
+                        "servicemgr is no client of the system bus: {e}: services of type dbus \
+                         do not become ready; restart {BUS}"
+                    ),
+                }
+            }
+        }
+    }
+
+    fn hear_controller(&mut self) {
+        for _ in 0..TURN {
+            let Some(controller) = &mut self.broker.controller else { return };
+            let item = controller.line.flush().and_then(|()| controller.line.next());
+            let told = match &item {
+                Ok(Some(item)) => controller.hear(item),
+                Ok(None) => return,
+                // It ended; its exit says how.
+                Err(e) if gone(e) => return self.bus_hangs_up(),
+                Err(e) => return self.bus_broken(&e.to_string()),
+            };
+            if let Some(told) = told {
+                self.bus_told(told);
+            }
+            let Some(controller) = &mut self.broker.controller else { return };
+            if controller.line.done().is_err() {
+                return self.bus_hangs_up();
+            }
+        }
+    }
+
+    fn bus_told(&mut self, told: Told) {
+        match told {
+            Told::Ready => self.bus_is_ready(),
+            Told::Activate(name, number) => {
+                let want = Want { number: Some(number), again: false };
+                self.broker.waiting.insert(name.clone(), want);
+                self.start_for(&name);
+            }
+            Told::Reload(question) => {
+                if let Some(controller) = &mut self.broker.controller
+                    && let Err(e) = controller.reloaded(question)
+                {
+                    self.bus_broken(&e.to_string());
+                }
+            }
+            Told::Broken(why) => self.bus_broken(&why),
+        }
+    }
+
+    fn bus_is_ready(&mut self) {
+        let Some(id) = self.find(BUS) else { return };
+        self.feed(Event::Ready(id));
+        let idle = self.broker.owners.is_none() && self.broker.connecting.is_none();
+        let socket = self.plan.services.get(id).and_then(|s| s.sockets.first());
+        if let Some(Address::Path(path)) = socket.map(|s| &s.address)
+            && self.plan.services.iter().any(|s| s.bus.is_some())
+            && idle
+        {
+            self.broker.connecting = Some(tokio::spawn(owners::connect(path.into())));
+        }
+    }
+
+    fn hear_owners(&mut self) {
+        for _ in 0..TURN {
+            let Some(owners) = &mut self.broker.owners else { return };
+            let item = owners.line.flush().and_then(|()| owners.line.next());
+            let told = match &item {
+                Ok(Some(item)) => owners.hear(item),
+                Ok(None) => return,
+                Err(e) => {
+                    if !gone(e) {
+                        log::error!("servicemgr as a client of the system bus: {e}: restart {BUS}");
+                    }
+                    self.broker.owners = None;
+                    return;
+                }
+            };
+            if owners.line.done().is_err() {
+                self.broker.owners = None;
+            }
+            if let Some((name, true)) = told {
+                self.owned(&name);
+            }
+        }
+    }
+
+    fn owned(&mut self, name: &str) {
+        self.broker.owned(name);
+        let Some(id) = self.service_of(name) else { return };
+        let Some(service) = self.plan.services.get(id) else { return };
+        let its_own = service.bus.as_ref().is_some_and(|bus| bus.name == name);
+        if its_own && service.kind == Kind::Dbus {
+            self.feed(Event::Ready(id));
+        }
+    }
+
+    fn service_of(&self, name: &str) -> Option<Id> {
+        self.plan.services.iter().position(|s| names(s).any(|n| n == name))
+    }
+
+    /// Somebody calls `name`: its service starts if it may. If not, the caller hears it at once.
+    fn start_for(&mut self, name: &str) {
+        let Some(id) = self.service_of(name) else { return self.give_up(name) };
+        self.feed(Event::Trigger(id));
+        if over(self.engine.state(id)) {
+            self.give_up(name);
+        }
+    }
+
+    /// Those who wait for `name` hear that nobody comes.
+    fn give_up(&mut self, name: &str) {
+        let Some(want) = self.broker.waiting.remove(name) else { return };
+        let Some(controller) = &mut self.broker.controller else { return };
+        if let Err(e) = controller.give_up(name, want.number) {
+            self.bus_broken(&e.to_string());
+        }
+    }
+
+    /// A service is in another state: perhaps somebody waits for it in vain.
+    pub(super) fn bus_hears_of(&mut self, id: Id) {
+        let calls = |s: &Service| names(s).any(|n| self.broker.waiting.contains_key(n));
+        if over(self.engine.state(id)) && self.plan.services.get(id).is_some_and(calls) {
+            self.broker.ended.push(id);
+        }
+    }
+
+    /// Starts again what ended just when somebody called it, and answers those who wait in vain.
+    pub(super) fn answer_callers(&mut self) {
+        for id in std::mem::take(&mut self.broker.ended) {
+            let Some(service) = self.plan.services.get(id) else { continue };
+            let names: Vec<String> = names(service).cloned().collect();
+            for name in names {
+                let state = self.engine.state(id);
+                let Some(want) = self.broker.waiting.get_mut(&name) else { continue };
+                if !over(state) {
+                    continue;
+                }
+                let again = std::mem::replace(&mut want.again, true);
+                if again || state == State::Failed {
+                    self.give_up(&name);
+                } else {
+                    self.start_for(&name);
+                }
+            }
+        }
+    }
+}
+
+/// All names of a service on the bus.
+fn names(service: &Service) -> impl Iterator<Item = &String> {
+    service.bus.iter().flat_map(|bus| std::iter::once(&bus.name).chain(&bus.also))
+}
+
+/// Whether nothing will come of a service in this state by itself.
+fn over(state: State) -> bool {
+    matches!(state, State::Off | State::Done | State::Failed)
+}
+
+/// Whether the other side ended.
+fn gone(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+    )
+}
