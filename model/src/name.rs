@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_NAME: usize = 64;
 
 /// A service name: 1 to 64 of `a-z`, `0-9` and `-`, starting with a letter. An instance of a
-/// template is called `TEMPLATE@INSTANCE`, where the instance may also have `A-Z`, `.` and `_`; the
-/// template itself is called `TEMPLATE@`.
+/// template is called `TEMPLATE@INSTANCE`, where the instance may also have `A-Z`, `_` and, not
+/// first, `.`; the template itself is called `TEMPLATE@`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
@@ -57,7 +57,9 @@ impl TryFrom<&str> for Name {
         let (base, instance) = s.split_once('@').unwrap_or((s, ""));
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let starts_well = base.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
-        let rest = instance.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        // An instance may become part of a path, where `.` and `..` mean something else.
+        let rest = !instance.starts_with('.')
+            && instance.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
         if starts_well && s.len() <= MAX_NAME && base.bytes().all(legal) && rest {
             Ok(Self(s.to_owned()))
         } else {
@@ -88,7 +90,10 @@ impl fmt::Display for Name {
 
 impl fmt::Display for BadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name is 1 to 64 of a-z, 0-9 and -, and starts with a letter (TEMPLATE@INSTANCE for one of many)")
+        f.write_str(
+            "a name is 1 to 64 of a-z, 0-9 and -, and starts with a letter; TEMPLATE@INSTANCE is one \
+             of many",
+        )
     }
 }
 

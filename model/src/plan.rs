@@ -88,10 +88,12 @@ impl Plan {
         let ids = plan.ids();
         for service in &plan.services {
             let unknown = named(service).filter(|n| !ids.contains_key(n));
-            errors.extend(unknown.map(|n| LinkError::Unknown {
-                of: Some(service.name.clone()),
-                name: n.clone(),
-            }));
+            errors.extend(
+                unknown.map(|n| LinkError::Unknown {
+                    of: Some(service.name.clone()),
+                    name: n.clone(),
+                }),
+            );
         }
         let mut on = Vec::new();
         for name in enabled {

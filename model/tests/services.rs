@@ -85,7 +85,7 @@ path = "run/a"
     insta::assert_snapshot!(brief(&report), @r#"
     1:9 `/usr/bin/web --port 80` is not one path (each argument is an item of its own: ["/usr/bin/web", "--port=80"])
     2:8 `notfy` is no type of a service (did you mean `notify`?)
-    3:13 `Network` is not the name of a service (a name is 1 to 64 of a-z, 0-9 and -, and starts with a letter)
+    3:13 `Network` is not the name of a service (a name is 1 to 64 of a-z, 0-9 and -, and starts with a letter; TEMPLATE@INSTANCE is one of many)
     4:17 a limit of no time at all (leave the key out for the default)
     5:16 `5` is not a time (a time is a number with ms, s, min or h, like "500ms" or "10s")
     6:8 `0` is not a user name (a-z, 0-9, `_` and `-`, at most 32, a letter first)
@@ -227,7 +227,7 @@ fn a_word_where_a_table_belongs_is_told_the_keys() {
     let text = "exec = [\"/usr/bin/web\"]\nrestart = \"always\"\nlimits = { memory = 64 }\n";
     let report = load_service("services/web.toml", text).expect_err("it has mistakes");
     insta::assert_snapshot!(brief(&report), @"
-    2:11 a table is needed here, not text (a table with the keys: when, delay, max-delay, limit, window)
+    2:11 a table is needed here, not text (a table with the keys: when, delay, max-delay, jitter, limit, window)
     3:21 text in quotes is needed here, not a number
     ");
 }

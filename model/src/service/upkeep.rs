@@ -66,6 +66,17 @@ pub struct Health {
     pub readiness: bool,
 }
 
+impl Health {
+    /// Time between two questions when nothing is said.
+    pub const INTERVAL: Duration = Duration::from_secs(10);
+
+    /// Time for the answer when nothing is said.
+    pub const TIMEOUT: Duration = Duration::from_secs(3);
+
+    /// Bad answers in a row when nothing is said.
+    pub const RETRIES: u32 = 3;
+}
+
 /// How a service is asked whether it is well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Probe {

@@ -6,6 +6,7 @@ use super::check::{Check, choice, values};
 use super::decode::At;
 use super::files::{self, Host};
 use super::report::{Place, Problem};
+use super::service::{one_service, template};
 use super::value::{self, Bad};
 use super::{Names, raw, units, users};
 use crate::Name;
@@ -52,6 +53,7 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Written {
     pub(crate) device: Device,
     pub(crate) enabled: Vec<At<Name>>,
+    pub(crate) templates: Vec<At<Name>>,
     pub(crate) packages: Names,
     pub(crate) modules: Names,
     pub(crate) files: Names,
@@ -104,7 +106,9 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
     };
     let modules = raw.kernel.as_ref().and_then(|k| k.modules.clone()).unwrap_or_default();
     let files = raw.file.iter().flatten().filter_map(|file| file.path.clone()).collect();
-    Written { device, enabled, packages: wanted, modules, files }
+    let templates = raw.services.as_ref().and_then(|s| s.templates.as_ref());
+    let templates = c.list(templates, template);
+    Written { device, enabled, templates, packages: wanted, modules, files }
 }
 
 fn target(raw: &raw::Device, c: &mut Check) -> Target {
@@ -180,8 +184,8 @@ fn debug(raw: &raw::Device, release: bool, c: &mut Check) -> Debug {
 /// What starts at boot: `enable`, and what the debug parts bring.
 fn services(raw: &raw::Device, debug: Debug, c: &mut Check) -> Vec<At<Name>> {
     let listed = raw.services.as_ref();
-    let mut enabled = c.list(listed.and_then(|s| s.enable.as_ref()), value::service_name);
-    let disabled = c.list(listed.and_then(|s| s.disable.as_ref()), value::service_name);
+    let mut enabled = c.list(listed.and_then(|s| s.enable.as_ref()), one_service);
+    let disabled = c.list(listed.and_then(|s| s.disable.as_ref()), one_service);
     for at in &enabled {
         if let Some(off) = disabled.iter().find(|d| *d == at) {
             let problem = Problem::new(off.place.clone(), format!("`{}` is enabled too", at.value));

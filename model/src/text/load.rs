@@ -31,6 +31,8 @@ pub struct Loaded {
     pub device: Device,
     /// Its services, linked.
     pub plan: Plan,
+    /// Texts of its services and templates, by their path below [`crate::plan::SERVICES_PATH`].
+    pub services: Vec<(String, String)>,
     /// What is most likely not meant.
     pub warnings: Report,
     /// Every file that was read, in that order.
@@ -142,20 +144,24 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
     let context = device::Context { name, place: place.clone(), host: loader.host() };
     let written = device::check(&raw, &context, &mut check);
     loader.check = check;
-    let device::Written { mut device, mut enabled, packages, modules, files: placed } = written;
+    let device::Written { mut device, mut enabled, templates, packages, modules, files: placed } =
+        written;
     enabled.extend(extra.enable.iter().cloned());
     device.services.extend(extra.enable.iter().map(|at| at.value.clone()));
     device.services.sort();
     device.services.dedup();
     let mut services = Services::new(loader, directories, extra.copies.clone());
+    enabled.extend(templates);
     services.gather(enabled);
     services.check_users(&device);
     let text = format!("{} {}", device.hostname, device.version);
     let plan = services.link(&text, &device.services, &place);
+    let service_texts = services.into_texts();
     match (plan, loader.failed()) {
         (Some(plan), None) => Ok(Loaded {
             device,
             plan,
+            services: service_texts,
             warnings: loader.report(),
             files: loader.texts.iter().map(|t| t.path.clone()).collect(),
             packages,
@@ -224,7 +230,7 @@ pub fn load_case_on(
     let place = Place::new(file, 0..0);
     let directory = join(folder, "services");
     let enable = match &raw.enable {
-        Some(_) => check.list(raw.enable.as_ref(), super::value::service_name),
+        Some(_) => check.list(raw.enable.as_ref(), service::one_service),
         None => own_services(&loader.names_in(&directory), &directory, &place, &mut check),
     };
     loader.check = check;
@@ -261,12 +267,12 @@ fn copied(
 ) -> (Vec<At<Name>>, BTreeMap<Name, Name>) {
     let mut copies = BTreeMap::new();
     for raw in list.into_iter().flatten() {
-        let of = c.one(raw.service.as_ref(), super::value::service_name);
+        let of = c.one(raw.service.as_ref(), service::one_service);
         let count = c.range(raw.count.as_ref(), "the number of copies", 1, MAX_COPIES);
         let (Some(of), Some(count)) = (of, count) else { continue };
         enable.retain(|at| at.value != of);
         for number in 1..=count {
-            match super::value::service_name(&format!("{of}-{number}")) {
+            match service::one_service(&format!("{of}-{number}")) {
                 Ok(name) => {
                     enable.push(At { value: name.clone(), place: raw.place.clone() });
                     copies.insert(name, of.clone());

@@ -9,7 +9,10 @@
 //! Single values: the nearer layer wins. Lists: the union, far layers first. Tables in lists: by
 //! their key. `[services] disable` takes away what farther layers enable. A file's depth is its
 //! longest way from the device, so a layer that two siblings share lies below both.
+//!
+//! A service and its drop-ins are layers too, one over the other: see [`service`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::check::Check;
@@ -25,6 +28,8 @@ use super::report::{Place, Problem};
 pub(crate) struct Merging {
     /// Whether both lie at the same depth.
     siblings: bool,
+    /// An empty list takes away what farther layers have.
+    empties: bool,
     /// Values that siblings set differently, by key, until a nearer layer sets them.
     conflicts: BTreeMap<String, (Place, Place)>,
     /// `disable` of what nothing enables.
@@ -39,7 +44,7 @@ trait Merge: Sized {
 
 /// Items of a list that are one thing when their names are the same.
 trait Item: PartialEq {
-    fn name(&self) -> &str;
+    fn name(&self) -> Cow<'_, str>;
 }
 
 /// Merges layers. Notes each key that siblings set differently.
@@ -101,12 +106,15 @@ impl<T: Item> Merge for Option<Vec<At<T>>> {
     fn merge(&mut self, over: Self, key: &str, m: &mut Merging) {
         let Some(over) = over else { return };
         let list = self.get_or_insert_default();
+        if m.empties && over.is_empty() {
+            list.clear();
+        }
         // Only what was there before: duplicates within one layer are for the check.
-        let names = list.iter().enumerate().map(|(at, item)| (item.name().to_owned(), at));
+        let names = list.iter().enumerate().map(|(at, item)| (item.name().into_owned(), at));
         let far: BTreeMap<String, usize> = names.rev().collect();
         for item in over {
             let path = format!("{key}.{}", item.name());
-            match far.get(item.name()).and_then(|at| list.get_mut(*at)) {
+            match far.get(&*item.name()).and_then(|at| list.get_mut(*at)) {
                 Some(one) if m.siblings && *one != item => {
                     m.conflict(path, &one.place, &item.place);
                 }
@@ -121,27 +129,32 @@ impl<T: Item> Merge for Option<Vec<At<T>>> {
 }
 
 impl Item for String {
-    fn name(&self) -> &str {
-        self
+    fn name(&self) -> Cow<'_, str> {
+        self.into()
     }
 }
 
 impl<T: crate::word::Word> Item for Choice<T> {
-    fn name(&self) -> &str {
-        self.0.word()
+    fn name(&self) -> Cow<'_, str> {
+        self.0.word().into()
     }
 }
 
 impl Item for raw::File {
-    fn name(&self) -> &str {
-        self.path.as_ref().map_or("", |p| p.as_str())
+    fn name(&self) -> Cow<'_, str> {
+        text(&self.path).into()
     }
 }
 
 impl Item for raw::User {
-    fn name(&self) -> &str {
-        self.name.as_ref().map_or("", |n| n.as_str())
+    fn name(&self) -> Cow<'_, str> {
+        text(&self.name).into()
     }
+}
+
+/// A text as the name of its table.
+fn text(at: &Option<At<String>>) -> &str {
+    at.as_ref().map_or("", |at| at.as_str())
 }
 
 /// Merges tables field by field; a field left out does not compile.
@@ -162,6 +175,10 @@ macro_rules! by_field {
         }
     )* };
 }
+
+mod service;
+
+pub(crate) use service::overlay;
 
 by_field! {
     Packages { suite, mirror, install }
@@ -216,7 +233,7 @@ impl Merge for Option<raw::Services> {
     fn merge(&mut self, over: Self, key: &str, m: &mut Merging) {
         let Some(over) = over else { return };
         let one = self.get_or_insert_default();
-        let raw::Services { enable, disable } = over;
+        let raw::Services { enable, disable, templates } = over;
         if !m.siblings {
             let started = one.enable.as_deref().unwrap_or_default();
             let off = disable.iter().flatten().filter(|name| !started.contains(name));
@@ -226,6 +243,7 @@ impl Merge for Option<raw::Services> {
         against(&mut one.disable, enable.as_deref().unwrap_or_default(), key, m);
         one.enable.merge(enable, key, m);
         one.disable.merge(disable, key, m);
+        one.templates.merge(templates, key, m);
     }
 }
 

@@ -21,7 +21,7 @@ mod near;
 mod path;
 pub(crate) mod raw;
 mod report;
-mod service;
+pub mod service;
 mod services;
 mod source;
 mod template;
@@ -93,7 +93,7 @@ pub fn check_file(source: &dyn Source, file: &str) -> (Option<Kind>, Report) {
             let at = Place::new(loader.add(file, text), 0..0);
             let problem = Problem::new(at, "this is neither a device, a service nor a case");
             loader.check.add(problem.help(
-                "devices have `version` and lie in devices/, services have `exec`, cases are \
+                "devices have `version` and lie in devices/, services have `exec` or `type`, cases are \
                  called case.toml",
             ));
             (None, loader.report())
@@ -114,7 +114,7 @@ pub fn recognise(file: &str, text: &str) -> Option<Kind> {
     let has = |keys: &[&str]| keys.iter().any(|key| table.get_ref().contains_key(*key));
     if has(&["step"]) {
         Some(Kind::Case)
-    } else if has(&["exec"]) {
+    } else if has(&["exec", "type"]) {
         Some(Kind::Service)
     } else {
         has(&["version", "inherit", "target", "form-factor", "hostname", "kernel", "packages"])
@@ -125,8 +125,9 @@ pub fn recognise(file: &str, text: &str) -> Option<Kind> {
 fn read_service(loader: &mut Loader<'_>, path: &str, text: String) -> Option<service::Written> {
     let file = loader.add(path, text);
     let raw = loader.decode::<raw::Service>(file);
-    let name = service::name_of(path, &Place::new(file, 0..0), &mut loader.check);
-    Some(service::check(name?, &raw?, &mut loader.check))
+    let begins = Place::new(file, 0..0);
+    let name = service::name_of(path, &begins, &mut loader.check);
+    Some(service::check(name?, &raw?, &begins, &mut loader.check))
 }
 
 /// A service with those beside it that it names.
@@ -135,10 +136,10 @@ fn check_service(source: &dyn Source, path: &str, text: String) -> Report {
     let Some(written) = read_service(&mut loader, path, text) else { return loader.report() };
     let mut directories = vec![parent(path).to_owned()];
     directories.extend(source.library().map(|l| path::join(&l, "services")));
-    let edges = written.edges.clone();
+    let named = written.edges.iter().map(|edge| edge.to.clone()).collect();
     let mut services = Services::new(&mut loader, directories, std::collections::BTreeMap::new());
     services.take(written);
-    services.gather(edges);
+    services.gather(named);
     let _ = services.link("", &[], &Place::new(0, 0..0));
     loader.report()
 }

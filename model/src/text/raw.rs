@@ -1,9 +1,15 @@
 //! Our TOML exactly as written. The comments here are what an editor shows beside a key.
 
-use super::decode::{Any, At, Choice, Pairs, table};
+use super::decode::{Any, At, Choice, table};
 use crate::case;
 use crate::device::{Compression, FormFactor, Input, Shape, Target};
-use crate::service::{Kind, Output, RestartWhen, SocketKind};
+
+mod service;
+
+pub(crate) use service::{
+    Bus, Commands, Condition, Credential, Critical, DeviceMatch, Health, Limits, ParameterMatch,
+    PathWatch, Restart, Sandbox, Service, Socket, Timer,
+};
 
 table! {
     /// A device of Ensemble: configs/devices/NAME.toml.
@@ -31,7 +37,7 @@ table! {
         "kernel" => kernel: Kernel,
         /// Debian packages.
         "packages" => packages: Packages,
-        /// Services that start at boot.
+        /// Services of the device.
         "services" => services: Services,
         /// Files added after the packages.
         "file" => file: Vec<At<File>>,
@@ -75,12 +81,15 @@ table! {
 }
 
 table! {
-    /// Services that start at boot.
+    /// Services of the device.
     Services, required [] {
-        /// Services to start, besides those of the devices this one inherits.
+        /// Services to start, besides those of the devices this one inherits: "web", or an instance
+        /// of a template, "getty@tty1".
         "enable" => enable: Vec<At<String>>,
         /// Services of inherited devices not to start.
         "disable" => disable: Vec<At<String>>,
+        /// Templates whose instances are made on the device; those that a service names come along.
+        "templates" => templates: Vec<At<String>>,
     }
 }
 
@@ -167,102 +176,6 @@ table! {
         "agent" => agent: At<bool>,
         /// A root shell on the console.
         "console" => console: At<bool>,
-    }
-}
-
-table! {
-    /// A service of Ensemble: configs/services/NAME.toml; the name of the file is the service's.
-    Service, required ["exec"] {
-        /// One line for people.
-        "about" => about: At<String>,
-        /// Program (an absolute path) and arguments.
-        "exec" => exec: At<Vec<At<String>>>,
-        /// When it counts as ready: once its program runs, when it says READY=1 (sd_notify), or
-        /// when it ended well.
-        "type" => kind: At<Choice<Kind>>,
-        /// Services that must be ready first; when one fails or stops, so does this one.
-        "requires" => requires: Vec<At<String>>,
-        /// Services started and waited for, which may fail.
-        "wants" => wants: Vec<At<String>>,
-        /// Services that go first if they start at all.
-        "after" => after: Vec<At<String>>,
-        /// Time to become ready: "30s".
-        "start-timeout" => start_timeout: At<String>,
-        /// Time between asking it to stop and killing it: "10s".
-        "stop-timeout" => stop_timeout: At<String>,
-        /// User it runs as; root when absent.
-        "user" => user: At<String>,
-        /// Environment variables.
-        "environment" => environment: Pairs,
-        /// Working directory; "/" when absent.
-        "working-directory" => working_directory: At<String>,
-        /// Where its output goes.
-        "output" => output: At<Choice<Output>>,
-        /// What happens after it ended by itself.
-        "restart" => restart: Restart,
-        /// What it may use up.
-        "limits" => limits: Limits,
-        /// What it may do.
-        "sandbox" => sandbox: Sandbox,
-        /// Sockets opened before it starts, passed as systemd does.
-        "socket" => socket: Vec<At<Socket>>,
-    }
-}
-
-table! {
-    /// What happens after a service ended by itself.
-    Restart, required [] {
-        /// When to start it again.
-        "when" => when: At<Choice<RestartWhen>>,
-        /// First wait; it doubles each time: "100ms".
-        "delay" => delay: At<String>,
-        /// Longest wait: "10s".
-        "max-delay" => max_delay: At<String>,
-        /// Starts within the window after which it is given up: 5.
-        "limit" => limit: At<i64>,
-        /// See limit: "60s".
-        "window" => window: At<String>,
-    }
-}
-
-table! {
-    /// What a service may use up.
-    Limits, required [] {
-        /// Memory: "64M".
-        "memory" => memory: At<String>,
-        /// CPU time in percent of one CPU: "50%".
-        "cpu" => cpu: At<String>,
-        /// Processes and threads.
-        "pids" => pids: At<i64>,
-        /// Open files.
-        "open-files" => open_files: At<i64>,
-        /// Size of a core dump: "0".
-        "core" => core: At<String>,
-    }
-}
-
-table! {
-    /// What a service may do.
-    Sandbox, required [] {
-        /// Capabilities it keeps, without CAP_: ["NET_ADMIN"]. When absent, all for root and none
-        /// for another user.
-        "capabilities" => capabilities: Vec<At<String>>,
-        /// Programs with the set-user-id bit give nothing; true when absent.
-        "no-new-privileges" => no_new_privileges: At<bool>,
-    }
-}
-
-table! {
-    /// A UNIX socket that servicemgr opens for a service.
-    Socket, required ["name", "path"] {
-        /// Its name in LISTEN_FDNAMES.
-        "name" => name: At<String>,
-        /// Its path on the device.
-        "path" => path: At<String>,
-        /// Its type; stream when absent.
-        "type" => kind: At<Choice<SocketKind>>,
-        /// Permission bits in octal; "0666" when absent.
-        "mode" => mode: At<String>,
     }
 }
 

@@ -1,150 +1,159 @@
 //! Services: from what was written to [`Service`].
+//!
+//! ```text
+//! raw ─┬─ relations ── activation ── upkeep ─► Service ─ fits ─► Written (with places, for links)
+//! ```
 
 use std::time::Duration;
 
-use super::check::{Check, choice, values};
+use super::check::{Check, choice};
 use super::decode::{At, Pairs};
 use super::report::{Place, Problem};
-use super::value::{self, Bad};
+use super::value::{self, Checked};
 use super::{raw, units};
 use crate::Name;
-use crate::service::{
-    Address, BACKLOG, Kind, Limits, Output, Restart, RestartWhen, START_TIMEOUT, STOP_TIMEOUT,
-    Sandbox, Service, Socket, SocketKind,
-};
-use crate::word::Word;
+use crate::service::{Kind, Output, PLACEHOLDER, START_TIMEOUT, STOP_TIMEOUT, Service, Start};
 
-/// Most sockets of one service: as many descriptors PID 1 holds for it.
-pub(crate) const MAX_SOCKETS: usize = 16;
+mod activation;
+mod fits;
+mod overlay;
+mod relations;
+mod upkeep;
+mod words;
 
-/// Least memory limit: below it no program starts.
-pub(crate) const MIN_MEMORY: u64 = 256 << 10;
+pub use overlay::{MAX_DROP_INS, MAX_TEXT, overlay, parse};
+pub(crate) use relations::{Edge, one_service, template};
 
-/// A checked service, with the places its edges were written at.
+/// A checked service, with the places of what is looked up elsewhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
     pub(crate) service: Service,
-    pub(crate) edges: Vec<At<Name>>,
-    pub(crate) user: Option<At<String>>,
+    pub(crate) edges: Vec<Edge>,
+    /// Users that it names.
+    pub(crate) users: Vec<At<String>>,
+    /// Where its sockets listen.
     pub(crate) sockets: Vec<At<String>>,
+    /// Its names on the bus.
+    pub(crate) bus: Vec<At<String>>,
 }
 
-impl Word for Kind {
-    const WHAT: &'static str = "type of a service";
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("simple", Self::Simple),
-        ("notify", Self::Notify),
-        ("oneshot", Self::Oneshot),
-        ("forking", Self::Forking),
-        ("dbus", Self::Dbus),
-        ("idle", Self::Idle),
-        ("target", Self::Target),
-    ];
+impl Written {
+    /// An instance of this template; `None` when the instance can't be part of a name.
+    pub(crate) fn instance(&self, instance: &str) -> Option<Self> {
+        let service = self.service.instance(instance).ok()?;
+        let sockets = self.sockets.iter().zip(&service.sockets);
+        let sockets = sockets.map(|(at, socket)| At {
+            value: activation::address_text(socket),
+            place: at.place.clone(),
+        });
+        Some(Self { sockets: sockets.collect(), service, ..self.clone() })
+    }
 }
 
-impl Word for RestartWhen {
-    const WHAT: &'static str = "time for a restart";
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("never", Self::Never), ("on-failure", Self::OnFailure), ("always", Self::Always)];
-}
-
-impl Word for SocketKind {
-    const WHAT: &'static str = "type of a socket";
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("stream", Self::Stream),
-        ("datagram", Self::Datagram),
-        ("seqpacket", Self::Seqpacket),
-        ("fifo", Self::Fifo),
-    ];
-}
-
-impl Word for Output {
-    const WHAT: &'static str = "place for output";
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("journal", Self::Journal), ("console", Self::Console), ("null", Self::Null)];
-}
-
-/// Checks one service, called `name`.
-pub(crate) fn check(name: Name, raw: &raw::Service, c: &mut Check) -> Written {
-    let requires = c.list(raw.requires.as_ref(), value::service_name);
-    let wants = c.list(raw.wants.as_ref(), value::service_name);
-    let after = c.list(raw.after.as_ref(), value::service_name);
-    let edges = requires.iter().chain(&wants).chain(&after).cloned().collect();
-    let kind = choice(raw.kind.as_ref(), Kind::Simple);
-    let user = c.one(raw.user.as_ref(), value::user_name).filter(|user| user != "root");
-    let time = |c: &mut Check, at: &Option<At<String>>, default: Duration| {
-        c.one(at.as_ref(), units::timeout).unwrap_or(default)
+/// Checks one service, called `name`; its file begins at `file`.
+pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check) -> Written {
+    let relations = relations::check(&name, raw, c);
+    let template = name.is_template();
+    // An instance fills in its name; here any will do.
+    let user = |text: &str| -> Checked<String> {
+        let filled = if template { text.replace(PLACEHOLDER, "i") } else { text.to_owned() };
+        value::user_name(&filled).map(|_| text.to_owned())
     };
+    let kind = choice(raw.kind.as_ref(), Kind::Simple);
+    let sockets = activation::sockets(raw.socket.as_ref(), &user, c);
+    let bus = raw.bus.as_ref().map(|raw| activation::bus(raw, file, &user, c));
+    let (bus, bus_names) = bus.unwrap_or_default();
+    let mut edges = relations.edges;
+    if let Some(place) = &sockets.accept {
+        edges.extend(accepting(&name, place, c));
+    }
+    let exec = raw.exec.as_ref().and_then(|raw| upkeep::command(raw, "exec", c));
+    let start = start(raw);
     let service = Service {
         about: c.one(raw.about.as_ref(), value::about).unwrap_or_default(),
         kind,
-        requires: values(requires),
-        wants: values(wants),
-        after: values(after),
-        restart: restart(raw.restart.as_ref(), kind, c),
-        start_timeout: time(c, &raw.start_timeout, START_TIMEOUT),
-        stop_timeout: time(c, &raw.stop_timeout, STOP_TIMEOUT),
-        user: user.clone(),
+        requires: relations.requires,
+        wants: relations.wants,
+        binds: relations.binds,
+        after: relations.after,
+        before: relations.before,
+        conflicts: relations.conflicts,
+        part_of: relations.part_of,
+        on_failure: relations.on_failure,
+        on_success: relations.on_success,
+        start,
+        restart: upkeep::restart(raw.restart.as_ref(), kind, c),
+        start_timeout: time(&raw.start_timeout, c).unwrap_or(START_TIMEOUT),
+        stop_timeout: time(&raw.stop_timeout, c).unwrap_or(STOP_TIMEOUT),
+        user: c.one(raw.user.as_ref(), user).filter(|user| user != "root"),
         environment: environment(raw.environment.as_ref(), c),
         directory: directory(raw.working_directory.as_ref(), c),
-        limits: raw.limits.as_ref().map(|l| limits(l, c)).unwrap_or_default(),
-        sandbox: raw.sandbox.as_ref().map(|s| sandbox(s, c)).unwrap_or_default(),
-        sockets: sockets(raw.socket.as_ref(), c),
+        limits: raw.limits.as_ref().map(|raw| upkeep::limits(raw, c)).unwrap_or_default(),
+        sandbox: raw.sandbox.as_ref().map(|raw| upkeep::sandbox(raw, c)).unwrap_or_default(),
+        sockets: sockets.sockets,
         output: choice(raw.output.as_ref(), Output::Journal),
-        ..Service::new(name, exec(raw.exec.as_ref(), c))
+        remain: raw.remain.as_ref().map_or(remains(raw, start), |at| at.value),
+        ready_fd: c.range(raw.ready_fd.as_ref(), "the descriptor", 3, 255),
+        pid_file: c.one(raw.pid_file.as_ref(), value::image_path),
+        bus: bus.map(Box::new),
+        activation: activation::activation(raw, c),
+        commands: upkeep::commands(raw, c),
+        conditions: upkeep::conditions(raw.condition.as_ref(), c),
+        watchdog: time(&raw.watchdog, c),
+        health: raw.health.as_ref().and_then(|raw| upkeep::health(raw, file, c)).map(Box::new),
+        critical: raw.critical.as_ref().and_then(|raw| upkeep::critical(raw, c)),
+        credentials: upkeep::credentials(raw.credential.as_ref(), c),
+        fd_store: c
+            .range(raw.fd_store.as_ref(), "the number of descriptors", 0, upkeep::MAX_FD_STORE)
+            .unwrap_or(0),
+        ..Service::new(name, exec.unwrap_or_default())
     };
-    let user = raw.user.as_ref().zip(user).map(|(at, value)| At { value, place: at.place.clone() });
-    let sockets = raw.socket.iter().flatten().filter_map(|s| s.path.clone()).collect();
-    Written { service, edges, user, sockets }
+    fits::check(raw, &service, file, c);
+    let socket_users = raw.socket.iter().flatten().filter_map(|s| s.user.as_ref());
+    let bus_users = raw.bus.iter().flat_map(|bus| bus.users.iter().flatten());
+    let users = raw
+        .user
+        .iter()
+        .chain(socket_users)
+        .chain(bus_users)
+        .filter(|at| user(at).is_ok() && at.value != "root" && !at.contains(PLACEHOLDER));
+    let users = users.cloned().collect();
+    Written { service, edges, users, sockets: sockets.addresses, bus: bus_names }
 }
 
-/// Program and arguments; checked also where a case runs a command.
-fn exec(raw: Option<&At<Vec<At<String>>>>, c: &mut Check) -> Vec<String> {
-    let Some(list) = raw else { return Vec::new() };
-    let Some((program, arguments)) = list.split_first() else {
-        c.add(Problem::new(list.place.clone(), "`exec` is empty").help(
-            "the program's absolute path, then its arguments: [\"/usr/bin/web\", \"--port=80\"]",
-        ));
-        return Vec::new();
-    };
-    let path = |text: &str| {
-        if text.contains(char::is_whitespace) {
-            let message = format!("`{text}` is not one path");
-            let help = "each argument is an item of its own: [\"/usr/bin/web\", \"--port=80\"]";
-            return Err(Bad { message, help: Some(help.to_owned()) });
+/// The template that a service with `accept` needs.
+fn accepting(name: &Name, place: &Place, c: &mut Check) -> Option<Edge> {
+    match Name::try_from(format!("{name}@")) {
+        Ok(value) => Some(Edge { key: "accept", to: At { value, place: place.clone() } }),
+        Err(_) => {
+            let message = "an instance of a template can't have processes for its connections";
+            c.add(Problem::new(place.clone(), message).help("a service of its own can"));
+            None
         }
-        value::image_path(text)
-    };
-    let program = c.one(Some(program), path);
-    let arguments = arguments.iter().filter_map(|a| c.one(Some(a), value::argument));
-    program.into_iter().chain(arguments.collect::<Vec<_>>()).collect()
+    }
 }
 
-fn restart(raw: Option<&raw::Restart>, kind: Kind, c: &mut Check) -> Restart {
-    let default = Restart::default();
-    let Some(raw) = raw else { return default };
-    let restart = Restart {
-        when: choice(raw.when.as_ref(), default.when),
-        delay: c.one(raw.delay.as_ref(), units::duration).unwrap_or(default.delay),
-        max_delay: c.one(raw.max_delay.as_ref(), units::duration).unwrap_or(default.max_delay),
-        limit: c.range(raw.limit.as_ref(), "the limit", 1, 1_000_000).unwrap_or(default.limit),
-        window: c.one(raw.window.as_ref(), units::timeout).unwrap_or(default.window),
-        jitter: default.jitter,
-    };
-    if let (Some(delay), true) = (&raw.delay, restart.delay > restart.max_delay) {
-        let problem = Problem::new(delay.place.clone(), "`delay` is longer than `max-delay`");
-        c.add(match &raw.max_delay {
-            Some(max) => problem.also(max.place.clone(), "the longest wait"),
-            None => problem.help("set `max-delay` too; it is 10s"),
-        });
+/// When it starts, when nothing is said: what triggers it says it too.
+fn start(raw: &raw::Service) -> Start {
+    let triggered = triggers(raw).into_iter().any(|there| there);
+    choice(raw.start.as_ref(), if triggered { Start::Demand } else { Start::Boot })
+}
+
+/// Whether it has times, paths, devices, parameters.
+fn triggers(raw: &raw::Service) -> [bool; 4] {
+    fn some<T>(list: &Option<Vec<T>>) -> bool {
+        list.as_ref().is_some_and(|list| !list.is_empty())
     }
-    if let (Some(when), Kind::Oneshot, RestartWhen::Always) = (&raw.when, kind, restart.when) {
-        let problem = "a oneshot service that always restarts never becomes ready";
-        c.add(
-            Problem::new(when.place.clone(), problem).help("\"on-failure\" tries until it works"),
-        );
-    }
-    restart
+    [some(&raw.timer), some(&raw.path), some(&raw.device), some(&raw.parameter)]
+}
+
+/// Whether a oneshot stays ready when nothing is said: not what is triggered again and again.
+fn remains(raw: &raw::Service, start: Start) -> bool {
+    start == Start::Boot && !triggers(raw).into_iter().any(|there| there)
+}
+
+fn time(at: &Option<At<String>>, c: &mut Check) -> Option<Duration> {
+    c.one(at.as_ref(), units::timeout)
 }
 
 fn environment(raw: Option<&Pairs>, c: &mut Check) -> std::collections::BTreeMap<String, String> {
@@ -159,70 +168,50 @@ fn directory(raw: Option<&At<String>>, c: &mut Check) -> Option<String> {
     c.one(raw.filter(|at| at.value != "/"), value::image_path)
 }
 
-fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
-    let memory = |text: &str| match units::size(text)? {
-        bytes if bytes < MIN_MEMORY => Err(Bad {
-            message: format!("no program starts with {text} of memory"),
-            help: Some("at least 256K".to_owned()),
-        }),
-        bytes => Ok(bytes),
+/// Where a value was written.
+fn written_by<T>(at: &Option<At<T>>) -> Option<&Place> {
+    at.as_ref().map(|at| &at.place)
+}
+
+/// Notes when not exactly one of the keys is there; the place of the first that is.
+fn one_of<'p>(
+    table: &Place,
+    what: &str,
+    keys: &[(&str, Option<&'p Place>)],
+    c: &mut Check,
+) -> Option<&'p Place> {
+    let mut there = keys.iter().filter_map(|(key, place)| Some((*key, (*place)?)));
+    let names: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
+    let Some((first, place)) = there.next() else {
+        let help = format!("one of: {}", names.join(", "));
+        c.add(Problem::new(table.clone(), format!("{what} without a meaning")).help(help));
+        return None;
     };
-    Limits {
-        memory: c.one(raw.memory.as_ref(), memory),
-        cpu: c.one(raw.cpu.as_ref(), units::percent),
-        pids: c.range(raw.pids.as_ref(), "the number of processes", 1, 4_194_304),
-        open_files: c.range(raw.open_files.as_ref(), "the number of open files", 8, 1_048_576),
-        core: c.one(raw.core.as_ref(), units::size),
-        ..Limits::default()
+    for (other, again) in there {
+        let problem = Problem::new(again.clone(), format!("{what} is one thing only"));
+        let help = format!("leave out `{first}` or `{other}`");
+        c.add(problem.also(place.clone(), "another here").help(help));
     }
-}
-
-fn sandbox(raw: &raw::Sandbox, c: &mut Check) -> Sandbox {
-    let listed = raw.capabilities.as_ref();
-    let kept = listed.map(|list| values(c.list(Some(list), value::capability)));
-    let kept = kept.map(|mut list| {
-        list.sort();
-        list
-    });
-    let no_new_privileges = raw.no_new_privileges.as_ref().is_none_or(|at| at.value);
-    Sandbox { capabilities: kept, no_new_privileges }
-}
-
-fn sockets(raw: Option<&Vec<At<raw::Socket>>>, c: &mut Check) -> Vec<Socket> {
-    let list = raw.map(Vec::as_slice).unwrap_or_default();
-    if let Some(over) = list.get(MAX_SOCKETS) {
-        let message = format!("a service has at most {MAX_SOCKETS} sockets");
-        c.add(Problem::new(over.place.clone(), message));
-    }
-    let names = list.iter().filter_map(|s| s.name.as_ref());
-    c.unique(names.map(|n| (n.as_str(), &n.place)), |n| format!("two sockets are called `{n}`"));
-    let paths = list.iter().filter_map(|s| s.path.as_ref());
-    c.unique(paths.map(|p| (p.as_str(), &p.place)), |p| format!("two sockets are at `{p}`"));
-    let checked = list.iter().filter_map(|raw| {
-        let name = c.one(raw.name.as_ref(), value::service_name);
-        let path = c.one(raw.path.as_ref(), value::socket_path);
-        let kind = choice(raw.kind.as_ref(), SocketKind::Stream);
-        let mode = c.one(raw.mode.as_ref(), units::mode).unwrap_or(0o666);
-        Some(Socket {
-            name: name?,
-            address: Address::Path(path?),
-            kind,
-            mode,
-            user: None,
-            backlog: BACKLOG,
-            accept: false,
-        })
-    });
-    checked.collect()
+    Some(place)
 }
 
 /// Name of a service from the path of its file.
 pub(crate) fn name_of(path: &str, place: &Place, c: &mut Check) -> Option<Name> {
     let stem = super::stem(path);
-    let name = Name::try_from(stem).ok();
-    if name.is_none() {
-        let message = format!("`{stem}` can't be the name of a service, so neither of its file");
-        c.add(Problem::new(place.clone(), message).help(crate::BadName.to_string()));
-    }
-    name
+    let refused = |why: String, help: String| Problem::new(place.clone(), why).help(help);
+    let problem = match Name::try_from(stem) {
+        Ok(name) => match name.of_template() {
+            None => return Some(name),
+            Some((template, _)) => refused(
+                format!("`{name}` is an instance, which has no file of its own"),
+                format!("write {template}.toml, where %i stands for the instance"),
+            ),
+        },
+        Err(bad) => refused(
+            format!("`{stem}` can't be the name of a service, so neither of its file"),
+            bad.to_string(),
+        ),
+    };
+    c.add(problem);
+    None
 }

@@ -7,9 +7,12 @@ use super::near::did_you_mean;
 use super::path::join;
 use super::report::{Place, Problem};
 use super::source::Loader;
-use super::{raw, service, users};
+use super::{merge, raw, service, users};
 use crate::plan::LinkError;
 use crate::{Device, Name, Plan};
+
+/// Most drop-ins of one service.
+const MAX_DROP_INS: usize = service::MAX_DROP_INS;
 
 /// The services of a plan while they are gathered.
 pub(crate) struct Services<'l, 's> {
@@ -18,7 +21,11 @@ pub(crate) struct Services<'l, 's> {
     /// File of each service that has another's.
     files: BTreeMap<Name, Name>,
     found: BTreeMap<Name, Option<service::Written>>,
+    texts: ServiceTexts,
 }
+
+/// The texts of services and where they lie on the device, below [`crate::plan::SERVICES_PATH`].
+pub(crate) type ServiceTexts = Vec<(String, String)>;
 
 impl<'l, 's> Services<'l, 's> {
     pub(crate) fn new(
@@ -26,7 +33,7 @@ impl<'l, 's> Services<'l, 's> {
         directories: Vec<String>,
         files: BTreeMap<Name, Name>,
     ) -> Self {
-        Self { loader, directories, files, found: BTreeMap::new() }
+        Self { loader, directories, files, found: BTreeMap::new(), texts: Vec::new() }
     }
 
     /// Takes one that was read already.
@@ -40,20 +47,66 @@ impl<'l, 's> Services<'l, 's> {
             if self.found.contains_key(&name.value) {
                 continue;
             }
-            let file = self.files.get(&name.value).unwrap_or(&name.value);
-            let file = format!("{file}.toml");
-            let paths = self.directories.iter().map(|d| join(d, &file));
-            let path = paths.into_iter().find(|p| self.loader.source.is_file(p));
-            let Some(path) = path else {
-                self.unknown(&name);
+            let Some((template, instance)) = name.value.of_template() else {
+                wanted.extend(self.read(&name));
                 continue;
             };
-            let (_, raw) = self.loader.read::<raw::Service>(&path);
-            let written =
-                raw.map(|raw| service::check(name.value.clone(), &raw, &mut self.loader.check));
-            wanted.extend(written.iter().flat_map(|w| w.edges.iter().cloned()));
-            self.found.insert(name.value, written);
+            let Ok(value) = Name::try_from(template) else { continue };
+            let template = At { value, place: name.place.clone() };
+            if !self.found.contains_key(&template.value) {
+                wanted.extend(self.read(&template));
+            }
+            if let Some(Some(of)) = self.found.get(&template.value) {
+                let made = of.instance(instance);
+                self.found.insert(name.value, made);
+            }
         }
+    }
+
+    /// Reads a service with its drop-ins; gives the names in it.
+    fn read(&mut self, name: &At<Name>) -> Vec<At<Name>> {
+        let file = self.files.get(&name.value).unwrap_or(&name.value).clone();
+        let path = |directory: &String| join(directory, &format!("{file}.toml"));
+        let at = self.directories.iter().position(|d| self.loader.source.is_file(&path(d)));
+        let Some(at) = at else {
+            self.unknown(name);
+            return Vec::new();
+        };
+        let mut paths: Vec<(String, String)> = Vec::new();
+        // Those of farther directories belong to a file that is not taken.
+        let layers: Vec<String> = self.directories.iter().take(at + 1).rev().cloned().collect();
+        if let Some(own) = layers.first() {
+            paths.push((path(own), format!("{}.toml", name.value)));
+        }
+        for layer in &layers {
+            let directory = join(layer, &format!("{file}.d"));
+            for drop_in in self.loader.names_in(&directory) {
+                let place = format!("{}.d/{:02}-{drop_in}.toml", name.value, paths.len());
+                paths.push((join(&directory, &format!("{drop_in}.toml")), place));
+            }
+        }
+        let begins = Place::new(self.loader.texts.len(), 0..0);
+        if paths.len() > MAX_DROP_INS + 1 {
+            let message = format!("`{}` has more than {MAX_DROP_INS} drop-ins", name.value);
+            self.loader.check.add(Problem::new(name.place.clone(), message));
+            paths.truncate(MAX_DROP_INS + 1);
+        }
+        let mut files = Vec::new();
+        for (path, place) in paths {
+            let (number, raw) = self.loader.read::<raw::Service>(&path);
+            files.push(raw);
+            let text = self.loader.texts.get(number).map(|text| text.text.clone());
+            self.texts.extend(text.map(|text| (place, text)));
+        }
+        let files: Option<Vec<_>> = files.into_iter().collect();
+        let written = files.map(|files| {
+            let raw = merge::overlay(files);
+            service::check(name.value.clone(), &raw, &begins, &mut self.loader.check)
+        });
+        let named: Vec<_> =
+            written.iter().flat_map(|w| w.edges.iter().map(|edge| edge.to.clone())).collect();
+        self.found.insert(name.value.clone(), written);
+        named
     }
 
     fn unknown(&mut self, name: &At<Name>) {
@@ -63,8 +116,17 @@ impl<'l, 's> Services<'l, 's> {
         let help = help.unwrap_or_else(|| {
             format!("there is no {}.toml in {}", name.value, self.directories.join(" or "))
         });
-        let message = format!("no service is called `{}`", name.value);
+        let what = if name.value.is_template() { "template" } else { "service" };
+        let message = format!("no {what} is called `{}`", name.value);
         self.loader.check.add(Problem::new(name.place.clone(), message).help(help));
+        self.found.insert(name.value.clone(), None);
+    }
+
+    /// The texts of all that was read, sorted by their place.
+    pub(crate) fn into_texts(self) -> ServiceTexts {
+        let mut texts = self.texts;
+        texts.sort();
+        texts
     }
 
     /// Notes users of services that the device does not have. Packages may bring users, so this is
@@ -74,7 +136,7 @@ impl<'l, 's> Services<'l, 's> {
             let debian = users::DEBIAN_USERS.iter().map(|(name, _)| *name);
             debian.chain(device.users.iter().map(|u| u.name.as_str()))
         };
-        let users = self.found.values().flatten().filter_map(|w| w.user.as_ref());
+        let users = self.found.values().flatten().flat_map(|w| &w.users);
         for at in users.filter(|at| !known().any(|k| k == at.as_str())) {
             let message = format!("no user is called `{}`, unless a package brings it", at.value);
             let help = did_you_mean(at, known())
@@ -83,16 +145,20 @@ impl<'l, 's> Services<'l, 's> {
         }
     }
 
-    /// Notes sockets at a path that another service has.
-    fn check_sockets(&mut self) {
-        let all = self.found.values().flatten().flat_map(|w| &w.sockets);
-        let all = all.map(|at| (at.as_str(), &at.place));
-        self.loader.check.unique(all, |path| format!("two sockets are at `{path}`"));
+    /// Notes sockets at an address and names on the bus that another service has.
+    fn check_own(&mut self) {
+        let running = || self.found.values().flatten().filter(|w| !w.service.name.is_template());
+        let all = running().flat_map(|w| &w.sockets).map(|at| (at.as_str(), &at.place));
+        self.loader.check.unique(all, |at| format!("two sockets are at `{at}`"));
+        let all = running().flat_map(|w| &w.bus).map(|at| (at.as_str(), &at.place));
+        self.loader
+            .check
+            .unique(all, |name| format!("two services have the name `{name}` on the bus"));
     }
 
     /// Links them; `None` when that can't be done, with the reasons noted.
     pub(crate) fn link(&mut self, device: &str, enabled: &[Name], place: &Place) -> Option<Plan> {
-        self.check_sockets();
+        self.check_own();
         let services = self.found.values().flatten().map(|w| w.service.clone()).collect();
         let errors = match Plan::link(device, services, enabled) {
             Ok(plan) => return Some(plan),
@@ -118,9 +184,8 @@ impl<'l, 's> Services<'l, 's> {
             .iter()
             .zip(next)
             .filter_map(|(of, to)| {
-                let written = self.found.get(of)?.as_ref()?;
-                let edge = written.edges.iter().find(|e| e.value == *to)?;
-                Some((edge.place.clone(), format!("`{of}` waits for `{to}`")))
+                let place = self.waits(of, to)?;
+                Some((place, format!("`{of}` waits for `{to}`")))
             })
             .collect();
         let Some(((first, label), rest)) = edges.split_first() else {
@@ -129,5 +194,18 @@ impl<'l, 's> Services<'l, 's> {
         let problem = Problem::new(first.clone(), error.to_string()).label(label);
         let problem = rest.iter().fold(problem, |p, (at, label)| p.also(at.clone(), label));
         problem.help("take one of these out; a service can be ready before another is")
+    }
+
+    /// Where it is written that `of` waits for `to`: in either of them.
+    fn waits(&self, of: &Name, to: &Name) -> Option<Place> {
+        const WAITS: [&str; 4] = ["requires", "wants", "binds", "after"];
+        self.edge(of, &WAITS, to).or_else(|| self.edge(to, &["before"], of))
+    }
+
+    /// Where `of` names `to` under one of the keys.
+    fn edge(&self, of: &Name, keys: &[&str], to: &Name) -> Option<Place> {
+        let written = self.found.get(of)?.as_ref()?;
+        let edge = written.edges.iter().find(|e| e.to.value == *to && keys.contains(&e.key))?;
+        Some(edge.to.place.clone())
     }
 }

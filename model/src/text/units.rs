@@ -81,6 +81,15 @@ pub(crate) fn percent(text: &str) -> Checked<u32> {
     }
 }
 
+/// `20%` of a whole; `help` says of which.
+pub(crate) fn share(text: &str, help: &str) -> Checked<u32> {
+    let number = text.strip_suffix('%').and_then(|n| n.parse().ok());
+    match number.filter(|n| *n <= 100) {
+        Some(number) => Ok(number),
+        None => bad(format!("`{text}` is not a part of 100%"), help),
+    }
+}
+
 /// `0644`: permission bits in octal.
 pub(crate) fn mode(text: &str) -> Checked<u32> {
     let shaped = (3..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());

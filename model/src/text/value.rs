@@ -3,6 +3,8 @@
 //! Each function takes what was written and gives what was meant, or says what is wrong with it and
 //! what to write instead.
 
+use std::net::SocketAddr;
+
 use crate::Name;
 
 /// Largest side of a screen in pixels (the kernel's DRM takes no more).
@@ -222,6 +224,55 @@ pub(crate) fn variable(text: &str) -> Checked<String> {
         format!("`{text}` is not the name of a variable"),
         "letters, digits and `_`, no digit first",
     )
+}
+
+/// An address and a port, both numbers; `help` says how they are written here.
+pub(crate) fn ip_port(text: &str, help: &str) -> Checked<SocketAddr> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.port() != 0 => Ok(address),
+        Ok(_) => bad(format!("`{text}` has no port"), "a port from 1 to 65535"),
+        Err(_) => bad(format!("`{text}` is not an address with a port"), help),
+    }
+}
+
+/// A name on the bus, after the D-Bus specification.
+pub(crate) fn bus_name(text: &str) -> Checked<String> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let part = |p: &str| {
+        !p.is_empty() && !p.starts_with(|c: char| c.is_ascii_digit()) && p.bytes().all(legal)
+    };
+    if text.len() <= 255 && text.contains('.') && text.split('.').all(part) {
+        return Ok(text.to_owned());
+    }
+    bad(
+        format!("`{text}` is not a name on the bus"),
+        "two or more words with `.` between them, like \"org.example.Web\"",
+    )
+}
+
+/// Longest name and longest value of a parameter, in bytes (a `const.` one may be longer).
+const MAX_PARAMETER: (usize, usize) = (96, 4096);
+
+/// A name of a parameter.
+pub(crate) fn parameter(text: &str) -> Checked<String> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'@' | b':');
+    let part = |p: &str| !p.is_empty() && p.bytes().all(legal);
+    if text.len() <= MAX_PARAMETER.0 && text.split('.').all(part) {
+        return Ok(text.to_owned());
+    }
+    bad(
+        format!("`{text}` is not the name of a parameter"),
+        "words with `.` between them, at most 96 characters, like \"persist.wifi.on\"",
+    )
+}
+
+/// A value of a parameter, or `*` for any.
+pub(crate) fn parameter_value(text: &str) -> Checked<String> {
+    let legal = !text.chars().any(char::is_control);
+    if (1..=MAX_PARAMETER.1).contains(&text.len()) && legal {
+        return Ok(text.to_owned());
+    }
+    bad("this can't be the value of a parameter", "1 to 4096 bytes on one line; \"*\" is any")
 }
 
 /// Every capability of Linux 6.12, without `CAP_`.
