@@ -143,6 +143,22 @@ impl Group {
         Ok(text)
     }
 
+    /// Its number, by which the kernel knows it: see [`crate::pidfd::cgroup`].
+    ///
+    /// # Errors
+    /// None known.
+    pub fn inode(&self) -> io::Result<u64> {
+        Ok(nix::sys::stat::fstat(&self.directory)?.st_ino)
+    }
+
+    /// A file of the group, open for reading: to be watched for changes.
+    ///
+    /// # Errors
+    /// As [`Group::read`].
+    pub fn open(&self, file: &str) -> io::Result<OwnedFd> {
+        Ok(openat(&self.directory, file, READ, Mode::empty())?)
+    }
+
     /// The number behind `key` in a file of `key number` lines; `None` when it has none.
     ///
     /// # Errors
@@ -206,19 +222,20 @@ impl Group {
         Ok(self.number("cgroup.events", "populated")? == Some(1))
     }
 
-    /// `SIGTERM` to each process (and `SIGCONT`, so that a stopped one hears it), also to those that
+    /// The signal to each process (and `SIGCONT`, so that a stopped one hears it), also to those that
     /// are forked meanwhile.
     ///
     /// # Errors
-    /// As [`Group::read`]. That a process has ended meanwhile is fine.
-    pub fn terminate(&self) -> io::Result<()> {
+    /// As [`Group::read`]. That a process has ended meanwhile is fine. `EINVAL`: no such signal.
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        let signal = Signal::try_from(signal)?;
         let mut told = BTreeSet::new();
         for _ in 0..ROUNDS {
             let before = told.len();
             for pid in self.processes()? {
                 if told.insert(pid) {
                     // The only errors are that it ended meanwhile, or has no right to be ended by us.
-                    let _ended = kill(Pid::from_raw(pid), Signal::SIGTERM);
+                    let _ended = kill(Pid::from_raw(pid), signal);
                     let _ended = kill(Pid::from_raw(pid), Signal::SIGCONT);
                 }
             }
@@ -277,7 +294,7 @@ mod tests {
         fs::write(deep.join("cgroup.procs"), child.id().to_string()).unwrap();
         assert_eq!(group.processes().unwrap(), [i32::try_from(child.id()).unwrap()]);
         assert_eq!(groups.remove("web").unwrap_err().kind(), io::ErrorKind::ResourceBusy);
-        group.terminate().unwrap();
+        group.signal(15).unwrap();
         let ended = child.wait().unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(15));
         while group.populated().unwrap() {

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, SpliceFFlags, tee};
 use nix::unistd::{Uid, fchown, pipe2};
 
 /// The end to keep (non-blocking) and a first end to write. The pipe belongs to `uid`, so that a
@@ -65,6 +65,29 @@ pub fn drain(kept: impl AsFd) -> io::Result<bool> {
     Ok(true)
 }
 
+/// What is in the pipe, at most `most` bytes of it, which stay there. Empty: nothing now, or nobody
+/// will write any more.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE`: there is no room for a look. `EINVAL`: it is no pipe.
+pub fn peek(reader: impl AsFd, most: usize) -> io::Result<Vec<u8>> {
+    let (copy, into) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    let count = match tee(reader, &into, most, SpliceFFlags::SPLICE_F_NONBLOCK) {
+        Ok(count) => count,
+        Err(Errno::EAGAIN) => 0,
+        Err(e) => return Err(e.into()),
+    };
+    let mut bytes = vec![0; count];
+    let mut filled = 0;
+    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match nix::unistd::read(&copy, room)? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -85,6 +108,19 @@ mod tests {
         File::from(writer(&kept).unwrap()).write_all(&[0; 5000]).unwrap();
         assert!(!drain(&kept).unwrap());
         assert_eq!(reader.read(&mut buf).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_look_takes_nothing_away() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        assert_eq!(peek(&reader, 100).unwrap(), b"");
+        writer.write_all(b"three\n").unwrap();
+        assert_eq!(peek(&reader, 100).unwrap(), b"three\n");
+        assert_eq!(peek(&reader, 2).unwrap(), b"th");
+        drop(writer);
+        assert_eq!(peek(&reader, 100).unwrap(), b"three\n");
+        (&reader).read_exact(&mut [0; 6]).unwrap();
+        assert_eq!(peek(&reader, 100).unwrap(), b"");
     }
 
     #[test]

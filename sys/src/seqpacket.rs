@@ -56,6 +56,26 @@ pub fn ask_credentials(fd: impl AsFd) -> io::Result<()> {
     Ok(socket::setsockopt(&fd, sockopt::PassCred, &true)?)
 }
 
+/// Asks the kernel to tell with each packet who sent it, by a descriptor of the process too: it
+/// says something even when the sender has ended ([`crate::pidfd`]).
+///
+/// # Errors
+/// `ENOPROTOOPT`: the kernel is older than 6.5; there are the credentials still.
+#[expect(unsafe_code, reason = "nix does not know the option")]
+pub fn ask_pidfd(fd: impl AsFd) -> io::Result<()> {
+    let (on, size) = (1_i32, libc::socklen_t::try_from(size_of::<i32>()).unwrap_or(0));
+    let fd = fd.as_fd().as_raw_fd();
+    // SAFETY: the kernel reads one number of that size, which outlives the call.
+    let set =
+        unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, PASS_PIDFD, (&raw const on).cast(), size) };
+    Errno::result(set)?;
+    Ok(())
+}
+
+/// `SO_PASSPIDFD` and `SCM_PIDFD`, which libc does not have.
+const PASS_PIDFD: i32 = 76;
+const PIDFD: i32 = 4;
+
 /// Sends one packet, whole or not at all. Waits for room if the socket is blocking.
 ///
 /// # Errors
@@ -102,7 +122,7 @@ pub fn recv(
     fd: impl AsFd,
     buf: &mut [u8],
 ) -> io::Result<(usize, Vec<OwnedFd>, Option<Credentials>)> {
-    recv_with(fd.as_fd(), buf, MsgFlags::MSG_CMSG_CLOEXEC)
+    plain(recv_with(fd.as_fd(), buf, MsgFlags::MSG_CMSG_CLOEXEC))
 }
 
 /// Like [`recv`], never waits.
@@ -113,7 +133,7 @@ pub fn recv_now(
     fd: impl AsFd,
     buf: &mut [u8],
 ) -> io::Result<(usize, Vec<OwnedFd>, Option<Credentials>)> {
-    recv_with(fd.as_fd(), buf, MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT)
+    plain(recv_with(fd.as_fd(), buf, MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT))
 }
 
 /// Like [`recv_now`], but the packet stays where it is and comes again with the next call.
@@ -124,24 +144,56 @@ pub fn peek_now(
     fd: impl AsFd,
     buf: &mut [u8],
 ) -> io::Result<(usize, Vec<OwnedFd>, Option<Credentials>)> {
+    plain(look_now(fd, buf))
+}
+
+/// Like [`peek_now`], with all that came along.
+///
+/// # Errors
+/// As [`peek_now`].
+pub fn look_now(fd: impl AsFd, buf: &mut [u8]) -> io::Result<Packet> {
     let now = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
     recv_with(fd.as_fd(), buf, now | MsgFlags::MSG_PEEK)
 }
 
-/// Room for everything a sender can attach (`SCM_MAX_FD` descriptors and its credentials), so that
-/// the kernel cuts control data only when we may not open more files.
-const CONTROL: usize = 16 + 253 * 4 + 4 + 16 + size_of::<libc::ucred>() + 4;
+/// Takes one packet away without looking at it. Descriptors that came along are closed.
+///
+/// # Errors
+/// As [`recv_now`].
+pub fn discard_now(fd: impl AsFd) -> io::Result<()> {
+    again(|| socket::recv(fd.as_fd().as_raw_fd(), &mut [], MsgFlags::MSG_DONTWAIT))?;
+    Ok(())
+}
+
+/// A packet with all that came along.
+#[derive(Debug, Default)]
+pub struct Packet {
+    /// Bytes of it in the buffer.
+    pub length: usize,
+    /// Descriptors.
+    pub fds: Vec<OwnedFd>,
+    /// Who sent it, after [`ask_credentials`].
+    pub from: Option<Credentials>,
+    /// Its process, after [`ask_pidfd`], if the kernel still knows it.
+    pub pidfd: Option<OwnedFd>,
+}
+
+type Plain = io::Result<(usize, Vec<OwnedFd>, Option<Credentials>)>;
+
+fn plain(packet: io::Result<Packet>) -> Plain {
+    packet.map(|packet| (packet.length, packet.fds, packet.from))
+}
+
+/// Room for everything a sender can attach (`SCM_MAX_FD` descriptors, its credentials and itself),
+/// so that the kernel cuts control data only when we may not open more files.
+const CONTROL: usize = 16 + 253 * 4 + 4 + 16 + size_of::<libc::ucred>() + 4 + 16 + 8;
 
 /// Aligned as `cmsghdr` wants it.
 #[repr(align(8))]
 struct Control([u8; CONTROL]);
 
 #[expect(unsafe_code, reason = "nix drops the numbers of received descriptors when some were cut")]
-fn recv_with(
-    fd: BorrowedFd<'_>,
-    buf: &mut [u8],
-    flags: MsgFlags,
-) -> io::Result<(usize, Vec<OwnedFd>, Option<Credentials>)> {
+fn recv_with(fd: BorrowedFd<'_>, buf: &mut [u8], flags: MsgFlags) -> io::Result<Packet> {
     let mut control = Control([0; CONTROL]);
     let mut iov = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
     let mut header = libc::msghdr {
@@ -162,20 +214,19 @@ fn recv_with(
         }
     };
     let filled = control.0.get(..header.msg_controllen).unwrap_or(&control.0);
-    let (fds, credentials) = attachments(filled);
+    let packet = attachments(filled);
     let cut = header.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0;
-    if cut || fds.len() > MAX_FDS {
+    if cut || packet.fds.len() > MAX_FDS {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "packet longer than we take"));
     }
-    Ok((usize::try_from(got).unwrap_or(0), fds, credentials))
+    Ok(Packet { length: usize::try_from(got).unwrap_or(0), ..packet })
 }
 
 /// What the kernel wrote: `[length: usize][level: i32][kind: i32][data]`, padded to a word.
-fn attachments(mut control: &[u8]) -> (Vec<OwnedFd>, Option<Credentials>) {
+fn attachments(mut control: &[u8]) -> Packet {
     const WORD: usize = size_of::<usize>();
     const HEADER: usize = WORD + 8;
-    let mut fds = Vec::new();
-    let mut credentials = None;
+    let mut packet = Packet::default();
     while let Some((length, rest)) = control.split_first_chunk() {
         let length = usize::from_ne_bytes(*length);
         let Some(data) = control.get(HEADER..length) else { break };
@@ -184,20 +235,24 @@ fn attachments(mut control: &[u8]) -> (Vec<OwnedFd>, Option<Credentials>) {
         };
         match (int(rest, 0), int(rest, 4)) {
             (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
-                fds.extend(data.chunks_exact(4).map(|b| own(int(b, 0))));
+                packet.fds.extend(data.chunks_exact(4).map(|b| own(int(b, 0))));
             }
             (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) => {
-                credentials = Some(Credentials {
+                packet.from = Some(Credentials {
                     pid: int(data, 0),
                     uid: int(data, 4).cast_unsigned(),
                     gid: int(data, 8).cast_unsigned(),
                 });
             }
+            // A negative number is the errno why there is none.
+            (libc::SOL_SOCKET, PIDFD) if int(data, 0) >= 0 => {
+                packet.pidfd = Some(own(int(data, 0)));
+            }
             _ => {}
         }
         control = control.get(length.next_multiple_of(WORD)..).unwrap_or_default();
     }
-    (fds, credentials)
+    packet
 }
 
 #[expect(unsafe_code, reason = "a received descriptor arrives as a number")]

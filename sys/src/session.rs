@@ -6,13 +6,12 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// `SIGKILL` or `SIGTERM` to the group that `leader` leads. That it is gone is fine.
+/// A signal to the group that `leader` leads. That it is gone is fine.
 ///
 /// # Errors
-/// `EPERM`: every process of the group changed its user.
-pub fn signal(leader: i32, kill: bool) -> io::Result<()> {
-    let signal = if kill { Signal::SIGKILL } else { Signal::SIGTERM };
-    match killpg(Pid::from_raw(leader), signal) {
+/// `EPERM`: every process of the group changed its user. `EINVAL`: no such signal.
+pub fn signal(leader: i32, signal: i32) -> io::Result<()> {
+    match killpg(Pid::from_raw(leader), Signal::try_from(signal)?) {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(e) => Err(e.into()),
     }
