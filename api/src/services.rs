@@ -21,12 +21,20 @@ pub const INTERFACE: &str = "org.ensemble.Services1";
 pub enum State {
     /// Nobody asked for it, or it was stopped, or it ended as it should.
     Off,
+    /// As off; something it listens to or waits for starts it.
+    Armed,
     /// Asked for; something it needs or comes after is not settled.
     Waiting,
     /// Its process runs, not ready yet.
     Starting,
     /// Usable.
     Ready,
+    /// Usable; it reads its configuration anew.
+    Reloading,
+    /// Its processes stand still until it is told to go on.
+    Frozen,
+    /// A condition for its start did not hold; what requires it may run.
+    Skipped,
     /// Its job is done and its process ended; what requires it may run (`oneshot`).
     Done,
     /// Told to stop; processes are left.
@@ -43,9 +51,13 @@ impl State {
     pub fn word(self) -> &'static str {
         match self {
             Self::Off => "off",
+            Self::Armed => "armed",
             Self::Waiting => "waiting",
             Self::Starting => "starting",
             Self::Ready => "ready",
+            Self::Reloading => "reloading",
+            Self::Frozen => "frozen",
+            Self::Skipped => "skipped",
             Self::Done => "done",
             Self::Stopping => "stopping",
             Self::Backoff => "backoff",
@@ -104,6 +116,74 @@ pub struct Status {
     pub memory: u64,
     /// CPU time used, in microseconds; 0 when unknown.
     pub cpu: u64,
+    /// What else there is to tell, in order: `("watchdog", "every 30s")`.
+    pub facts: Vec<Fact>,
+}
+
+/// One more thing about a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Fact {
+    /// What it is about, in a word or two.
+    pub about: String,
+    /// How it is.
+    pub value: String,
+}
+
+/// What a request would do, in order; nothing is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Transaction {
+    /// Those which would stop.
+    pub stop: Vec<String>,
+    /// Those which would start.
+    pub start: Vec<String>,
+}
+
+/// Why a service is where it is, for `ensctl service why`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Why {
+    /// The line of the list.
+    pub row: Row,
+    /// What it waits for; empty when it waits for nothing.
+    pub held_by: Vec<Hold>,
+    /// Those which run or are about to, and require or want it.
+    pub wanted_by: Vec<String>,
+    /// What starts it beside them: `boot`, `request`, a trigger.
+    pub started_by: Vec<String>,
+}
+
+/// One thing that a service waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Hold {
+    /// Whose doing it is; the service itself when it is its own.
+    pub name: String,
+    /// What is waited for, as a sentence without a full stop.
+    pub what: String,
+    /// Since when.
+    pub since: u64,
+    /// Until when at most; 0 when there is no limit.
+    pub until: u64,
+}
+
+/// One edge of the graph of services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Edge {
+    /// The service whose TOML says it.
+    pub from: String,
+    /// The key: `requires`, `wants`, `after`, `binds`, …
+    pub kind: String,
+    /// The service it names.
+    pub to: String,
+}
+
+/// What a new configuration changes for one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Change {
+    /// Which service.
+    pub name: String,
+    /// `added`, `removed`, `changed`, `enabled` or `disabled`.
+    pub what: String,
+    /// What follows: `starts`, `stops`, `restarts`, or nothing.
+    pub effect: String,
 }
 
 /// How the device is as a whole.
@@ -164,6 +244,8 @@ pub struct System {
     pub settled: u64,
     /// 1 for the first servicemgr of this boot; more tells that it was replaced.
     pub generation: u32,
+    /// Why a critical service made the device start again the last time; empty otherwise.
+    pub last_reboot: String,
 }
 
 /// One bar of `ensctl boot`.
@@ -196,6 +278,10 @@ pub enum Error {
     Failed(String),
     /// Another request took over before the job ended.
     Replaced(String),
+    /// It would contradict itself, so nothing was done.
+    Refused(String),
+    /// A definition of a service is wrong; the text shows where.
+    BadDefinition(String),
     /// Only root may.
     NotPermitted(String),
     /// The device is going down.
@@ -223,6 +309,44 @@ pub trait Services {
 
     /// Stops and starts a service, and brings its users back. Root only.
     fn restart(&self, name: &str) -> Result<(), Error>;
+
+    /// A running service reads its configuration anew; answers when it has. Root only.
+    fn reload(&self, name: &str) -> Result<(), Error>;
+
+    /// Forgets the failures of a service. Root only.
+    fn reset(&self, name: &str) -> Result<(), Error>;
+
+    /// The processes of a service stand still. Root only.
+    fn freeze(&self, name: &str) -> Result<(), Error>;
+
+    /// They go on. Root only.
+    fn thaw(&self, name: &str) -> Result<(), Error>;
+
+    /// From the next boot on it starts; with `now` also now. Root only.
+    fn enable(&self, name: &str, now: bool) -> Result<(), Error>;
+
+    /// From the next boot on it does not start; with `now` it is also stopped. Root only.
+    fn disable(&self, name: &str, now: bool) -> Result<(), Error>;
+
+    /// What `start`, `stop` or `restart` of these services would do.
+    fn rehearse(&self, what: &str, names: &[&str]) -> Result<Transaction, Error>;
+
+    /// Why a service is where it is.
+    fn why(&self, name: &str) -> Result<Why, Error>;
+
+    /// Who names whom.
+    fn graph(&self) -> Result<Vec<Edge>, Error>;
+
+    /// Answers once the service is in one of these states, at once if it is.
+    fn wait(&self, name: &str, states: &[&str]) -> Result<Row, Error>;
+
+    /// Makes a service that lasts until it has ended, from a definition in TOML, and starts it;
+    /// answers when it is ready. Root only.
+    fn run(&self, name: &str, definition: &str) -> Result<(), Error>;
+
+    /// Reads the definitions of services again. `rehearse`: only says what would change. Answers
+    /// with the changes before they happen. Root only.
+    fn reload_definitions(&self, rehearse: bool) -> Result<Vec<Change>, Error>;
 
     /// How the device is.
     fn system(&self) -> Result<System, Error>;

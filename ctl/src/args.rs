@@ -44,6 +44,11 @@ impl Args {
         self.options.iter().rfind(|(name, _)| *name == long).map(|(_, value)| value.as_str())
     }
 
+    /// All that followed this option.
+    pub fn values(&self, long: &str) -> impl Iterator<Item = &str> {
+        self.options.iter().filter(move |(name, _)| *name == long).map(|(_, value)| value.as_str())
+    }
+
     /// A mistake in this command line.
     #[must_use]
     pub fn wrong(&self, why: impl Into<String>) -> Usage {
@@ -76,6 +81,11 @@ impl Args {
                 Ok(word) => {
                     let word = word.into_string().map_err(|_| args.wrong("that is not UTF-8"))?;
                     args.word(word)?;
+                    if args.command.is_some_and(|c| c.operand == Operand::Program)
+                        && !args.operands.is_empty()
+                    {
+                        args.rest(&mut parser)?;
+                    }
                 }
                 Err(Flag { long: "help", .. }) => args.help = true,
                 Err(flag) => args.option(flag, &mut parser)?,
@@ -89,6 +99,16 @@ impl Args {
             Some(group) => format!("which `{group}` command? One of {}", group_words(group)),
             None => "what shall I do?".to_owned(),
         }))
+    }
+
+    /// All that is left, whatever it looks like.
+    fn rest(&mut self, parser: &mut Parser) -> Result<(), Usage> {
+        let words = parser.raw_args().map_err(|e| self.wrong(e.to_string()))?;
+        for word in words {
+            let word = word.into_string().map_err(|_| self.wrong("that is not UTF-8"))?;
+            self.operands.push(word);
+        }
+        Ok(())
     }
 
     /// A word that is not an option: of the command, or after it.
@@ -171,9 +191,23 @@ impl Args {
             (Operand::Service | Operand::Services, []) => {
                 Err(self.wrong(format!("`{}` needs the name of a service", command.name())))
             }
-            (Operand::Service | Operand::File | Operand::OneOf(..), [_, more, ..]) => {
-                Err(self.wrong(format!("`{}` takes one, but got `{more}` too", command.name())))
+            (Operand::Program, []) => {
+                Err(self.wrong(format!("`{}` needs a program", command.name())))
             }
+            (
+                Operand::Service | Operand::MaybeService | Operand::File | Operand::OneOf(..),
+                [_, more, ..],
+            ) => Err(self.wrong(format!("`{}` takes one, but got `{more}` too", command.name()))),
+            (Operand::Words(names, least, most), given) => match given.get(most) {
+                Some(more) => {
+                    let name = command.name();
+                    Err(self.wrong(format!("`{name}` takes {names}, but got `{more}` too")))
+                }
+                None if given.len() < least => {
+                    Err(self.wrong(format!("`{}` needs {names}", command.name())))
+                }
+                None => Ok(()),
+            },
             (Operand::OneOf(what, words), []) => {
                 Err(self.wrong(format!("which {what}? One of {}", words.join(", "))))
             }
@@ -256,7 +290,7 @@ mod tests {
         insta::assert_snapshot!(all.join("\n"), @r#"
         what shall I do? (ensctl --help)
         there is no command `staus`; did you mean `status`? (ensctl --help)
-        which `service` command? One of list, status, start, stop, restart, logs (ensctl service --help)
+        which `service` command? One of list, status, start, stop, restart, reload, reset, freeze, thaw, enable, disable, show, diff, tree, why, wait, run, logs (ensctl service --help)
         there is no command `service lst`; did you mean `list`? (ensctl service --help)
         `service start` needs the name of a service (ensctl service start --help)
         `log` takes nothing more, but got `web`; for one service: `ensctl log -u web` (ensctl log --help)

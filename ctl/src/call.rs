@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use api::journal::{self, JournalProxy};
+use api::params::{self, ParamsProxy};
 use api::paths::{JOURNAL_SOCKET, SERVICES_SOCKET};
 use api::services::{self, ServicesProxy};
 use zbus::Connection;
@@ -96,22 +97,47 @@ pub async fn services<T>(
     limit: Option<Duration>,
     ask: impl AsyncFn(ServicesProxy<'static>) -> Result<T, services::Error>,
 ) -> Result<T, Fault> {
+    let ask = async |bus: Connection| {
+        let proxy = ServicesProxy::builder(&bus).cache_properties(CacheProperties::No);
+        ask(proxy.build().await?).await
+    };
+    repeat(again, limit, ask, lost_services).await?.map_err(said)
+}
+
+/// Asks servicemgr about parameters, as [`services`].
+///
+/// # Errors
+/// [`Fault`], in words for people.
+pub async fn params<T>(
+    again: bool,
+    limit: Option<Duration>,
+    ask: impl AsyncFn(ParamsProxy<'static>) -> Result<T, params::Error>,
+) -> Result<T, Fault> {
+    let ask = async |bus: Connection| {
+        let proxy = ParamsProxy::builder(&bus).cache_properties(CacheProperties::No);
+        ask(proxy.build().await?).await
+    };
+    repeat(again, limit, ask, lost_params).await?.map_err(said_params)
+}
+
+/// Asks servicemgr until there is an answer, whatever it is.
+async fn repeat<T, E>(
+    again: bool,
+    limit: Option<Duration>,
+    ask: impl AsyncFn(Connection) -> Result<T, E>,
+    lost: fn(E) -> Lost<E>,
+) -> Result<Result<T, E>, Fault> {
     for _ in 0..RECONNECTS {
         let connection = SERVICEMGR.connect().await?;
-        let proxy = ServicesProxy::builder(&connection)
-            .cache_properties(CacheProperties::No)
-            .build()
-            .await
-            .map_err(|e| SERVICEMGR.unreachable(&e.to_string()))?;
         let answer = match limit {
-            None => ask(proxy).await,
-            Some(limit) => tokio::time::timeout(limit, ask(proxy))
+            None => ask(connection).await,
+            Some(limit) => tokio::time::timeout(limit, ask(connection))
                 .await
                 .map_err(|_| SERVICEMGR.unreachable(&format!("no answer within {limit:?}")))?,
         };
-        match answer.map_err(lost_services) {
-            Ok(answer) => return Ok(answer),
-            Err(Lost::Said(error)) => return Err(said(error)),
+        match answer.map_err(lost) {
+            Ok(answer) => return Ok(Ok(answer)),
+            Err(Lost::Said(error)) => return Ok(Err(error)),
             Err(Lost::Gone) if again => {}
             Err(Lost::Gone) => break,
         }
@@ -152,6 +178,13 @@ fn lost_services(error: services::Error) -> Lost<services::Error> {
     }
 }
 
+fn lost_params(error: params::Error) -> Lost<params::Error> {
+    match error {
+        params::Error::ZBus(zbus::Error::InputOutput(e)) if is_gone(&e) => Lost::Gone,
+        other => Lost::Said(other),
+    }
+}
+
 fn is_gone(e: &io::Error) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
     matches!(
@@ -163,9 +196,23 @@ fn is_gone(e: &io::Error) -> bool {
 fn said(error: services::Error) -> Fault {
     match error {
         services::Error::NoSuchService(why) => Fault::NoSuchService(why),
-        services::Error::Failed(why) | services::Error::Replaced(why) => Fault::NotWell(why),
+        services::Error::Failed(why)
+        | services::Error::Replaced(why)
+        | services::Error::BadDefinition(why) => Fault::NotWell(why),
+        services::Error::Refused(why) => Fault::Refused(why),
         services::Error::NotPermitted(why) | services::Error::GoingDown(why) => Fault::Refused(why),
         services::Error::ZBus(e) => SERVICEMGR.unreachable(&bus_words(&e)),
+    }
+}
+
+fn said_params(error: params::Error) -> Fault {
+    use params::Error as E;
+    match error {
+        E::NoSuchParameter(why) | E::TimedOut(why) | E::NotSaved(why) | E::Busy(why) => {
+            Fault::NotWell(why)
+        }
+        E::Refused(why) | E::NotPermitted(why) | E::GoingDown(why) => Fault::Refused(why),
+        E::ZBus(e) => SERVICEMGR.unreachable(&bus_words(&e)),
     }
 }
 

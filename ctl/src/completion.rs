@@ -10,7 +10,11 @@ use crate::request::Shell;
 use crate::table::{COMMANDS, Command, Flag, Operand, Value};
 
 /// Prints the names of all services: the first words of the lines that start with one.
-const SERVICES: &str = r"ensctl service list 2>/dev/null | sed -n 's/^\([a-z][a-z0-9-]*\) .*/\1/p'";
+const SERVICES: &str =
+    r"ensctl service list 2>/dev/null | sed -n 's/^\([a-z][a-zA-Z0-9@._-]*\) .*/\1/p'";
+
+/// Prints the names of all parameters.
+const PARAMS: &str = r"ensctl param list 2>/dev/null | sed 's/=.*//'";
 
 /// The script for a shell.
 #[must_use]
@@ -28,7 +32,8 @@ struct Place {
     line: String,
     /// Words and what they are for.
     words: Vec<(String, &'static str)>,
-    services: bool,
+    /// What the device is asked for: `services` or `params`.
+    names: Option<&'static str>,
     files: bool,
 }
 
@@ -42,19 +47,19 @@ fn places() -> Vec<Place> {
             _ => None,
         });
         let words = within.collect();
-        places.push(Place { line: format!("{group} "), words, services: false, files: false });
+        places.push(Place { line: format!("{group} "), words, names: None, files: false });
     }
     let mut words: Vec<(String, &'static str)> = Vec::new();
     for command in COMMANDS {
         match (group(command), command.words.first()) {
             (None, Some(word)) => words.push(((*word).to_owned(), command.about)),
             (Some(word), _) if !words.iter().any(|(known, _)| known == word) => {
-                words.push((word.to_owned(), "Look after services"));
+                words.push((word.to_owned(), group_about(word)));
             }
             _ => {}
         }
     }
-    places.push(Place { line: String::new(), words, services: false, files: false });
+    places.push(Place { line: String::new(), words, names: None, files: false });
     places
 }
 
@@ -67,8 +72,16 @@ fn after(command: &Command) -> Place {
     Place {
         line: command.name() + " ",
         words,
-        services: matches!(command.operand, Operand::Service | Operand::Services),
-        files: command.operand == Operand::File,
+        names: names(command.operand),
+        files: matches!(command.operand, Operand::File | Operand::Program),
+    }
+}
+
+fn names(operand: Operand) -> Option<&'static str> {
+    match operand {
+        Operand::Service | Operand::Services | Operand::MaybeService => Some("services"),
+        Operand::Words(..) => Some("params"),
+        _ => None,
     }
 }
 
@@ -76,6 +89,13 @@ fn group(command: &Command) -> Option<&'static str> {
     match command.words {
         [group, _] => Some(group),
         _ => None,
+    }
+}
+
+fn group_about(group: &str) -> &'static str {
+    match group {
+        "param" => "Read and set parameters",
+        _ => "Look after services",
     }
 }
 
@@ -106,6 +126,7 @@ fn bash() -> String {
     let mut out = format!(
         "# Completion of ensctl for bash: source <(ensctl completion bash)
 _ensctl_services() {{ {SERVICES}; }}
+_ensctl_params() {{ {PARAMS}; }}
 _ensctl() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}} line= words= word
     for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do
@@ -129,9 +150,8 @@ _ensctl() {{
     out.push_str("    esac\n    case $line in\n");
     for place in places() {
         let mut words: Vec<&str> = place.words.iter().map(|(word, _)| word.as_str()).collect();
-        if place.services {
-            words.push("$(_ensctl_services)");
-        }
+        let names = place.names.map(|names| format!("$(_ensctl_{names})"));
+        words.extend(names.as_deref());
         let _ = writeln!(out, "    \"{}\"*) words=\"{}\" ;;", place.line, words.join(" "));
     }
     out.push_str(
@@ -149,6 +169,7 @@ fn zsh() -> String {
         "#compdef ensctl
 # Completion of ensctl for zsh: source <(ensctl completion zsh)
 _ensctl_services() {{ {SERVICES}; }}
+_ensctl_params() {{ {PARAMS}; }}
 _ensctl() {{
     local line='' word
     local -a known
@@ -173,8 +194,8 @@ _ensctl() {{
             let _ = write!(out, " '{word}:{}'", about.replace(':', "\\:").replace('\'', "'\\''"));
         }
         out.push_str(" )\n");
-        if place.services {
-            out.push_str("        compadd -- ${(f)\"$(_ensctl_services)\"}\n");
+        if let Some(names) = place.names {
+            let _ = writeln!(out, "        compadd -- ${{(f)\"$(_ensctl_{names})\"}}");
         }
         if place.files {
             out.push_str("        _files\n");
@@ -195,6 +216,7 @@ fn fish() -> String {
     let mut out = format!(
         "# Completion of ensctl for fish: ensctl completion fish | source
 function __ensctl_services; {SERVICES}; end
+function __ensctl_params; {PARAMS}; end
 function __ensctl_at
     set -l line (string match -v -- '-*' (commandline -opc)[2..])
     string match -q -- \"$argv[1]*\" (string join ' ' -- $line '')
@@ -206,16 +228,17 @@ complete -c ensctl -f
     for command in COMMANDS {
         let at = format!("complete -c ensctl -n '__ensctl_at \"{} \"'", command.name());
         match command.operand {
-            Operand::Service | Operand::Services => {
-                let _ = writeln!(out, "{at} -a '(__ensctl_services)'");
-            }
-            Operand::File => {
+            Operand::File | Operand::Program => {
                 let _ = writeln!(out, "{at} -F");
             }
             Operand::OneOf(_, words) => {
                 let _ = writeln!(out, "{at} -a '{}'", words.join(" "));
             }
-            Operand::None => {}
+            operand => {
+                if let Some(names) = names(operand) {
+                    let _ = writeln!(out, "{at} -a '(__ensctl_{names})'");
+                }
+            }
         }
         for flag in command.options() {
             let _ = write!(out, "{at} -l {}", flag.long);

@@ -1,5 +1,7 @@
 //! What is to be done, with every value checked.
 
+use std::time::Duration;
+
 use api::journal::Query;
 use api::pid1::End;
 use jiff::Timestamp;
@@ -7,7 +9,8 @@ use jiff::tz::TimeZone;
 
 use crate::args::{Args, Usage};
 use crate::near::hint;
-use crate::table::PRIORITIES;
+use crate::params;
+use crate::table::{PRIORITIES, STATES};
 use crate::time;
 
 /// Records that `log --follow` starts with unless told otherwise.
@@ -27,8 +30,48 @@ pub enum Request {
     List,
     /// Show these services.
     Show(Vec<String>),
-    /// Start, stop or restart these services, one after the other.
+    /// Do something with these services, one after the other.
     Job(Job, Vec<String>),
+    /// Say what a job would do.
+    Rehearse(Job, Vec<String>),
+    /// Print the files that define a service.
+    Files(String),
+    /// Print what differs from the image, of one service or of all.
+    Diff(Option<String>),
+    /// Draw what a service needs, or what needs it.
+    Tree {
+        /// Which one; all that start at boot when absent.
+        name: Option<String>,
+        /// What needs it.
+        reverse: bool,
+    },
+    /// Tell why a service is where it is.
+    Why(String),
+    /// Wait until a service is in a state.
+    Wait {
+        /// Which service.
+        name: String,
+        /// Which state.
+        state: String,
+        /// How long at most.
+        limit: Option<Duration>,
+    },
+    /// Run a program as a service.
+    Run {
+        /// What it is called.
+        name: String,
+        /// Its definition.
+        definition: String,
+        /// Until it has ended.
+        wait: bool,
+    },
+    /// Read the definitions of services again.
+    Reload {
+        /// Only say what would change.
+        dry_run: bool,
+    },
+    /// Look at parameters, or set them.
+    Param(params::Ask),
     /// Show the log.
     Log(Query, Form),
     /// Show the boot.
@@ -52,6 +95,18 @@ pub enum Job {
     Stop,
     /// Stop and start it.
     Restart,
+    /// Let it read its configuration anew.
+    Reload,
+    /// Forget its failures.
+    Reset,
+    /// Let it stand still.
+    Freeze,
+    /// Let it go on.
+    Thaw,
+    /// Start it at boot, and now if true.
+    Enable(bool),
+    /// Do not start it at boot, and stop it now if true.
+    Disable(bool),
 }
 
 /// How log records are written.
@@ -92,9 +147,15 @@ impl Request {
             ["status"] => Self::Status { wait: args.has("wait") },
             ["service", "list"] => Self::List,
             ["service", "status"] => Self::Show(operands()),
-            ["service", "start"] => Self::Job(Job::Start, operands()),
-            ["service", "stop"] => Self::Job(Job::Stop, operands()),
-            ["service", "restart"] => Self::Job(Job::Restart, operands()),
+            ["service", "show"] => Self::Files(one(args)),
+            ["service", "diff"] => Self::Diff(args.operands.first().cloned()),
+            ["service", "tree"] => {
+                Self::Tree { name: args.operands.first().cloned(), reverse: args.has("reverse") }
+            }
+            ["service", "why"] => Self::Why(one(args)),
+            ["service", "wait"] => wait(args)?,
+            ["service", "run"] => crate::transient::request(args)?,
+            ["reload"] => Self::Reload { dry_run: args.has("dry-run") },
             ["service", "logs"] | ["log"] => Self::Log(query(args, now)?, form(args)?),
             ["boot"] => boot(args)?,
             ["poweroff"] => Self::Down(End::PowerOff),
@@ -106,9 +167,50 @@ impl Request {
                 _ => Self::Completion(Shell::Bash),
             },
             ["version"] => Self::Version,
+            ["param", word] => Self::Param(params::Ask::from_args(word, args)?),
+            ["service", word] => match job(word, args.has("now")) {
+                Some(job) if args.has("dry-run") => Self::Rehearse(job, operands()),
+                Some(job) => Self::Job(job, operands()),
+                None => help(),
+            },
             _ => help(),
         })
     }
+}
+
+fn job(word: &str, now: bool) -> Option<Job> {
+    Some(match word {
+        "start" => Job::Start,
+        "stop" => Job::Stop,
+        "restart" => Job::Restart,
+        "reload" => Job::Reload,
+        "reset" => Job::Reset,
+        "freeze" => Job::Freeze,
+        "thaw" => Job::Thaw,
+        "enable" => Job::Enable(now),
+        "disable" => Job::Disable(now),
+        _ => return None,
+    })
+}
+
+/// The one operand; the parser has seen to it that there is one.
+fn one(args: &Args) -> String {
+    args.operands.first().cloned().unwrap_or_default()
+}
+
+fn wait(args: &Args) -> Result<Request, Usage> {
+    let state = args.value("for").unwrap_or("ready").to_owned();
+    if !STATES.contains(&state.as_str()) {
+        let known = STATES.join(", ");
+        return Err(args.wrong(format!("`--for {state}`: one of {known}")));
+    }
+    let limit = args.value("timeout").map(|text| {
+        let time = text.parse::<jiff::SignedDuration>().ok();
+        time.and_then(|t| Duration::try_from(t).ok()).ok_or_else(|| {
+            args.wrong(format!("`--timeout {text}`: how long? For example `30s` or `2m`"))
+        })
+    });
+    Ok(Request::Wait { name: one(args), state, limit: limit.transpose()? })
 }
 
 fn boot(args: &Args) -> Result<Request, Usage> {

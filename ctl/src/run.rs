@@ -10,7 +10,7 @@ use std::time::Duration;
 use api::export::Decoder;
 use api::journal::Query;
 use api::pid1::End;
-use api::services::{self, ServicesProxy, SystemState};
+use api::services::{ServicesProxy, SystemState};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -20,11 +20,12 @@ use crate::args::Args;
 use crate::call::{self, PATIENCE};
 use crate::completion::script;
 use crate::fault::{Fault, NOT_WELL};
-use crate::near::hint;
 use crate::paint::{Paint, harmless};
-use crate::request::{Form, Job, Request};
+use crate::params;
+use crate::request::{Form, Request};
+use crate::services;
 use crate::show::boot::Boot;
-use crate::show::{log, services as table, svg, system};
+use crate::show::{log, svg, system};
 use crate::time::{LOCALTIME, zone};
 
 /// Bytes read from the pipe of journal at once: what a pipe holds.
@@ -39,7 +40,7 @@ const REOPEN_AFTER: Duration = Duration::from_millis(250);
 /// Where to write, and what can be seen there.
 #[derive(Debug)]
 pub struct Out {
-    paint: Paint,
+    pub(crate) paint: Paint,
     errors: Paint,
 }
 
@@ -69,11 +70,11 @@ impl Out {
         ExitCode::from(fault.code())
     }
 
-    fn text(&self, text: &str) -> Result<(), Fault> {
+    pub(crate) fn text(&self, text: &str) -> Result<(), Fault> {
         Ok(io::stdout().write_all(text.as_bytes())?)
     }
 
-    fn json(&self, value: &impl Serialize) -> Result<(), Fault> {
+    pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Fault> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
         self.text(&(text + "\n"))
     }
@@ -116,13 +117,24 @@ fn local() -> TimeZone {
 async fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
     match request {
         Request::Status { wait } => status(wait, json, out).await,
-        Request::List => {
-            let rows = call::services(true, Some(PATIENCE), async |bus| bus.list().await).await?;
-            if json { out.json(&rows) } else { out.text(&table::list(&rows, out.paint)) }?;
-            Ok(true)
+        Request::List => services::list(json, out).await,
+        Request::Show(names) => services::show(&names, json, out).await,
+        Request::Job(job, names) => services::work(job, &names, json, out).await,
+        Request::Rehearse(job, names) => services::rehearse(job, &names, json, out).await,
+        Request::Files(name) => services::files(&name, json, out),
+        Request::Diff(name) => services::differences(name.as_deref(), json, out),
+        Request::Tree { name, reverse } => {
+            services::draw(name.as_deref(), reverse, json, out).await
         }
-        Request::Show(names) => show(&names, json, out).await,
-        Request::Job(job, names) => work(job, &names, json, out).await,
+        Request::Why(name) => services::reasons(&name, json, out).await,
+        Request::Wait { name, state, limit } => {
+            services::wait(&name, &state, limit, json, out).await
+        }
+        Request::Run { name, definition, wait } => {
+            services::run(&name, &definition, wait, json, out).await
+        }
+        Request::Reload { dry_run } => services::reload(dry_run, json, out).await,
+        Request::Param(ask) => params::run(ask, json, out).await,
         Request::Boot | Request::Chart(_) => boot(&request, json, out).await,
         Request::Down(end) => down(end, json, out).await,
         Request::Help(_) | Request::Version | Request::Completion(_) | Request::Log(..) => Ok(true),
@@ -137,72 +149,6 @@ async fn status(wait: bool, json: bool, out: &Out) -> Result<bool, Fault> {
     }?;
     if json { out.json(&system) } else { out.text(&system::text(&system, out.paint)) }?;
     Ok(system.state == SystemState::Ready)
-}
-
-async fn show(names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
-    let ask = async |bus: ServicesProxy<'static>| {
-        let mut all = Vec::new();
-        for name in names {
-            all.push(known(&bus, name, bus.status(name).await).await?);
-        }
-        Ok((all, bus.system().await?.uptime))
-    };
-    let (all, uptime) = call::services(true, Some(PATIENCE), ask).await?;
-    if json {
-        out.json(&all)?;
-    } else {
-        let texts = all.iter().map(|status| table::status(status, uptime, out.paint));
-        out.text(&texts.collect::<Vec<_>>().join("\n"))?;
-    }
-    Ok(all.iter().all(|status| table::is_well(status.row.state)))
-}
-
-/// To start or stop twice is to do it once; to restart twice is not.
-async fn work(job: Job, names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
-    let ask = async |bus: ServicesProxy<'static>| {
-        for name in names {
-            let answer = match job {
-                Job::Start => bus.start(name).await,
-                Job::Stop => bus.stop(name).await,
-                Job::Restart => bus.restart(name).await,
-            };
-            known(&bus, name, answer).await.map_err(|e| named(name, e))?;
-        }
-        let mut rows = Vec::new();
-        for name in names.iter().filter(|_| json) {
-            rows.push(bus.status(name).await?.row);
-        }
-        Ok(rows)
-    };
-    let rows = call::services(job != Job::Restart, None, ask).await?;
-    if json {
-        out.json(&rows)?;
-    }
-    Ok(true)
-}
-
-/// Of several services it must be clear which one failed, and where to read more.
-fn named(name: &str, error: services::Error) -> services::Error {
-    match error {
-        services::Error::Failed(why) => {
-            services::Error::Failed(format!("{name}: {why}\nRead `ensctl log -u {name}` for more."))
-        }
-        services::Error::Replaced(why) => services::Error::Replaced(format!("{name}: {why}")),
-        other => other,
-    }
-}
-
-/// An unknown name gets the one that was probably meant.
-async fn known<T>(
-    bus: &ServicesProxy<'static>,
-    name: &str,
-    answer: Result<T, services::Error>,
-) -> Result<T, services::Error> {
-    let Err(services::Error::NoSuchService(_)) = answer else { return answer };
-    let rows = bus.list().await?;
-    let hint = hint(name, rows.iter().map(|row| row.name.as_str()));
-    let list = if hint.is_empty() { "; `ensctl service list` shows all" } else { "" };
-    Err(services::Error::NoSuchService(format!("no service is called `{name}`{hint}{list}")))
 }
 
 async fn boot(request: &Request, json: bool, out: &Out) -> Result<bool, Fault> {

@@ -5,6 +5,8 @@ pub mod log;
 pub mod services;
 pub mod svg;
 pub mod system;
+pub mod tree;
+pub mod why;
 
 use crate::paint::{Colour, Paint};
 

@@ -48,10 +48,16 @@ pub enum Operand {
     Service,
     /// Names of services, at least one.
     Services,
+    /// The name of one service, or nothing.
+    MaybeService,
+    /// A program and its arguments; what follows the first word is all theirs.
+    Program,
     /// The name of a file, or nothing.
     File,
     /// One of these words.
     OneOf(&'static str, &'static [&'static str]),
+    /// Words, called this in the help, so many at least and at most.
+    Words(&'static str, usize, usize),
 }
 
 /// Priorities of log records, most urgent first; the place is the number.
@@ -89,6 +95,29 @@ const LOG: &[Flag] = &[
     ),
 ];
 
+const DRY_RUN: &[Flag] =
+    &[flag(None, "dry-run", "Only say what would start, stop and change, in order")];
+
+/// States that one can wait for.
+pub const STATES: &[&str] = &["ready", "done", "off", "failed", "armed"];
+
+const RUN: &[Flag] = &[
+    with(None, "name", Value::Text("NAME"), "What it is called; made up when not said"),
+    flag(Some('w'), "wait", "Wait until it has ended, and end as it did"),
+    with(None, "user", Value::Text("USER"), "Run it as this user"),
+    with(None, "directory", Value::Text("PATH"), "Working directory"),
+    with(Some('e'), "env", Value::Text("NAME=VALUE"), "Environment variable; may be repeated"),
+    with(None, "memory", Value::Text("SIZE"), "Limit of memory: `64M`"),
+    with(None, "cpu", Value::Text("SHARE"), "Limit of CPU time, of one CPU: `50%`"),
+    with(None, "pids", Value::Text("N"), "Limit of processes"),
+    with(
+        None,
+        "type",
+        Value::OneOf("TYPE", &["simple", "notify", "oneshot"]),
+        "When it counts as started; simple when not said",
+    ),
+];
+
 const UNIT: &[Flag] = &[with(Some('u'), "unit", Value::Service, "Only records of this service")];
 
 /// All commands, in the order of the help.
@@ -107,24 +136,102 @@ pub const COMMANDS: &[Command] = &[
         Operand::Services,
         "Exit status 0 when every one is ready (or done), else 1.",
     ),
+    Command {
+        words: &["service", "start"],
+        about: "Start services and what they need",
+        operand: Operand::Services,
+        flags: &[DRY_RUN],
+        notes: "Answers when they are ready or have failed. NAME may be an instance of a template:\n`getty@tty2`.",
+    },
+    Command {
+        words: &["service", "stop"],
+        about: "Stop services and those which require them",
+        operand: Operand::Services,
+        flags: &[DRY_RUN],
+        notes: "Answers when their processes are gone.",
+    },
+    Command {
+        words: &["service", "restart"],
+        about: "Stop and start services, and bring back those which require them",
+        operand: Operand::Services,
+        flags: &[DRY_RUN],
+        notes: "Answers when they are ready or have failed.",
+    },
     command(
-        &["service", "start"],
-        "Start services and what they need",
+        &["service", "reload"],
+        "Let services read their configuration anew",
         Operand::Services,
-        "Answers when they are ready or have failed.",
+        "Answers when they have. Only for services whose TOML says how.",
     ),
     command(
-        &["service", "stop"],
-        "Stop services and those which require them",
+        &["service", "reset"],
+        "Forget that services have failed",
         Operand::Services,
-        "Answers when their processes are gone.",
+        "They are off then, and may start again.",
     ),
     command(
-        &["service", "restart"],
-        "Stop and start services, and bring back those which require them",
+        &["service", "freeze"],
+        "Let all processes of services stand still",
         Operand::Services,
-        "Answers when they are ready or have failed.",
+        "`ensctl service thaw` lets them go on.",
     ),
+    command(&["service", "thaw"], "Let frozen services go on", Operand::Services, ""),
+    Command {
+        words: &["service", "enable"],
+        about: "Start services at each boot",
+        operand: Operand::Services,
+        flags: &[&[flag(None, "now", "And start them now, or let their triggers do so")]],
+        notes: "Kept in /etc/ensemble/services.toml.",
+    },
+    Command {
+        words: &["service", "disable"],
+        about: "Do not start services at boot",
+        operand: Operand::Services,
+        flags: &[&[flag(None, "now", "And stop them now")]],
+        notes: "Kept in /etc/ensemble/services.toml. Others may still require them.",
+    },
+    command(
+        &["service", "show"],
+        "The TOML of a service, file by file",
+        Operand::Service,
+        "The definition first, then the drop-ins over it.",
+    ),
+    command(
+        &["service", "diff"],
+        "What differs from the definitions of the image",
+        Operand::MaybeService,
+        "Of one service, or of all. Exit status 1 when something differs.",
+    ),
+    Command {
+        words: &["service", "tree"],
+        about: "What a service needs, as a tree",
+        operand: Operand::MaybeService,
+        flags: &[&[flag(Some('r'), "reverse", "What needs it instead")]],
+        notes: "Without NAME: everything that starts at boot.",
+    },
+    command(
+        &["service", "why"],
+        "Why a service is where it is: what holds it up, and what pulled it in",
+        Operand::Service,
+        "",
+    ),
+    Command {
+        words: &["service", "wait"],
+        about: "Wait until a service is in a state",
+        operand: Operand::Service,
+        flags: &[&[
+            with(None, "for", Value::OneOf("STATE", STATES), "Which state; ready when not said"),
+            with(None, "timeout", Value::Text("TIME"), "At most so long: `30s`, `2m`"),
+        ]],
+        notes: "`ready` is also reached when the service is done. Exit status 1 when it fails or the time is over.",
+    },
+    Command {
+        words: &["service", "run"],
+        about: "Run a program as a service of its own, with limits",
+        operand: Operand::Program,
+        flags: &[RUN],
+        notes: "The service is forgotten when it has ended. Its output is in the log.",
+    },
     Command {
         words: &["service", "logs"],
         about: "The log of one service",
@@ -132,6 +239,49 @@ pub const COMMANDS: &[Command] = &[
         flags: &[LOG],
         notes: "The same as `ensctl log -u NAME`.",
     },
+    Command {
+        words: &["reload"],
+        about: "Read the definitions of services again",
+        operand: Operand::None,
+        flags: &[DRY_RUN],
+        notes: "Services whose definition changed and which run are restarted. A mistake in any file changes\nnothing. Own definitions are in /etc/ensemble/services.",
+    },
+    command(
+        &["param", "get"],
+        "Print the value of a parameter",
+        Operand::Words("NAME", 1, 1),
+        "`service.NAME` is the state of that service in one word.",
+    ),
+    command(
+        &["param", "set"],
+        "Give a parameter a value",
+        Operand::Words("NAME VALUE", 2, 2),
+        "`persist.NAME` is kept over reboots, and answered when it is on disk. `const.NAME` is set once.\nOthers last till the device reboots. Services may be started by a value.",
+    ),
+    command(
+        &["param", "list"],
+        "All parameters, or those whose names begin with PREFIX",
+        Operand::Words("[PREFIX]", 0, 1),
+        "",
+    ),
+    Command {
+        words: &["param", "wait"],
+        about: "Wait until a parameter has a value",
+        operand: Operand::Words("NAME VALUE", 2, 2),
+        flags: &[&[with(
+            None,
+            "timeout",
+            Value::Text("TIME"),
+            "At most so long: `5s`, `2m`; 30s when not said",
+        )]],
+        notes: "VALUE `*` is any. Prints the value; exit status 1 when the time is over.",
+    },
+    command(
+        &["param", "watch"],
+        "Print parameters, then each change of them",
+        Operand::Words("[PREFIX]", 0, 1),
+        "Those whose names begin with PREFIX; all of them without.",
+    ),
     Command {
         words: &["log"],
         about: "The log of the device",
@@ -194,8 +344,11 @@ impl Operand {
             Self::None => String::new(),
             Self::Service => " NAME".to_owned(),
             Self::Services => " NAME...".to_owned(),
+            Self::MaybeService => " [NAME]".to_owned(),
+            Self::Program => " PROGRAM [ARGUMENT...]".to_owned(),
             Self::File => " [FILE]".to_owned(),
             Self::OneOf(_, words) => format!(" {}", words.join("|")),
+            Self::Words(names, ..) => format!(" {names}"),
         }
     }
 }

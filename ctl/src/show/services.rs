@@ -1,5 +1,7 @@
 //! `ensctl service list` and `ensctl service status`.
 
+use std::borrow::Cow;
+
 use api::services::{Row, State, Status};
 
 use super::{bytes, columns, plain};
@@ -10,17 +12,19 @@ use crate::time::span;
 #[must_use]
 pub fn colour(state: State) -> Colour {
     match state {
-        State::Ready | State::Done => Colour::Green,
-        State::Waiting | State::Starting | State::Stopping | State::Backoff => Colour::Yellow,
+        State::Ready | State::Done | State::Reloading | State::Skipped => Colour::Green,
+        State::Waiting | State::Starting | State::Stopping | State::Backoff | State::Frozen => {
+            Colour::Yellow
+        }
         State::Failed => Colour::Red,
-        State::Off => Colour::Dim,
+        State::Off | State::Armed => Colour::Dim,
     }
 }
 
 /// Whether a service does what it is there for.
 #[must_use]
 pub fn is_well(state: State) -> bool {
-    matches!(state, State::Ready | State::Done)
+    matches!(state, State::Ready | State::Done | State::Reloading | State::Skipped)
 }
 
 /// All services, a line each; why one is not well stands in its last column.
@@ -69,7 +73,8 @@ pub fn status(status: &Status, uptime: u64, paint: Paint) -> String {
     };
     let some = |n: u64, shown: String| if n == 0 { String::new() } else { shown };
     let at_boot = if row.enabled { "yes" } else { "only when asked for or needed" };
-    for (name, value) in [
+    let facts = status.facts.iter().map(|f| (harmless(&f.about), harmless(&f.value).into_owned()));
+    let own = [
         ("state", state),
         ("says", harmless(&status.text).into_owned()),
         ("process", process),
@@ -85,7 +90,9 @@ pub fn status(status: &Status, uptime: u64, paint: Paint) -> String {
         ("wants", harmless(&status.wants.join(" ")).into_owned()),
         ("after", harmless(&status.after.join(" ")).into_owned()),
         ("needed by", harmless(&status.required_by.join(" ")).into_owned()),
-    ] {
+    ];
+    let own = own.into_iter().map(|(name, value)| (Cow::from(name), value));
+    for (name, value) in own.chain(facts) {
         if !value.is_empty() {
             paint.put(&mut out, Colour::Dim, &format!("  {name:<10}"));
             out.push_str(&value);
@@ -97,6 +104,8 @@ pub fn status(status: &Status, uptime: u64, paint: Paint) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use api::services::Fact;
+
     use super::*;
 
     pub(crate) fn row(name: &str, state: State) -> Row {
@@ -153,6 +162,7 @@ pub(crate) mod tests {
             pids: vec![42, 43],
             memory: 5 << 20,
             cpu: 12_345_678,
+            facts: vec![Fact { about: "watchdog".into(), value: "every 30 s".into() }],
         };
         insta::assert_snapshot!(status(&full, 64_000_000_000, Paint::default()), @r#"
         web: What web is for
@@ -170,6 +180,7 @@ pub(crate) mod tests {
           requires  network journal
           after     time
           needed by shop
+          watchdog  every 30 s
         "#);
         let bare = Status {
             row: Row { reason: "its program is missing".into(), ..row("tv", State::Failed) },
@@ -185,6 +196,7 @@ pub(crate) mod tests {
             pids: vec![],
             memory: 0,
             cpu: 0,
+            facts: vec![],
         };
         insta::assert_snapshot!(status(&bare, 64_000_000_000, Paint::default()), @r#"
         tv: What tv is for

@@ -39,6 +39,9 @@ pub fn text(system: &System, paint: Paint) -> String {
         let times = count(system.generation - 1, "time");
         line("note", &format!("the service manager was replaced {times} since boot"));
     }
+    if !system.last_reboot.is_empty() {
+        line("rebooted", &harmless(&system.last_reboot));
+    }
     for failed in &system.failed {
         paint.put(&mut out, Colour::Red, "  failed   ");
         paint.put(&mut out, Colour::Bold, &harmless(&failed.name));
@@ -74,6 +77,7 @@ mod tests {
             uptime: 63_500_000_000,
             settled: 2_310_000_000,
             generation: 1,
+            last_reboot: String::new(),
         }
     }
 

@@ -1,0 +1,289 @@
+//! What ensctl does with services: asks servicemgr, prints the answer.
+
+use std::path::Path;
+use std::time::Duration;
+
+use api::services::{self, Row, ServicesProxy, State};
+
+use crate::call::{self, PATIENCE};
+use crate::fault::Fault;
+use crate::files::{Difference, Files, OWN, SHIPPED};
+use crate::near::hint;
+use crate::paint::{Colour, harmless};
+use crate::request::Job;
+use crate::run::Out;
+use crate::show::{columns, plain, services as table, tree, why};
+
+type Bus = ServicesProxy<'static>;
+
+/// All services.
+pub(crate) async fn list(json: bool, out: &Out) -> Result<bool, Fault> {
+    let rows = call::services(true, Some(PATIENCE), async |bus| bus.list().await).await?;
+    if json { out.json(&rows) } else { out.text(&table::list(&rows, out.paint)) }?;
+    Ok(true)
+}
+
+/// These in full. Answers whether all are well.
+pub(crate) async fn show(names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = async |bus: Bus| {
+        let mut all = Vec::new();
+        for name in names {
+            all.push(known(&bus, name, bus.status(name).await).await?);
+        }
+        Ok((all, bus.system().await?.uptime))
+    };
+    let (all, uptime) = call::services(true, Some(PATIENCE), ask).await?;
+    if json {
+        out.json(&all)?;
+    } else {
+        let texts = all.iter().map(|status| table::status(status, uptime, out.paint));
+        out.text(&texts.collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(all.iter().all(|status| table::is_well(status.row.state)))
+}
+
+/// To start or stop twice is to do it once; to restart twice is not.
+pub(crate) async fn work(job: Job, names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = async |bus: Bus| {
+        for name in names {
+            let answer = match job {
+                Job::Start => bus.start(name).await,
+                Job::Stop => bus.stop(name).await,
+                Job::Restart => bus.restart(name).await,
+                Job::Reload => bus.reload(name).await,
+                Job::Reset => bus.reset(name).await,
+                Job::Freeze => bus.freeze(name).await,
+                Job::Thaw => bus.thaw(name).await,
+                Job::Enable(now) => bus.enable(name, now).await,
+                Job::Disable(now) => bus.disable(name, now).await,
+            };
+            known(&bus, name, answer).await.map_err(|e| named(name, e))?;
+        }
+        let mut rows = Vec::new();
+        for name in names.iter().filter(|_| json) {
+            match bus.status(name).await {
+                // Made for a while, and that is over.
+                Err(services::Error::NoSuchService(_)) => {}
+                status => rows.push(status?.row),
+            }
+        }
+        Ok(rows)
+    };
+    let rows = call::services(!matches!(job, Job::Restart | Job::Reload), None, ask).await?;
+    if json {
+        out.json(&rows)?;
+    }
+    Ok(true)
+}
+
+/// What a job would do.
+pub(crate) async fn rehearse(
+    job: Job,
+    names: &[String],
+    json: bool,
+    out: &Out,
+) -> Result<bool, Fault> {
+    let what = match job {
+        Job::Stop => "stop",
+        Job::Restart => "restart",
+        _ => "start",
+    };
+    let list: Vec<&str> = names.iter().map(String::as_str).collect();
+    let ask = async |bus: Bus| bus.rehearse(what, &list).await;
+    let transaction = call::services(true, Some(PATIENCE), ask).await?;
+    if json { out.json(&transaction) } else { out.text(&why::rehearsal(&transaction, out.paint)) }?;
+    Ok(true)
+}
+
+/// New definitions.
+pub(crate) async fn reload(dry_run: bool, json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = async |bus: Bus| bus.reload_definitions(dry_run).await;
+    let changes = call::services(false, Some(PATIENCE), ask).await?;
+    if !dry_run {
+        // The servicemgr that answers this has read them.
+        call::services(true, Some(PATIENCE), async |bus: Bus| bus.system().await).await?;
+    }
+    let text = || why::changes(&changes, dry_run, out.paint);
+    if json { out.json(&changes) } else { out.text(&text()) }?;
+    Ok(true)
+}
+
+/// Why a service is where it is.
+pub(crate) async fn reasons(name: &str, json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = async |bus: Bus| {
+        Ok((known(&bus, name, bus.why(name).await).await?, bus.system().await?.uptime))
+    };
+    let (reasons, uptime) = call::services(true, Some(PATIENCE), ask).await?;
+    if json { out.json(&reasons) } else { out.text(&why::why(&reasons, uptime, out.paint)) }?;
+    Ok(true)
+}
+
+/// What a service needs, or what needs it.
+pub(crate) async fn draw(
+    name: Option<&str>,
+    reverse: bool,
+    json: bool,
+    out: &Out,
+) -> Result<bool, Fault> {
+    let ask = async |bus: Bus| {
+        if let Some(name) = name {
+            known(&bus, name, bus.status(name).await).await?;
+        }
+        Ok((bus.list().await?, bus.graph().await?))
+    };
+    let (rows, edges) = call::services(true, Some(PATIENCE), ask).await?;
+    match json {
+        true => out.json(&edges),
+        false => out.text(&tree::draw(&rows, &edges, name, reverse, out.paint)),
+    }?;
+    Ok(true)
+}
+
+/// Waits for a state. Answers whether it came.
+pub(crate) async fn wait(
+    name: &str,
+    state: &str,
+    limit: Option<Duration>,
+    json: bool,
+    out: &Out,
+) -> Result<bool, Fault> {
+    let mut states = vec![state];
+    match state {
+        "ready" => states.extend(["done", "skipped", "failed"]),
+        "done" => states.extend(["skipped", "failed"]),
+        "off" => states.push("armed"),
+        _ => {}
+    }
+    let ask = async |bus: Bus| known(&bus, name, bus.wait(name, &states).await).await;
+    let asked = call::services(true, None, ask);
+    let row = match limit {
+        None => asked.await?,
+        Some(limit) => match tokio::time::timeout(limit, asked).await {
+            Ok(row) => row?,
+            Err(_) => {
+                let text = format!("{name} is not {state} after {limit:?}");
+                return Err(Fault::NotWell(format!(
+                    "{text}: `ensctl service why {name}` says why"
+                )));
+            }
+        },
+    };
+    if json {
+        out.json(&row)?;
+    } else if row.state == State::Failed && state != "failed" {
+        return Err(Fault::NotWell(format!("{name}: {}", row.reason)));
+    }
+    Ok(row.state != State::Failed || state == "failed")
+}
+
+/// Runs a program as a service.
+pub(crate) async fn run(
+    name: &str,
+    definition: &str,
+    wait: bool,
+    json: bool,
+    out: &Out,
+) -> Result<bool, Fault> {
+    let ask = async |bus: Bus| bus.run(name, definition).await.map_err(|e| named(name, e));
+    let started = call::services(false, None, ask).await;
+    match started {
+        // A program may fail before it was looked at: with `--wait` that is its answer.
+        Err(Fault::NotWell(_)) if wait => {}
+        started => started?,
+    }
+    if !wait {
+        match json {
+            true => out.json(&serde_json::json!({ "name": name }))?,
+            false => out.text(&format!("{name} runs: `ensctl service status {name}`\n"))?,
+        }
+        return Ok(true);
+    }
+    let ask = async |bus: Bus| match bus.wait(name, &["off", "done", "failed"]).await {
+        // It has ended well and is forgotten.
+        Err(services::Error::NoSuchService(_)) => Ok(None),
+        row => Ok(Some(row?)),
+    };
+    let row = call::services(true, None, ask).await?;
+    let failed: Option<Row> = row.filter(|row| row.state == State::Failed);
+    if json {
+        let reason = failed.as_ref().map(|row| row.reason.as_str());
+        out.json(&serde_json::json!({ "name": name, "failed": reason }))?;
+    }
+    let Some(row) = failed else { return Ok(true) };
+    // It was looked at; nobody needs it any more.
+    call::services(true, Some(PATIENCE), async |bus: Bus| bus.reset(name).await).await?;
+    if json {
+        return Ok(false);
+    }
+    Err(Fault::NotWell(format!("{name}: {}\nRead `ensctl log -u {name}` for more.", row.reason)))
+}
+
+/// The files that define a service.
+pub(crate) fn files(name: &str, json: bool, out: &Out) -> Result<bool, Fault> {
+    let parts = here().of(name).map_err(Fault::NotWell)?;
+    if parts.is_empty() {
+        let text = format!("no file defines `{name}`; `ensctl service status {name}` if it runs");
+        return Err(Fault::NoSuchService(text));
+    }
+    if json {
+        out.json(&parts)?;
+        return Ok(true);
+    }
+    let mut text = String::new();
+    for part in &parts {
+        out.paint.put(&mut text, Colour::Dim, &format!("# {}\n", harmless(&part.path)));
+        for line in part.text.lines() {
+            text.push_str(&out.paint.message(line));
+            text.push('\n');
+        }
+    }
+    out.text(&text)?;
+    Ok(true)
+}
+
+/// What differs from the image. Answers whether nothing does.
+pub(crate) fn differences(name: Option<&str>, json: bool, out: &Out) -> Result<bool, Fault> {
+    let all = here().differences(name).map_err(Fault::NotWell)?;
+    if json {
+        out.json(&all)?;
+    } else if all.is_empty() {
+        out.text("All is as the image has it.\n")?;
+    } else {
+        let row = |d: &Difference| {
+            let value = |v: &Option<String>| plain(harmless(v.as_deref().unwrap_or("-")));
+            let name = (Colour::Bold, harmless(&d.service).into_owned());
+            vec![name, plain(harmless(&d.key)), value(&d.shipped), value(&d.own), plain(&d.path)]
+        };
+        let rows: Vec<_> = all.iter().map(row).collect();
+        out.text(&columns(out.paint, &["NAME", "KEY", "SHIPPED", "NOW", "FILE"], &rows))?;
+    }
+    Ok(all.is_empty())
+}
+
+fn here() -> Files<'static> {
+    Files { shipped: Path::new(SHIPPED), own: Path::new(OWN) }
+}
+
+/// Of several services it must be clear which one failed, and where to read more.
+fn named(name: &str, error: services::Error) -> services::Error {
+    match error {
+        services::Error::Failed(why) => {
+            services::Error::Failed(format!("{name}: {why}\nRead `ensctl log -u {name}` for more."))
+        }
+        services::Error::Replaced(why) => services::Error::Replaced(format!("{name}: {why}")),
+        other => other,
+    }
+}
+
+/// An unknown name gets the one that was probably meant.
+async fn known<T>(
+    bus: &Bus,
+    name: &str,
+    answer: Result<T, services::Error>,
+) -> Result<T, services::Error> {
+    let Err(services::Error::NoSuchService(_)) = answer else { return answer };
+    let rows = bus.list().await?;
+    let hint = hint(name, rows.iter().map(|row| row.name.as_str()));
+    let list = if hint.is_empty() { "; `ensctl service list` shows all" } else { "" };
+    Err(services::Error::NoSuchService(format!("no service is called `{name}`{hint}{list}")))
+}
