@@ -7,8 +7,9 @@
 //! The image builder links once and writes the plan as [`Plan::encode`]; the device only reads it.
 
 mod lenient;
+mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,27 @@ pub enum LinkError {
     Twice(Name),
     /// More than [`MAX_SERVICES`].
     TooMany(usize),
+    /// `of` requires what is not there once it has ended.
+    Ended {
+        /// The service that asks.
+        of: Name,
+        /// A oneshot that does not remain.
+        needs: Name,
+    },
+    /// One service, the first of both ways, needs two that stop each other, the last of the ways.
+    Conflict {
+        /// The way to one of them.
+        one: Vec<Name>,
+        /// The way to the other.
+        other: Vec<Name>,
+    },
+    /// Two services that start at boot, the first of the ways, need two that stop each other.
+    Boot {
+        /// The way to one of them.
+        one: Vec<Name>,
+        /// The way to the other.
+        other: Vec<Name>,
+    },
 }
 
 impl Plan {
@@ -88,13 +110,10 @@ impl Plan {
         let ids = plan.ids();
         for service in &plan.services {
             let unknown = named(service).filter(|n| !ids.contains_key(n));
-            errors.extend(
-                unknown.map(|n| LinkError::Unknown {
-                    of: Some(service.name.clone()),
-                    name: n.clone(),
-                }),
-            );
+            let of = || Some(service.name.clone());
+            errors.extend(unknown.map(|n| LinkError::Unknown { of: of(), name: n.clone() }));
         }
+        errors.extend(plan.untemplated());
         let mut on = Vec::new();
         for name in enabled {
             match ids.get(name) {
@@ -103,6 +122,8 @@ impl Plan {
             }
         }
         errors.extend(plan.cycles().into_iter().map(LinkError::Cycle));
+        errors.extend(plan.contradictions());
+        errors.extend(plan.at_boot(&on));
         on.sort_unstable();
         on.dedup();
         if errors.is_empty() { Ok(Self { enabled: on, ..plan }) } else { Err(errors) }
@@ -135,6 +156,19 @@ impl Plan {
             list.dedup();
         }
         all
+    }
+
+    /// Services whose connections have no template.
+    fn untemplated(&self) -> Vec<LinkError> {
+        let known: BTreeSet<&str> = self.templates.iter().map(|t| t.name.as_str()).collect();
+        let accepting = self.services.iter().filter(|s| s.sockets.iter().any(|s| s.accept));
+        let names = accepting.map(|s| (s, format!("{}@", s.name)));
+        let missing = names.filter(|(_, template)| !known.contains(template.as_str()));
+        let unknown = missing.filter_map(|(s, template)| {
+            let name = Name::try_from(template).ok()?;
+            Some(LinkError::Unknown { of: Some(s.name.clone()), name })
+        });
+        unknown.collect()
     }
 
     /// One path through each knot of services that wait for each other.
@@ -238,6 +272,11 @@ fn set(state: &mut [Mark], at: usize, mark: Mark) {
     }
 }
 
+/// Names on a way, in order.
+fn way(names: &[Name]) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(" → ")
+}
+
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -251,6 +290,24 @@ impl fmt::Display for LinkError {
                 let mut path: Vec<&str> = names.iter().map(Name::as_str).collect();
                 path.extend(names.first().map(Name::as_str));
                 write!(f, "services wait for each other: {}", path.join(" → "))
+            }
+            Self::Ended { of, needs } => {
+                write!(f, "`{of}` requires `{needs}`, which is off again when it has ended")
+            }
+            Self::Conflict { one, other } => match (one.as_slice(), other.as_slice()) {
+                ([of], [_]) => write!(f, "`{of}` stops itself"),
+                ([of], longer) | (longer, [of]) => {
+                    write!(f, "`{of}` needs what stops it: {}", way(longer))
+                }
+                ([of, ..], _) | (_, [of, ..]) => {
+                    write!(f, "`{of}` needs two that stop each other: ")?;
+                    write!(f, "{}, and {}", way(one), way(other))
+                }
+                ([], []) => f.write_str("services stop each other"),
+            },
+            Self::Boot { one, other } => {
+                f.write_str("services that start at boot stop each other: ")?;
+                write!(f, "{}, and {}", way(one), way(other))
             }
         }
     }

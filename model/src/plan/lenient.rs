@@ -5,6 +5,7 @@
 //! unknown name in requires, binds     the service can't run
 //! unknown name elsewhere              the name is dropped; `unknown` tells it
 //! cycle                               its members can't run; the edges within it are cut
+//! needs that can't be met             who needs them can't run; its need is cut
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +26,8 @@ impl Plan {
         services.sort_by(|a, b| a.name.cmp(&b.name));
         services.dedup_by(|b, a| a.name == b.name);
         services.truncate(MAX_SERVICES);
+        let (mut templates, mut services): (Vec<_>, Vec<_>) =
+            services.into_iter().partition(|s| s.name.is_template());
         let known: BTreeSet<Name> = services.iter().map(|s| s.name.clone()).collect();
         let mut forbidden = Vec::new();
         for service in &mut services {
@@ -37,8 +40,22 @@ impl Plan {
                 list.retain(|n| known.contains(n));
             }
         }
-        let mut plan = Self { services, device: device.into(), ..Self::default() };
+        let templated = |s: &Service| {
+            templates.iter().any(|t| t.name.as_str().strip_suffix('@') == Some(s.name.as_str()))
+        };
+        for service in services.iter_mut().filter(|s| s.sockets.iter().any(|s| s.accept)) {
+            if !templated(service) {
+                let why = format!("no template is called `{}@` for its connections", service.name);
+                forbidden.push((service.name.clone(), why));
+                service.sockets.retain(|s| !s.accept);
+            }
+        }
+        for list in templates.iter_mut().flat_map(lists) {
+            list.retain(|n| known.contains(n));
+        }
+        let mut plan = Self { services, templates, device: device.into(), ..Self::default() };
         forbidden.extend(plan.cut_cycles());
+        forbidden.extend(plan.cut_contradictions());
         let ids = plan.ids();
         let mut on: Vec<u32> = enabled.iter().filter_map(|n| ids.get(n).copied()).collect();
         on.sort_unstable();
@@ -61,6 +78,38 @@ impl Plan {
                 .filter_map(|n| unknown(Some(&s.name), n))
         });
         on.chain(of).collect()
+    }
+
+    /// Cuts needs that can never be met; tells who has them.
+    fn cut_contradictions(&mut self) -> Vec<(Name, String)> {
+        let mut told = Vec::new();
+        // Each round cuts a need, so there are fewer rounds than needs.
+        loop {
+            let errors = self.contradictions();
+            if errors.is_empty() {
+                return told;
+            }
+            for error in errors {
+                let (of, cut) = match &error {
+                    LinkError::Ended { of, needs } => (of, needs),
+                    LinkError::Conflict { one, other } => {
+                        let longer = if one.len() > 1 { one } else { other };
+                        match longer.as_slice() {
+                            [of, next, ..] => (of, next),
+                            [of] => (of, of),
+                            [] => continue,
+                        }
+                    }
+                    _ => continue,
+                };
+                for service in self.services.iter_mut().filter(|s| s.name == *of) {
+                    service.requires.retain(|n| n != cut);
+                    service.binds.retain(|n| n != cut);
+                    service.conflicts.retain(|n| n != of);
+                }
+                told.push((of.clone(), error.to_string()));
+            }
+        }
     }
 
     /// Cuts every edge between members of one knot; tells each member's shortest way back to

@@ -183,8 +183,8 @@ fn one_of<'p>(
     let mut there = keys.iter().filter_map(|(key, place)| Some((*key, (*place)?)));
     let names: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
     let Some((first, place)) = there.next() else {
-        let help = format!("one of: {}", names.join(", "));
-        c.add(Problem::new(table.clone(), format!("{what} without a meaning")).help(help));
+        let message = format!("{what} needs one of these keys: {}", names.join(", "));
+        c.add(Problem::new(table.clone(), message));
         return None;
     };
     for (other, again) in there {

@@ -11,6 +11,9 @@ use super::{merge, raw, service, users};
 use crate::plan::LinkError;
 use crate::{Device, Name, Plan};
 
+/// Keys under which a service names what it can't be without.
+const NEEDS: [&str; 2] = ["requires", "binds"];
+
 /// Most drop-ins of one service.
 const MAX_DROP_INS: usize = service::MAX_DROP_INS;
 
@@ -112,11 +115,13 @@ impl<'l, 's> Services<'l, 's> {
     fn unknown(&mut self, name: &At<Name>) {
         let known: Vec<String> =
             self.directories.iter().flat_map(|d| self.loader.names_in(d)).collect();
-        let help = did_you_mean(name.value.as_str(), known.iter().map(String::as_str));
+        let template = name.value.is_template();
+        let alike = known.iter().map(String::as_str).filter(|k| k.ends_with('@') == template);
+        let help = did_you_mean(name.value.as_str(), alike);
         let help = help.unwrap_or_else(|| {
             format!("there is no {}.toml in {}", name.value, self.directories.join(" or "))
         });
-        let what = if name.value.is_template() { "template" } else { "service" };
+        let what = if template { "template" } else { "service" };
         let message = format!("no {what} is called `{}`", name.value);
         self.loader.check.add(Problem::new(name.place.clone(), message).help(help));
         self.found.insert(name.value.clone(), None);
@@ -169,6 +174,10 @@ impl<'l, 's> Services<'l, 's> {
                 // Noted where it was looked for.
                 LinkError::Unknown { .. } => continue,
                 LinkError::Cycle(names) => self.cycle(&error, names, place),
+                LinkError::Ended { of, needs } => self.ended(&error, of, needs, place),
+                LinkError::Conflict { one, other } | LinkError::Boot { one, other } => {
+                    self.conflict(&error, one, other, place)
+                }
                 LinkError::Twice(_) | LinkError::TooMany(_) => {
                     Problem::new(place.clone(), error.to_string())
                 }
@@ -194,6 +203,32 @@ impl<'l, 's> Services<'l, 's> {
         let problem = Problem::new(first.clone(), error.to_string()).label(label);
         let problem = rest.iter().fold(problem, |p, (at, label)| p.also(at.clone(), label));
         problem.help("take one of these out; a service can be ready before another is")
+    }
+
+    fn ended(&self, error: &LinkError, of: &Name, needs: &Name, place: &Place) -> Problem {
+        let at = self.edge(of, &NEEDS, needs).unwrap_or_else(|| place.clone());
+        let help = format!("write remain = true in `{needs}`, or name it in `wants`");
+        Problem::new(at, error.to_string()).help(help)
+    }
+
+    /// Shows each step of both ways, and where it is written that their ends stop each other.
+    fn conflict(&self, error: &LinkError, one: &[Name], other: &[Name], place: &Place) -> Problem {
+        let steps = one.windows(2).chain(other.windows(2)).filter_map(|pair| {
+            let [of, to] = pair else { return None };
+            Some((self.edge(of, &NEEDS, to)?, format!("`{of}` needs `{to}`")))
+        });
+        let ends = one.last().zip(other.last()).and_then(|(x, y)| {
+            let written = [(x, y), (y, x)].map(|(of, to)| self.edge(of, &["conflicts"], to));
+            written.into_iter().flatten().next().map(|at| (at, "they stop each other".to_owned()))
+        });
+        let mut places: Vec<(Place, String)> = ends.into_iter().chain(steps).collect();
+        places.dedup();
+        let Some(((first, label), rest)) = places.split_first() else {
+            return Problem::new(place.clone(), error.to_string());
+        };
+        let problem = Problem::new(first.clone(), error.to_string()).label(label);
+        let problem = rest.iter().fold(problem, |p, (at, label)| p.also(at.clone(), label));
+        problem.help("take one of these out, or one of both services out of the device")
     }
 
     /// Where it is written that `of` waits for `to`: in either of them.
