@@ -41,6 +41,8 @@ pub const SCRIPT_ONLY: &[ScriptOnly] = &[
     ScriptOnly { dependent: "", name: "sysvinit-utils" },
     ScriptOnly { dependent: "", name: "ucf" },
     ScriptOnly { dependent: "ca-certificates", name: "openssl" },
+    // Its own launcher is a service of systemd; here servicemgr launches it.
+    ScriptOnly { dependent: "dbus-broker", name: "systemd-sysv" },
     ScriptOnly { dependent: "linux-image-", name: "initramfs-tools" },
     ScriptOnly { dependent: "linux-image-", name: "kmod" },
     ScriptOnly { dependent: "linux-image-", name: "linux-base" },
