@@ -127,6 +127,11 @@ mod tests {
           service run PROGRAM [ARGUMENT...]  Run a program as a service of its own, with limits
           service logs NAME                  The log of one service
           reload                             Read the definitions of services again
+          param get NAME                     Print the value of a parameter
+          param set NAME VALUE               Give a parameter a value
+          param list [PREFIX]                All parameters, or those whose names begin with PREFIX
+          param wait NAME VALUE              Wait until a parameter has a value
+          param watch [PREFIX]               Print parameters, then each change of them
           log                                The log of the device
           boot [FILE]                        What the boot spent its time on
           poweroff                           Stop everything and switch off
