@@ -164,6 +164,8 @@ pub struct Bus {
     pub name: String,
     /// Further names it may own.
     pub also: Vec<String>,
+    /// Who owns them, when it is not the service's user.
+    pub owner: Option<String>,
     /// Users who may talk to these names; empty is everybody.
     pub users: Vec<String>,
 }

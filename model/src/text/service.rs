@@ -110,7 +110,8 @@ pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check)
     };
     fits::check(raw, &service, file, c);
     let socket_users = raw.socket.iter().flatten().filter_map(|s| s.user.as_ref());
-    let bus_users = raw.bus.iter().flat_map(|bus| bus.users.iter().flatten());
+    let bus_users =
+        raw.bus.iter().flat_map(|bus| bus.owner.iter().chain(bus.users.iter().flatten()));
     let users = raw
         .user
         .iter()

@@ -279,6 +279,7 @@ const BUS: Part = Part {
     rows: &[
         row("name", "**needed** in a `[bus]`", Text("each on one service only")),
         row("also", "[]", Text("at most 32; `name.*` is not known")),
+        row("owner", "the service's `user`", Text("in `/etc/passwd`")),
         row("users", "[]", Text("at most 32; `[]` is everybody")),
     ],
     notes: &[],
@@ -287,6 +288,7 @@ const BUS: Part = Part {
 [bus]
 name = \"org.example.Web\"
 also = [\"org.example.Web.Admin\"]
+owner = \"web\"
 users = [\"root\", \"web\"]
 "],
 };

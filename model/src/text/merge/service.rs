@@ -37,7 +37,7 @@ by_field! {
     }
     Sandbox { capabilities, no_new_privileges }
     Commands { before_start, after_start, reload, stop, after_stop }
-    Bus { name, also, users }
+    Bus { name, also, owner, users }
     Service {
         about, exec, kind, start, requires, wants, binds, after, before, conflicts, part_of,
         on_failure, on_success, start_timeout, stop_timeout, stop_signal, reload_signal, idle_stop,

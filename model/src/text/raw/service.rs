@@ -204,6 +204,9 @@ table! {
         "name" => name: At<String>,
         /// Further names it may own.
         "also" => also: Vec<At<String>>,
+        /// User who owns these names, when the program gives up being root by itself; the service's
+        /// user when absent.
+        "owner" => owner: At<String>,
         /// Users who may talk to these names; everybody when absent.
         "users" => users: Vec<At<String>>,
     }

@@ -301,10 +301,11 @@ pub(super) fn bus(
     }
     let name = c.one(raw.name.as_ref(), value::bus_name);
     let also = c.list(also, value::bus_name);
+    let owner = c.one(raw.owner.as_ref(), user);
     let users = c.list(users, user).into_iter().map(|at| at.value).collect();
     let first = raw.name.as_ref().zip(name.clone());
     let first = first.map(|(at, value)| At { value, place: at.place.clone() });
     let names = first.into_iter().chain(also.iter().cloned()).collect();
     let also = also.into_iter().map(|at| at.value).collect();
-    (name.map(|name| Bus { name, also, users }), names)
+    (name.map(|name| Bus { name, also, owner, users }), names)
 }

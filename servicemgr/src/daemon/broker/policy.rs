@@ -4,7 +4,7 @@
 //! [bus] of every service + /etc/passwd ─► claims ─► rules ─► the form dbus-broker takes
 //! ```
 //!
-//! - A name that a service declares: its user and root may own it; everybody, or its `users`, may call it.
+//! - A name that a service declares: its user (or `owner`) and root may own it; everybody, or its `users`, may call it.
 //! - Any other name: root may own it and call it, nobody else.
 //! - Signals and answers pass. The bus itself answers everybody, but only root may watch others.
 //!
@@ -83,7 +83,8 @@ pub(super) fn claims(services: &[Service], users: &Users) -> (Vec<Claim>, Vec<St
     let mut all = Vec::new();
     for service in services {
         let Some(bus) = &service.bus else { continue };
-        let Some(owner) = uid(service, service.user.as_deref().unwrap_or("root")) else { continue };
+        let owner = bus.owner.as_deref().or(service.user.as_deref()).unwrap_or("root");
+        let Some(owner) = uid(service, owner) else { continue };
         let callers: BTreeSet<u32> = bus.users.iter().filter_map(|u| uid(service, u)).collect();
         all.push(Claim {
             names: std::iter::once(&bus.name).chain(&bus.also).cloned().collect(),
@@ -153,6 +154,7 @@ mod tests {
         let bus = Bus {
             name: format!("org.example.{name}"),
             also: vec![format!("org.example.{name}.more")],
+            owner: None,
             users: callers.iter().map(|&u| u.to_owned()).collect(),
         };
         let mut service = Service::new(Name::try_from(name).unwrap(), vec!["/bin/x".into()]);
