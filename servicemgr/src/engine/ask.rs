@@ -1,16 +1,30 @@
 //! What people and the device ask for: start, stop, restart, everything up, everything down.
 
-use super::graph::Kind as EdgeKind;
-use super::{Action, Answer, Ask, Down, Engine, Id, Job, Life, Next, Now, State};
+use super::transaction::Draft;
+use super::unit::Want;
+use super::{Action, Answer, Ask, Down, Engine, Id, Job, Life, Next, Now, Reason, State};
 
 impl Engine {
+    /// Everything enabled, as one transaction. Of two that conflict the first by name starts.
     pub(super) fn boot(&mut self, now: Now) {
         if self.boot_asked || self.down != Down::No {
             return;
         }
         self.boot_asked = true;
+        let mut draft = self.empty_draft();
+        let mut refused = Vec::new();
         for id in self.enabled.clone() {
-            self.pull(now, id, false);
+            if self.unit(id, |u| u.spec.demand) {
+                self.arm(id);
+            } else if let Err(why) = self.draft_start(&mut draft, id, false, false) {
+                refused.push((id, why));
+            } else if let Some(unit) = self.units.get_mut(id) {
+                unit.life.requested = true;
+            }
+        }
+        self.carry_out(now, &draft);
+        for (id, why) in refused {
+            self.refuse(now, id, why);
         }
         for id in 0..self.units.len() {
             let Some(unit) = self.units.get_mut(id) else { continue };
@@ -21,99 +35,153 @@ impl Engine {
         }
     }
 
-    pub(super) fn ask(&mut self, now: Now, id: Id, ask: Ask, job: Job) {
-        let up = ask != Ask::Stop;
-        if up && self.down != Down::No {
-            self.actions.push(Action::Answer(job, Answer::GoingDown));
-            return;
+    /// `id` can't be started for a reason that lies in the whole.
+    pub(super) fn refuse(&mut self, now: Now, id: Id, why: String) {
+        let Some(unit) = self.units.get_mut(id) else { return };
+        if matches!(unit.life.state, State::Off | State::Failed) {
+            unit.life.reason = Some(Reason::Refused(why));
+            unit.life.times.asked.get_or_insert(now);
+            self.set(id, State::Failed, now);
+            self.mark(id);
         }
-        let Some(unit) = self.units.get_mut(id) else {
-            self.actions.push(Action::Answer(job, Answer::Replaced));
-            return;
+    }
+
+    pub(super) fn ask(&mut self, now: Now, id: Id, ask: Ask, job: Job) {
+        let ends = matches!(ask, Ask::Stop | Ask::Reset | Ask::Disarm | Ask::Thaw);
+        if !ends && self.down != Down::No {
+            return self.actions.push(Action::Answer(job, Answer::GoingDown));
+        }
+        if self.units.get(id).is_none_or(|u| u.vacant) {
+            return self.actions.push(Action::Answer(job, Answer::Replaced));
+        }
+        let done = match ask {
+            Ask::Start | Ask::Stop | Ask::Restart => {
+                return match self.draft(id, ask) {
+                    Ok(draft) => self.move_it(now, id, ask, job, &draft),
+                    Err(why) => self.actions.push(Action::Answer(job, Answer::Refused(why))),
+                };
+            }
+            Ask::Reload => match self.ask_reload(now, id, job) {
+                Ok(()) => return,
+                Err(why) => Err(why),
+            },
+            Ask::Freeze => self.freeze(now, id),
+            Ask::Thaw => {
+                self.thaw(now, id);
+                Ok(())
+            }
+            Ask::Arm => {
+                self.arm(id);
+                Ok(())
+            }
+            Ask::Disarm => {
+                self.disarm(id);
+                Ok(())
+            }
+            Ask::Reset => {
+                self.reset(now, id);
+                Ok(())
+            }
         };
-        let (same, other): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut unit.jobs).into_iter().partition(|(_, u)| *u == up);
+        let answer = done.map_or_else(Answer::Refused, |()| Answer::Done);
+        self.actions.push(Action::Answer(job, answer));
+    }
+
+    /// A start, stop or restart that contradicts nothing.
+    fn move_it(&mut self, now: Now, id: Id, ask: Ask, job: Job, draft: &Draft) {
+        let want = if ask == Ask::Stop { Want::Down } else { Want::Up };
+        let Some(unit) = self.units.get_mut(id) else { return };
+        let (other, same): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut unit.jobs).into_iter().partition(|(_, w)| match w {
+                Want::Up | Want::Down => *w != want,
+                Want::Reload | Want::NextReload => want == Want::Down,
+            });
         unit.jobs = same;
-        unit.jobs.push((job, up));
+        unit.jobs.push((job, want));
+        unit.life.requested = want == Want::Up;
+        unit.life.handler = false;
         let replaced = other.into_iter().map(|(job, _)| Action::Answer(job, Answer::Replaced));
         self.actions.extend(replaced);
-        match ask {
-            Ask::Start => self.pull(now, id, true),
-            Ask::Stop => self.take_down(now, id, Next::Off),
-            Ask::Restart => {
-                self.take_down(now, id, Next::Waiting);
-                self.pull(now, id, true);
+        self.carry_out(now, draft);
+        self.mark(id);
+    }
+
+    /// Does what was drafted.
+    pub(super) fn carry_out(&mut self, now: Now, draft: &Draft) {
+        self.look(draft.looks);
+        for id in &draft.stop {
+            let next = draft.next(*id);
+            let failed = self.state(*id) == State::Failed;
+            if !failed || next == Next::Off {
+                self.take_one_down(now, *id, next);
             }
-            _ => self.actions.push(Action::Answer(job, Answer::Refused("not yet".into()))),
+            let Some(unit) = self.units.get_mut(*id) else { continue };
+            unit.life.wanted &= next == Next::Waiting;
+            unit.life.requested &= next == Next::Waiting;
+            self.mark(*id);
+        }
+        for (id, person) in &draft.start {
+            self.begin_one(now, *id, *person);
+        }
+    }
+
+    /// Wants `id` to run. A person's wish also forgets earlier failures.
+    fn begin_one(&mut self, now: Now, id: Id, person: bool) {
+        let again = self.again_if_done(id, person);
+        let Some(unit) = self.units.get_mut(id) else { return };
+        let life = &mut unit.life;
+        life.wanted = true;
+        life.times.asked.get_or_insert(now);
+        let state = life.state;
+        if person {
+            unit.forget();
+        }
+        match state {
+            State::Off | State::Failed | State::Backoff => {
+                unit.life.handler = false;
+                if unit.spec.kind != model::service::Kind::Target {
+                    self.actions.push(Action::Open(id));
+                }
+                self.wait(now, id);
+            }
+            State::Leaving | State::Stopping => {
+                (unit.life.next, unit.life.own) = (Next::Waiting, false);
+            }
+            State::Done if again => self.leave(now, id, Next::Waiting),
+            State::Done | State::Waiting | State::Starting | State::Ready => {}
         }
         self.mark(id);
     }
 
-    /// Wants `id` and all it pulls in to run. A person's wish also forgets earlier failures.
-    fn pull(&mut self, now: Now, id: Id, person: bool) {
-        let mut todo = vec![(id, person)];
-        while let Some((id, fresh)) = todo.pop() {
-            let Some(unit) = self.units.get_mut(id) else { continue };
-            let life = &mut unit.life;
-            let begin = match life.state {
-                State::Off => true,
-                State::Failed if person => true,
-                State::Backoff if fresh => true,
-                State::Leaving | State::Stopping if life.next != Next::Waiting || !life.wanted => {
-                    life.next = Next::Waiting;
-                    false
-                }
-                _ => continue,
-            };
-            life.wanted = true;
-            life.times.asked.get_or_insert(now);
-            if person {
-                life.falls.clear();
-                (life.short, life.unready) = (0, 0);
-            }
-            let pulled = unit.needs.iter().filter(|e| e.pulls).map(|e| (e.to, false));
-            todo.extend(pulled);
-            self.looks += u64::try_from(unit.needs.len()).unwrap_or(0);
-            self.mark(id);
-            if begin {
-                self.actions.push(Action::Open(id));
-                self.wait(now, id);
-            }
-        }
-    }
-
-    /// Takes `id` and those that require it down; after that they are `next`.
-    fn take_down(&mut self, now: Now, id: Id, next: Next) {
-        let mut seen = vec![false; self.units.len()];
-        let mut todo = vec![id];
-        while let Some(at) = todo.pop() {
-            if seen.get_mut(at).is_none_or(|s| std::mem::replace(s, true)) {
-                continue;
-            }
-            let own = self.state(at) == State::Failed && at != id;
-            if !own || next == Next::Waiting || self.unit(at, |u| u.life.wanted) {
-                self.take_one_down(now, at, next);
-            }
-            let Some(unit) = self.units.get_mut(at) else { continue };
-            unit.life.wanted &= next == Next::Waiting;
-            let users = unit.users.iter().filter(|e| e.kind == EdgeKind::Requires);
-            todo.extend(users.map(|e| e.to));
-            self.looks += u64::try_from(unit.users.len()).unwrap_or(0);
-            self.mark(at);
-        }
-    }
-
-    fn take_one_down(&mut self, now: Now, id: Id, next: Next) {
+    pub(super) fn take_one_down(&mut self, now: Now, id: Id, next: Next) {
         match (self.state(id), next) {
             (State::Off, _) | (State::Failed | State::Waiting | State::Backoff, Next::Waiting) => {}
-            (State::Failed | State::Waiting | State::Backoff, _) => self.set(id, State::Off, now),
+            (State::Failed | State::Waiting | State::Backoff, _) => {
+                if let Some(unit) = self.units.get_mut(id) {
+                    (unit.life.wanted, unit.life.requested) = (false, false);
+                }
+                self.set(id, State::Off, now);
+            }
             (State::Starting | State::Ready | State::Done, _) => self.leave(now, id, next),
             (State::Leaving | State::Stopping, _) => {
                 if let Some(unit) = self.units.get_mut(id) {
-                    unit.life.next = next;
+                    (unit.life.next, unit.life.own, unit.life.well) = (next, false, false);
                 }
             }
         }
+    }
+
+    /// Its failures are forgotten. One that has failed is off.
+    fn reset(&mut self, now: Now, id: Id) {
+        let Some(unit) = self.units.get_mut(id) else { return };
+        unit.forget();
+        unit.life.restarts = 0;
+        if unit.life.state == State::Failed {
+            (unit.life.wanted, unit.life.requested) = (false, false);
+            unit.life.reason = None;
+            self.set(id, State::Off, now);
+        }
+        self.mark(id);
     }
 
     pub(super) fn all_down(&mut self, now: Now) {
@@ -121,14 +189,18 @@ impl Engine {
             return;
         }
         self.down = Down::Asked;
+        self.handlers.clear();
         for id in 0..self.units.len() {
+            if self.unit(id, |u| u.life.armed && u.life.state != State::Failed) {
+                self.actions.push(Action::Disarm(id));
+            }
             if self.state(id) != State::Failed {
                 self.take_one_down(now, id, Next::Off);
             }
             let Some(unit) = self.units.get_mut(id) else { continue };
-            unit.life.wanted = false;
-            let (up, rest): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut unit.jobs).into_iter().partition(|(_, up)| *up);
+            (unit.life.wanted, unit.life.requested) = (false, false);
+            let (rest, up): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut unit.jobs).into_iter().partition(|(_, w)| *w == Want::Down);
             unit.jobs = rest;
             let told = up.into_iter().map(|(job, _)| Action::Answer(job, Answer::GoingDown));
             self.actions.extend(told);
@@ -147,10 +219,10 @@ impl Engine {
             }
             let life = &unit.life;
             let all = std::mem::take(&mut unit.jobs);
-            for (job, up) in all {
-                match outcome(life, up) {
+            for (job, want) in all {
+                match outcome(life, want) {
                     Some(answer) => self.actions.push(Action::Answer(job, answer)),
-                    None => unit.jobs.push((job, up)),
+                    None => unit.jobs.push((job, want)),
                 }
             }
         }
@@ -165,16 +237,22 @@ impl Engine {
     }
 }
 
-/// What a request that wants the service up (or down) is answered, if it has ended.
-fn outcome(life: &Life, up: bool) -> Option<Answer> {
+/// What a request is answered, if it has ended.
+fn outcome(life: &Life, want: Want) -> Option<Answer> {
     let failed = || life.reason.clone().map_or(Answer::Replaced, Answer::Failed);
-    match (life.state, up) {
-        (State::Ready | State::Done, true) | (State::Off | State::Failed, false) => {
+    match (life.state, want) {
+        // The end of a reload answers it.
+        (State::Ready, Want::Reload | Want::NextReload) => None,
+        (State::Failed | State::Backoff, Want::Up | Want::Reload | Want::NextReload) => {
+            Some(failed())
+        }
+        (_, Want::Reload | Want::NextReload) => Some(Answer::Replaced),
+        (State::Ready | State::Done, Want::Up) | (State::Off | State::Failed, Want::Down) => {
             Some(Answer::Done)
         }
-        (State::Failed | State::Backoff, true) => Some(failed()),
+        (State::Off, Want::Up) if life.well => Some(Answer::Done),
         (State::Leaving | State::Stopping, _) => None,
-        (State::Waiting | State::Starting, true) => None,
-        (State::Off, true) | (_, false) => Some(Answer::Replaced),
+        (State::Waiting | State::Starting, Want::Up) => None,
+        (State::Off, Want::Up) | (_, Want::Down) => Some(Answer::Replaced),
     }
 }

@@ -23,25 +23,35 @@
 //!
 //! Nothing here knows a process id, a file or a clock.
 
+mod arm;
 mod ask;
+mod commands;
+mod course;
 mod graph;
 mod life;
 mod reason;
 mod rules;
+mod time;
+mod transaction;
+mod transient;
+mod unit;
+mod why;
 mod words;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use model::service::{Kind, Restart};
-use model::{Name, Plan};
+use model::Plan;
 
 pub use graph::JOURNAL;
 pub use life::{Life, Next, Now, Running, State, Times};
 pub use reason::{End, Reason};
+pub use time::{IDLE_WAIT, MAX_EXTEND};
+pub use why::{Hold, Why};
 pub use words::{Action, Answer, Ask, Event, Phase, Transaction};
 
-use graph::{Edge, Graph};
+use time::Clock;
+use unit::Unit;
 
 /// Place of a service in the plan.
 pub type Id = usize;
@@ -53,15 +63,21 @@ pub type Job = u64;
 pub const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// All services of a device.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     units: Vec<Unit>,
     enabled: Vec<Id>,
-    due: BTreeSet<(Now, Id)>,
+    due: BTreeSet<(Now, Id, Clock)>,
     /// Those whose neighbours must hear of their new state.
     told: VecDeque<Id>,
     /// Those which may be able to begin something.
     able: VecDeque<Id>,
+    /// Those to start because another has failed (true) or ended well: of whom, and who.
+    handlers: VecDeque<(Id, Id, bool)>,
+    /// Those of type `idle` that wait for the rest of the boot.
+    idle: Vec<Id>,
+    /// Free slots.
+    vacant: Vec<Id>,
     /// Those whose life changed in this step.
     changed: Vec<Id>,
     actions: Vec<Action>,
@@ -72,6 +88,8 @@ pub struct Engine {
     boot_asked: bool,
     booted: bool,
     down: Down,
+    /// It goes on from another's state and has not made a step yet.
+    adopted: bool,
     looks: u64,
 }
 
@@ -82,54 +100,19 @@ enum Down {
     Told,
 }
 
-#[derive(Debug)]
-struct Unit {
-    name: Name,
-    kind: Kind,
-    restart: Restart,
-    start_timeout: Duration,
-    stop_timeout: Duration,
-    needs: Vec<Edge>,
-    users: Vec<Edge>,
-    /// Needs that are in the way of a start.
-    unmet: usize,
-    /// Users on their way down: in the way of a stop.
-    ending: usize,
-    /// Those of them that require it: in the way of a start.
-    ending_hard: usize,
-    /// Requests not yet answered, and whether they want it up.
-    jobs: Vec<(Job, bool)>,
-    life: Life,
-    marked: bool,
-}
-
 impl Engine {
     /// An engine with every service off.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let graph = Graph::new(plan);
-        let edges = graph.needs.into_iter().zip(graph.users);
-        let units = plan.services.iter().zip(edges).map(|(s, (needs, users))| Unit {
-            name: s.name.clone(),
-            kind: s.kind,
-            restart: s.restart.clone(),
-            start_timeout: s.start_timeout,
-            stop_timeout: s.stop_timeout,
-            unmet: needs.iter().filter(|e| e.kind == graph::Kind::Requires).count(),
-            needs,
-            users,
-            ending: 0,
-            ending_hard: 0,
-            jobs: Vec::new(),
-            life: Life::default(),
-            marked: false,
-        });
         Self {
-            units: units.collect(),
+            units: unit::units(plan),
             enabled: plan.enabled.iter().filter_map(|id| Id::try_from(*id).ok()).collect(),
             due: BTreeSet::new(),
             told: VecDeque::new(),
             able: VecDeque::new(),
+            handlers: VecDeque::new(),
+            idle: Vec::new(),
+            vacant: Vec::new(),
             changed: Vec::new(),
             actions: Vec::new(),
             alive: 0,
@@ -137,50 +120,48 @@ impl Engine {
             boot_asked: false,
             booted: false,
             down: Down::No,
+            adopted: false,
             looks: 0,
         }
     }
 
     /// Goes on from what [`Engine::life`] showed before. `booted`: the boot was over; `down`: the
     /// device was going down. The daemon then sends `Spawned`, `Lost` or `Exited` for each service
-    /// whose process it has news of, and `Tick`.
+    /// whose process it has news of, `CommandLost` or `CommandEnded` for each with a command, and
+    /// `Tick`. The first step says again what is armed.
     pub fn restore(&mut self, lives: Vec<(Id, Life)>, booted: bool, down: bool) {
+        self.down = if down { Down::Asked } else { Down::No };
         for (id, life) in lives {
             let Some(unit) = self.units.get_mut(id) else { continue };
-            let (state, due) = (life.state, life.due);
-            self.boot_asked |= life.times.asked.is_some();
-            unit.life = Life { state: State::Off, due: None, ..life };
+            let (state, since, due, dog) = (life.state, life.since, life.due, life.dog);
+            self.boot_asked |= life.times.asked.is_some() || life.armed;
+            unit.life = Life { state: State::Off, due: None, dog: None, ..life };
             self.booting += usize::from(unit.life.boot);
-            let since = unit.life.since;
-            self.set(id, state, since);
+            if unit.life.armed && state != State::Failed && !down {
+                self.actions.push(Action::Arm(id));
+            }
+            self.place(id, state, since);
             self.set_due(id, due);
+            self.set_dog(id, dog);
             self.able.push_back(id);
         }
         self.booted = booted;
-        self.down = if down { Down::Asked } else { Down::No };
+        self.adopted = true;
     }
 
     /// Takes one event and says what to do. The same calls always give the same answers.
     pub fn step(&mut self, now: Now, event: &Event) -> Vec<Action> {
-        match event {
-            Event::Boot => self.boot(now),
-            Event::Ask(id, ask, job) => self.ask(now, *id, *ask, *job),
-            Event::Down => self.all_down(now),
-            Event::Spawned(id) => self.spawned(now, *id),
-            Event::SpawnFailed(id, why) => self.spawn_failed(now, *id, why),
-            Event::Lost(id) => self.lost(now, *id),
-            Event::Ready(id) => self.ready(now, *id),
-            Event::Exited { id, end, left } => self.exited(now, *id, *end, *left),
-            Event::Empty(id) => self.empty(now, *id),
-            _ => {}
+        if std::mem::take(&mut self.adopted) {
+            self.trust_dogs(now);
         }
+        self.happened(now, event);
         self.tick(now);
         loop {
             if let Some(id) = self.told.pop_front() {
                 self.tell(now, id);
             } else if let Some(id) = self.able.pop_front() {
                 self.begin(now, id);
-            } else {
+            } else if !self.handle(now) && !self.release(now) {
                 break;
             }
         }
@@ -188,10 +169,37 @@ impl Engine {
         std::mem::take(&mut self.actions)
     }
 
+    fn happened(&mut self, now: Now, event: &Event) {
+        match event {
+            Event::Boot => self.boot(now),
+            Event::Ask(id, ask, job) => self.ask(now, *id, *ask, *job),
+            Event::Down => self.all_down(now),
+            Event::Spawned(id) => self.spawned(now, *id),
+            Event::SpawnFailed(id, why) => self.spawn_failed(now, *id, why),
+            Event::Lost(id) => self.lost(now, *id),
+            Event::Skipped(id, condition) => self.skipped(now, *id, condition),
+            Event::Ready(id) => self.ready(now, *id),
+            Event::Reloading(id) => self.reloading(now, *id),
+            Event::Stopping(id) => self.ends_itself(now, *id),
+            Event::Alive(id) => self.alive(now, *id),
+            Event::Watch(id, every) => self.watch(now, *id, *every),
+            Event::Extend(id, by) => self.extend(now, *id, *by),
+            Event::Unwell(id, why) => self.unwell(now, *id, why),
+            Event::CommandEnded { id, end } => self.command_ended(now, *id, end),
+            Event::CommandLost(id) => self.command_lost(now, *id),
+            Event::Trigger(id) => self.trigger(now, *id),
+            Event::Quiet(id) => self.quiet(now, *id),
+            Event::Unbound(id, why) => self.unbound(now, *id, why),
+            Event::Exited { id, end, left } => self.exited(now, *id, *end, *left),
+            Event::Empty(id) => self.empty(now, *id),
+            Event::Tick => {}
+        }
+    }
+
     /// When to send [`Event::Tick`] next, if at all.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.first().map(|(at, ..)| *at)
     }
 
     /// Those whose [`Life`] changed since the last call.

@@ -128,13 +128,7 @@ impl fmt::Display for Reason {
             }
             Self::Unkillable => f.write_str("its processes do not end, not even by SIGKILL"),
             Self::Command(phase, why) => {
-                let which = match phase {
-                    Phase::BeforeStart => "before the start",
-                    Phase::AfterStart => "after the start",
-                    Phase::Reload => "to reload",
-                    Phase::Stop => "to stop",
-                    Phase::AfterStop => "after the stop",
-                };
+                let which = phase.when();
                 write!(f, "its command {which} failed: {why}")
             }
             Self::NotReloaded(limit) => write!(f, "not reloaded within {limit:?}"),

@@ -1,13 +1,42 @@
-//! What one service's change means for it and for its neighbours.
-
-use model::service::{Kind, RestartWhen};
+//! What one service's change means for its neighbours, and when what was asked may begin.
+//!
+//! [`Engine::set`] is the one place where a state changes. It keeps the counters of the neighbours;
+//! `tell` and `begin` are the two phases of a step.
 
 use super::graph::Kind as EdgeKind;
-use super::{Action, Down, End, Engine, Id, KILL_TIMEOUT, Life, Next, Now, Reason, State, Unit};
+use super::{Action, Down, Engine, Id, Next, Now, Reason, State, Unit};
 
 impl Engine {
-    /// The one place where a state changes: counts, deadlines and marks follow.
+    /// A state changes: counts, deadlines, marks and triggers follow.
     pub(super) fn set(&mut self, id: Id, state: State, now: Now) {
+        let Some(unit) = self.units.get_mut(id) else { return };
+        let old = unit.life.state;
+        if old == state {
+            return;
+        }
+        let bare = unit.life.reason.as_ref().map(Reason::bare);
+        let for_good = state == State::Failed && !matches!(bare, Some(Reason::Needs { .. }));
+        if unit.life.times.asked.is_some() && state.settled() {
+            unit.life.times.settled.get_or_insert(now);
+        }
+        if unit.life.armed && self.down == Down::No {
+            if state == State::Failed {
+                let why = unit.life.reason.take().map(|why| Reason::Disarmed(Box::new(why)));
+                unit.life.reason = why;
+                self.actions.push(Action::Disarm(id));
+            } else if matches!(state, State::Off | State::Done) || old == State::Failed {
+                self.actions.push(Action::Arm(id));
+            }
+        }
+        if for_good && !unit.life.handler {
+            let handlers = unit.links.on_failure.iter().map(|to| (id, *to, true));
+            self.handlers.extend(handlers);
+        }
+        self.place(id, state, now);
+    }
+
+    /// The state and all that is counted of it, nothing else.
+    pub(super) fn place(&mut self, id: Id, state: State, now: Now) {
         let Some(unit) = self.units.get_mut(id) else { return };
         let old = std::mem::replace(&mut unit.life.state, state);
         if old == state {
@@ -20,6 +49,7 @@ impl Engine {
         let live = |s| usize::from(!matches!(s, State::Off | State::Failed));
         self.alive = self.alive + live(state) - live(old);
         self.set_due(id, None);
+        self.set_dog(id, None);
         self.count(id, old, state);
         self.mark(id);
         if old.met() != state.met() || matches!(state, State::Off | State::Failed) {
@@ -30,34 +60,32 @@ impl Engine {
     /// Brings the counters of the neighbours up to date.
     fn count(&mut self, id: Id, old: State, new: State) {
         let Some(unit) = self.units.get_mut(id) else { return };
-        let (needs, users) = (std::mem::take(&mut unit.needs), std::mem::take(&mut unit.users));
+        let links = std::mem::take(&mut unit.links);
         if old.met() != new.met() || old.settled() != new.settled() {
-            self.looks += u64::try_from(users.len()).unwrap_or(0);
-            for edge in &users {
+            self.look(links.users.len());
+            for edge in &links.users {
                 let (was, is) = match edge.kind {
                     EdgeKind::Requires => (old.met(), new.met()),
-                    EdgeKind::Order => (old.settled(), new.settled()),
+                    EdgeKind::Once | EdgeKind::Order => (old.settled(), new.settled()),
                     EdgeKind::Last => continue,
                 };
-                let Some(user) = self.units.get_mut(edge.to) else { continue };
-                user.unmet = user.unmet + usize::from(was) - usize::from(is);
-                if was != is && user.unmet == 0 && user.life.state == State::Waiting {
-                    if user.life.times.started.is_none() {
-                        user.life.times.waited_on = Some(id);
-                    }
-                    self.able.push_back(edge.to);
-                }
+                self.clear_way(edge.to, id, !was, !is);
+            }
+        }
+        if old.occupies() != new.occupies() {
+            self.look(links.foes.len());
+            for foe in &links.foes {
+                self.clear_way(*foe, id, old.occupies(), new.occupies());
             }
         }
         if old.ending() != new.ending() {
-            self.looks += u64::try_from(needs.len()).unwrap_or(0);
-            for edge in &needs {
+            self.look(links.needs.len());
+            for edge in &links.needs {
                 let Some(need) = self.units.get_mut(edge.to) else { continue };
-                let hard = edge.kind == EdgeKind::Requires;
-                for (counter, counts) in [(&mut need.ending, true), (&mut need.ending_hard, hard)] {
-                    if counts {
-                        *counter = *counter + usize::from(new.ending()) - usize::from(old.ending());
-                    }
+                let add = |n: usize| n + usize::from(new.ending()) - usize::from(old.ending());
+                need.ending = add(need.ending);
+                if edge.kind.hard() {
+                    need.ending_hard = add(need.ending_hard);
                 }
                 if !new.ending() {
                     self.able.push_back(edge.to);
@@ -65,16 +93,24 @@ impl Engine {
             }
         }
         if let Some(unit) = self.units.get_mut(id) {
-            (unit.needs, unit.users) = (needs, users);
+            unit.links = links;
         }
     }
 
-    pub(super) fn set_due(&mut self, id: Id, due: Option<Now>) {
-        let Some(unit) = self.units.get_mut(id) else { return };
-        if let Some(old) = std::mem::replace(&mut unit.life.due, due) {
-            self.due.remove(&(old, id));
+    /// `by` was in the way of `id`, or is now.
+    fn clear_way(&mut self, id: Id, by: Id, was: bool, is: bool) {
+        let Some(unit) = self.units.get_mut(id).filter(|_| was != is) else { return };
+        unit.unmet = unit.unmet + usize::from(is) - usize::from(was);
+        if unit.unmet == 0 && unit.life.state == State::Waiting {
+            if unit.life.times.started.is_none() {
+                unit.life.times.waited_on = Some(by);
+            }
+            self.able.push_back(id);
         }
-        self.due.extend(due.map(|at| (at, id)));
+    }
+
+    pub(super) fn look(&mut self, edges: usize) {
+        self.looks = self.looks.saturating_add(u64::try_from(edges).unwrap_or(0));
     }
 
     pub(super) fn mark(&mut self, id: Id) {
@@ -86,67 +122,86 @@ impl Engine {
 
     /// Phase one: what the state of `id` means for those that require it.
     pub(super) fn tell(&mut self, now: Now, id: Id) {
-        let state = self.state(id);
         let Some(unit) = self.units.get(id) else { return };
-        let users: Vec<Id> =
-            unit.users.iter().filter(|e| e.kind == EdgeKind::Requires).map(|e| e.to).collect();
-        self.looks += u64::try_from(unit.users.len()).unwrap_or(0);
-        for user in users {
-            match self.state(user) {
-                State::Failed if state.met() && self.unit(user, |u| u.life.wanted) => {
-                    self.wait(now, user);
+        let (state, well) = (unit.life.state, unit.life.well);
+        let gone = matches!(state, State::Off | State::Failed);
+        let users = unit.links.users.iter().filter(|e| e.kind.hard()).copied();
+        let users: Vec<_> = users.collect();
+        self.look(self.units.get(id).map_or(0, |u| u.links.users.len()));
+        for edge in users {
+            let once = edge.kind == EdgeKind::Once;
+            let there = state.met() || once && state == State::Off && well;
+            match self.state(edge.to) {
+                State::Failed if there && self.failed_for_needs(edge.to) => {
+                    self.wait(now, edge.to);
                 }
-                s if s.running() && !state.met() => self.leave(now, user, Next::Waiting),
-                State::Waiting | State::Backoff if matches!(state, State::Off | State::Failed) => {
-                    self.fail_for(now, user, id);
+                s if s.running() && !there && !once => self.lose(now, edge.to, id, edge.binds),
+                State::Waiting | State::Backoff if gone && !there && !once => {
+                    self.fail_for(now, edge.to, id, edge.binds);
+                }
+                State::Waiting | State::Backoff if once && state == State::Failed => {
+                    self.fail_for(now, edge.to, id, edge.binds);
                 }
                 _ => {}
             }
         }
     }
 
+    /// It wants to run, and all that was wrong was what it needs.
+    fn failed_for_needs(&self, id: Id) -> bool {
+        self.unit(id, |u| {
+            let why = u.life.reason.as_ref().map(Reason::bare);
+            u.life.wanted && matches!(why, Some(Reason::Needs { .. }))
+        })
+    }
+
+    /// `user` runs and loses what it requires.
+    fn lose(&mut self, now: Now, user: Id, need: Id, binds: bool) {
+        if binds {
+            let why = self.needs(need);
+            if let Some(unit) = self.units.get_mut(user) {
+                unit.life.reason = why;
+                (unit.life.wanted, unit.life.requested) = (false, false);
+            }
+        }
+        self.leave(now, user, if binds { Next::Off } else { Next::Waiting });
+    }
+
     /// Phase two: begins what nothing is in the way of.
     pub(super) fn begin(&mut self, now: Now, id: Id) {
         let Some(unit) = self.units.get(id) else { return };
         match unit.life.state {
-            State::Waiting if unit.unmet == 0 && unit.ending_hard == 0 => self.start(now, id),
-            State::Waiting if unit.unmet > 0 => {
-                self.looks += u64::try_from(unit.needs.len()).unwrap_or(0);
-                let hopeless = unit.needs.iter().find(|e| {
-                    e.kind == EdgeKind::Requires
-                        && matches!(self.state(e.to), State::Off | State::Failed)
-                });
-                if let Some(need) = hopeless.map(|e| e.to) {
-                    self.fail_for(now, id, need);
+            State::Waiting => {
+                if let Some((need, binds)) = self.hopeless(id) {
+                    self.fail_for(now, id, need, binds);
+                } else if self.free(id) && !self.hold(now, id) {
+                    self.start(now, id);
                 }
             }
-            State::Leaving if unit.ending == 0 => {
-                if unit.life.main || unit.life.left {
-                    self.terminate(now, id);
-                } else {
-                    self.finish(now, id);
-                }
-            }
+            State::Leaving if unit.ending == 0 => self.end(now, id),
             _ => {}
         }
     }
 
-    fn start(&mut self, now: Now, id: Id) {
-        let Some(unit) = self.units.get_mut(id) else { return };
-        let due = now.saturating_add(unit.start_timeout);
-        unit.life.main = true;
-        unit.life.killed = false;
-        unit.life.times.started.get_or_insert(now);
-        self.set(id, State::Starting, now);
-        self.set_due(id, Some(due));
-        self.actions.push(Action::Spawn(id));
+    /// Nothing is in the way of its start.
+    pub(super) fn free(&self, id: Id) -> bool {
+        self.unit(id, |u| u.unmet == 0 && u.ending_hard == 0)
     }
 
-    fn terminate(&mut self, now: Now, id: Id) {
-        let due = now.saturating_add(self.unit(id, |u| u.stop_timeout));
-        self.set(id, State::Stopping, now);
-        self.set_due(id, Some(due));
-        self.actions.push(Action::Terminate(id));
+    /// What it can't do without and what will not come.
+    fn hopeless(&mut self, id: Id) -> Option<(Id, bool)> {
+        let unit = self.units.get(id)?;
+        if unit.unmet == 0 && !unit.links.needs.iter().any(|e| e.kind == EdgeKind::Once) {
+            return None;
+        }
+        let lost = unit.links.needs.iter().find(|e| match e.kind {
+            EdgeKind::Requires => matches!(self.state(e.to), State::Off | State::Failed),
+            EdgeKind::Once => self.state(e.to) == State::Failed,
+            EdgeKind::Order | EdgeKind::Last => false,
+        });
+        let (lost, seen) = (lost.map(|e| (e.to, e.binds)), unit.links.needs.len());
+        self.look(seen);
+        lost
     }
 
     /// To `Waiting`, and a look at whether it may start.
@@ -155,201 +210,57 @@ impl Engine {
         self.able.push_back(id);
     }
 
-    /// To `Leaving`: users first, then it.
+    /// To `Leaving`, because somebody or something else wants it: users first, then it.
     pub(super) fn leave(&mut self, now: Now, id: Id, next: Next) {
         if let Some(unit) = self.units.get_mut(id) {
-            unit.life.next = next;
+            unit.life.well = false;
+        }
+        self.part(now, id, next);
+    }
+
+    /// To `Leaving`, for whatever reason.
+    pub(super) fn part(&mut self, now: Now, id: Id, next: Next) {
+        self.thaw(now, id);
+        self.end_command(id);
+        if let Some(unit) = self.units.get_mut(id) {
+            unit.long_life(now);
+            let life = &mut unit.life;
+            life.next = next;
+            (life.killed, life.signalled, life.own) = (false, false, false);
+            (life.reloading, life.deaf) = (false, false);
+            life.times.leaving = Some(now);
             self.set(id, State::Leaving, now);
             self.able.push_back(id);
         }
     }
 
-    /// `id` fails because `need` is not there. It comes back when `need` does.
-    fn fail_for(&mut self, now: Now, id: Id, need: Id) {
-        let Some(direct) = self.units.get(need) else { return };
-        let name = direct.name.clone();
-        let failed = direct.life.state == State::Failed;
-        let reason = match &direct.life.reason {
-            Some(Reason::Needs { root, why, .. }) if failed => {
-                Reason::Needs { direct: name, root: root.clone(), why: why.clone() }
-            }
-            why => {
-                let why = why.clone().filter(|_| failed).map(Box::new);
-                Reason::Needs { direct: name.clone(), root: name, why }
-            }
-        };
+    /// `id` fails because `need` is not there. It comes back when `need` does, unless it is bound.
+    fn fail_for(&mut self, now: Now, id: Id, need: Id, binds: bool) {
+        let why = self.needs(need);
         if let Some(unit) = self.units.get_mut(id) {
-            unit.life.reason = Some(reason);
+            unit.life.reason = why;
+            unit.life.wanted &= !binds;
             self.set(id, State::Failed, now);
         }
     }
 
-    /// All its processes are gone: on to what comes next.
-    fn finish(&mut self, now: Now, id: Id) {
-        let Some(unit) = self.units.get_mut(id) else { return };
-        let next = std::mem::take(&mut unit.life.next);
-        unit.life.main = false;
-        unit.life.left = false;
-        self.actions.push(Action::Gone(id));
-        match next {
-            Next::Waiting if self.down == Down::No => self.wait(now, id),
-            Next::Backoff if self.down == Down::No => {
-                let due = now.saturating_add(unit.delay());
-                unit.life.restarts = unit.life.restarts.saturating_add(1);
-                self.set(id, State::Backoff, now);
-                self.set_due(id, Some(due));
+    /// That `need` is not there, with where the trouble began.
+    fn needs(&self, need: Id) -> Option<Reason> {
+        let direct = self.units.get(need)?;
+        let name = direct.name.clone();
+        let why = direct.life.reason.as_ref().filter(|_| direct.life.state == State::Failed);
+        Some(match why.map(Reason::bare) {
+            Some(Reason::Needs { root, why, .. }) => {
+                Reason::Needs { direct: name, root: root.clone(), why: why.clone() }
             }
-            Next::Off | Next::Waiting | Next::Backoff => {
-                unit.life.wanted = false;
-                self.set(id, State::Off, now);
+            why => {
+                let why = why.cloned().map(Box::new);
+                Reason::Needs { direct: name.clone(), root: name, why }
             }
-            Next::Failed => {
-                unit.life.wanted = false;
-                self.set(id, State::Failed, now);
-            }
-            Next::Done => {
-                unit.life.times.ready.get_or_insert(now);
-                self.set(id, State::Done, now);
-            }
-        }
-    }
-
-    pub(super) fn spawned(&mut self, now: Now, id: Id) {
-        if self.unit(id, |u| u.kind == Kind::Simple) {
-            self.ready(now, id);
-        }
-        self.mark(id);
-    }
-
-    pub(super) fn spawn_failed(&mut self, now: Now, id: Id, why: &str) {
-        self.ended(now, id, false, |_| Some(Reason::Spawn(why.to_owned())));
-    }
-
-    pub(super) fn lost(&mut self, now: Now, id: Id) {
-        let Some(unit) = self.units.get_mut(id).filter(|u| u.life.main) else { return };
-        if unit.life.state == State::Starting {
-            unit.life.next = Next::Waiting;
-        }
-        self.finish(now, id);
-    }
-
-    pub(super) fn ready(&mut self, now: Now, id: Id) {
-        let Some(unit) = self.units.get_mut(id) else { return };
-        if unit.life.state == State::Starting && unit.kind != Kind::Oneshot {
-            unit.life.times.ready.get_or_insert(now);
-            unit.life.unready = 0;
-            unit.life.reason = None;
-            self.set(id, State::Ready, now);
-        }
-    }
-
-    pub(super) fn exited(&mut self, now: Now, id: Id, end: End, left: bool) {
-        self.ended(now, id, left, |unit| match (unit.life.state, end.ok()) {
-            (_, false) => Some(Reason::Ended(end)),
-            (State::Starting, true) if unit.kind != Kind::Oneshot => Some(Reason::EndedEarly),
-            (_, true) => None,
-        });
-    }
-
-    /// The main process of `id` is not there (any more); `why` tells what was wrong with that.
-    fn ended(&mut self, now: Now, id: Id, left: bool, why: impl Fn(&Unit) -> Option<Reason>) {
-        let Some(unit) = self.units.get_mut(id).filter(|u| u.life.main) else { return };
-        unit.life.main = false;
-        unit.life.left = left;
-        let reason = why(unit);
-        match unit.life.state {
-            State::Starting | State::Ready => {
-                let starting = unit.life.state == State::Starting;
-                if starting && reason.is_none() {
-                    (unit.life.next, unit.life.reason) = (Next::Done, None);
-                    (unit.life.unready, unit.life.short) = (0, 0);
-                } else {
-                    unit.life.next = unit.fell(now, reason);
-                }
-                let next = unit.life.next;
-                if left { self.leave(now, id, next) } else { self.finish(now, id) }
-            }
-            _ if left => self.mark(id),
-            _ => self.finish(now, id),
-        }
-    }
-
-    pub(super) fn empty(&mut self, now: Now, id: Id) {
-        let Some(unit) = self.units.get_mut(id).filter(|u| u.life.left && !u.life.main) else {
-            return;
-        };
-        unit.life.left = false;
-        self.finish(now, id);
-    }
-
-    /// Everything whose time has come.
-    pub(super) fn tick(&mut self, now: Now) {
-        while let Some((_, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
-            self.set_due(id, None);
-            let Some(unit) = self.units.get_mut(id) else { continue };
-            match unit.life.state {
-                State::Starting => {
-                    let next = unit.fell(now, Some(Reason::NotReady(unit.start_timeout)));
-                    self.leave(now, id, next);
-                }
-                State::Backoff => self.wait(now, id),
-                State::Stopping if !unit.life.killed => {
-                    unit.life.killed = true;
-                    self.set_due(id, Some(now.saturating_add(KILL_TIMEOUT)));
-                    self.actions.push(Action::Kill(id));
-                    self.mark(id);
-                }
-                State::Stopping => {
-                    unit.life.reason = Some(Reason::Unkillable);
-                    unit.life.next = Next::Failed;
-                    self.finish(now, id);
-                }
-                _ => {}
-            }
-        }
+        })
     }
 
     pub(super) fn unit<T: Default>(&self, id: Id, of: impl Fn(&Unit) -> T) -> T {
         self.units.get(id).map(of).unwrap_or_default()
-    }
-}
-
-impl Unit {
-    /// It ended without being asked to: notes it, and says what comes next.
-    fn fell(&mut self, now: Now, reason: Option<Reason>) -> Next {
-        let Life { state, since, falls, .. } = &mut self.life;
-        let (state, up) = (*state, now.saturating_sub(*since));
-        falls.retain(|at| now.saturating_sub(*at) < self.restart.window);
-        falls.push(now);
-        let falls = u32::try_from(falls.len()).unwrap_or(u32::MAX);
-        self.life.unready = if state == State::Starting { self.life.unready + 1 } else { 0 };
-        if state == State::Ready && up >= self.restart.window {
-            self.life.short = 0;
-        }
-        self.life.short = self.life.short.saturating_add(1);
-        let again = match self.restart.when {
-            RestartWhen::Never => false,
-            RestartWhen::OnFailure => reason.is_some(),
-            RestartWhen::Always => true,
-        };
-        let starts = falls.max(self.life.unready);
-        if again && starts >= self.restart.limit.max(1) {
-            let last = reason.map(Box::new);
-            self.life.reason = Some(Reason::GaveUp { starts, last });
-            return Next::Failed;
-        }
-        let failed = reason.is_some();
-        self.life.reason = reason;
-        match (again, failed) {
-            (true, _) => Next::Backoff,
-            (false, true) => Next::Failed,
-            (false, false) => Next::Off,
-        }
-    }
-
-    /// The wait before the next start: doubles with each short life.
-    fn delay(&self) -> Now {
-        let factor = 1_u32.checked_shl(self.life.short.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.restart.delay.saturating_mul(factor).min(self.restart.max_delay)
     }
 }

@@ -44,6 +44,20 @@ pub enum Phase {
     AfterStop,
 }
 
+impl Phase {
+    /// When these commands run, as words for people.
+    #[must_use]
+    pub fn when(self) -> &'static str {
+        match self {
+            Self::BeforeStart => "before the start",
+            Self::AfterStart => "after the start",
+            Self::Reload => "to reload",
+            Self::Stop => "to stop",
+            Self::AfterStop => "after the stop",
+        }
+    }
+}
+
 /// What a request would do, in order. Nothing is done yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transaction {
@@ -68,7 +82,8 @@ pub enum Event {
     SpawnFailed(Id, String),
     /// A start was begun by a servicemgr that died meanwhile, and there is no process.
     Lost(Id),
-    /// It is not started: this condition does not hold. Instead of `Spawned`.
+    /// It is not started: this condition does not hold. Instead of `Spawned`, or of the end of its
+    /// first command.
     Skipped(Id, String),
     /// It said that it is ready, or that it has reloaded.
     Ready(Id),
@@ -123,7 +138,8 @@ pub enum Action {
     Spawn(Id),
     /// Run this command of it. The answer is `CommandEnded`, later.
     Run(Id, Phase, usize),
-    /// End the command that runs: its time is over, or nobody needs it any more.
+    /// End the command that runs: its time is over, or nobody needs it any more. The answer is
+    /// still `CommandEnded`.
     EndCommand(Id),
     /// The signal by which its main process reads its configuration anew.
     Reload(Id),
@@ -141,7 +157,8 @@ pub enum Action {
     Terminate(Id),
     /// `SIGKILL` to all of its processes.
     Kill(Id),
-    /// It has no process any more.
+    /// It has no process any more. What a failed command may have left can be killed. Comes once
+    /// more after its commands after the stop.
     Gone(Id),
     /// The answer to a request.
     Answer(Job, Answer),

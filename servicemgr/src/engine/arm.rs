@@ -1,0 +1,81 @@
+//! Services that start because something happened: a trigger, or another's end.
+//!
+//! ```text
+//! armed, Off ── trigger ──► Waiting … Ready ── quiet, or it ended ──► Off, armed again
+//!                                       └── it failed: not watched until it is reset or started
+//! ```
+
+use super::graph::Kind as EdgeKind;
+use super::{Action, Down, Engine, Id, Next, Now, State};
+
+impl Engine {
+    pub(super) fn arm(&mut self, id: Id) {
+        let Some(unit) = self.units.get_mut(id) else { return };
+        unit.life.armed = true;
+        if unit.life.state != State::Failed {
+            self.actions.push(Action::Open(id));
+            self.actions.push(Action::Arm(id));
+        }
+        self.mark(id);
+    }
+
+    pub(super) fn disarm(&mut self, id: Id) {
+        let Some(unit) = self.units.get_mut(id) else { return };
+        if std::mem::take(&mut unit.life.armed) {
+            self.actions.push(Action::Disarm(id));
+        }
+        self.mark(id);
+    }
+
+    /// Something it waits for has happened. One that is on its way down starts again after that.
+    pub(super) fn trigger(&mut self, now: Now, id: Id) {
+        let Some(life) = self.units.get(id).map(|u| &u.life) else { return };
+        let ends = life.state.ending() && matches!(life.next, Next::Off | Next::Done);
+        let rests = matches!(life.state, State::Off | State::Done);
+        if !life.armed || self.down != Down::No || !(rests || ends) {
+            return;
+        }
+        let mut draft = self.empty_draft();
+        match self.draft_start(&mut draft, id, false, true) {
+            Ok(()) => self.carry_out(now, &draft),
+            Err(why) => self.refuse(now, id, why),
+        }
+    }
+
+    /// Nobody uses it: it ends until something triggers it.
+    pub(super) fn quiet(&mut self, now: Now, id: Id) {
+        let Some(unit) = self.units.get(id) else { return };
+        let used = unit.links.users.iter().any(|e| {
+            e.kind == EdgeKind::Requires && !matches!(self.state(e.to), State::Off | State::Failed)
+        });
+        if !unit.life.armed || unit.life.state != State::Ready || used {
+            return;
+        }
+        if let Some(unit) = self.units.get_mut(id) {
+            (unit.life.wanted, unit.life.requested) = (false, false);
+        }
+        self.leave(now, id, Next::Off);
+    }
+
+    /// Starts those that were to start because others failed or ended well. Says whether there
+    /// were any.
+    pub(super) fn handle(&mut self, now: Now) -> bool {
+        let Some((of, handler, failure)) = self.handlers.pop_front() else { return false };
+        let up = !matches!(self.state(handler), State::Off | State::Failed);
+        if of == handler || up || self.down != Down::No {
+            return true;
+        }
+        let mut draft = self.empty_draft();
+        let drafted = self.draft_start(&mut draft, handler, true, true);
+        if drafted.is_ok() {
+            self.carry_out(now, &draft);
+        }
+        if let Some(unit) = self.units.get_mut(handler) {
+            unit.life.handler = failure;
+        }
+        if let Err(why) = drafted {
+            self.refuse(now, handler, why);
+        }
+        true
+    }
+}
