@@ -1,5 +1,5 @@
-//! Thin entry of `servicemgr [PLAN [RUN [GROUPS]]]`: the arguments are for tests, which have the
-//! plan, the directory of sockets and the control groups elsewhere.
+//! Thin entry of `servicemgr [PLAN [RUN [GROUPS [DEFINITIONS]]]]`: the arguments are for tests, which
+//! have the plan, the directory of sockets, the control groups and the definitions elsewhere.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,9 +16,17 @@ fn main() -> ExitCode {
     if let Some(run) = arguments.next() {
         settings.control = run.join("services.sock");
         settings.notify = run.join("notify.sock");
+        settings.credentials = run.join("credentials");
+        settings.state = run.join("state");
+        settings.last_reboot = run.join("last-reboot");
+        settings.run = run;
     }
     if let Some(groups) = arguments.next() {
         settings.groups = groups;
+    }
+    if let Some(definitions) = arguments.next() {
+        settings.shipped = definitions.join("shipped");
+        settings.own = definitions.join("services");
     }
     match run(&settings) {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,25 +16,32 @@ use std::time::Duration;
 
 use api::paths;
 use api::pid1::{End, ToPid1};
-use model::Plan;
+use model::{Name, Plan};
 use sandbox::Host;
 use sys::bind;
 use sys::cgroup::{Group, Groups};
 
-use super::launcher::{Launcher, limits, log_key, socket_key};
+use super::activate::Activate;
+use super::broker::{self, Broker};
+use super::commands::{self, purpose};
+use super::definitions::Definitions;
+use super::forking::Forked;
+use super::launcher::{Launcher, log_key, socket_key};
 use super::link::{Hello, Link};
 use super::notify::Notify;
 use super::state::{Log, Saved, Whole};
+use super::store::stored_by;
 use super::streams::Streams;
+use super::params::{self, Board, Saver};
 use super::timer::Every;
-use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, process};
-use crate::engine::{Engine, Event, Id, JOURNAL, State};
+use super::timers::{self, Timers};
+use super::upkeep::{Upkeep, ready_key};
+use super::view::LAST_REBOOT;
+use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, limits, process};
+use crate::engine::{Ask, Engine, Event, Id, JOURNAL, Life, State};
 
 /// Permission bits of the sockets that everybody may use.
 const EVERYBODY: u32 = 0o666;
-
-/// Longest plan that is read, in bytes.
-const MAX_PLAN: u64 = 64 << 20;
 
 /// How often, and how many times, a killed group is looked at until it is empty: 2 s in all.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -53,6 +60,20 @@ pub struct Settings {
     pub groups: PathBuf,
     /// Directory of `passwd` and `group`.
     pub etc: PathBuf,
+    /// Definitions of services, as the image has them.
+    pub shipped: PathBuf,
+    /// Definitions of services that people change on the device.
+    pub own: PathBuf,
+    /// Directory of the files that only one service sees.
+    pub credentials: PathBuf,
+    /// What the device's TOML says of parameters.
+    pub parameters: PathBuf,
+    /// Directory of what lasts till the device reboots.
+    pub run: PathBuf,
+    /// Directory of what is kept over reboots.
+    pub state: PathBuf,
+    /// Where is written why a critical service made the device start again.
+    pub last_reboot: PathBuf,
 }
 
 impl Default for Settings {
@@ -63,7 +84,38 @@ impl Default for Settings {
             notify: paths::NOTIFY_SOCKET.into(),
             groups: paths::SERVICES_CGROUP.into(),
             etc: "/etc".into(),
+            shipped: "/usr/lib/ensemble/services".into(),
+            own: "/etc/ensemble/services".into(),
+            credentials: "/run/ensemble/credentials".into(),
+            parameters: "/usr/lib/ensemble/parameters".into(),
+            run: paths::RUN.into(),
+            state: "/var/lib/ensemble".into(),
+            last_reboot: LAST_REBOOT.into(),
         }
+    }
+}
+
+impl Settings {
+    /// Where timers find and keep things.
+    fn timers(&self) -> timers::Places {
+        let (run, state) = (self.run.join("timers"), self.state.join("timers"));
+        timers::Places { etc: self.etc.clone(), run, state }
+    }
+
+    /// Where parameters come from and are kept. In a container the command line is the host's.
+    fn params(&self) -> params::Places {
+        let own = std::env::var_os("container").is_none();
+        params::Places {
+            cmdline: own.then(|| "/proc/cmdline".into()),
+            device: self.parameters.clone(),
+            run: self.run.join("parameters"),
+            saved: self.state.join("parameters"),
+        }
+    }
+
+    /// Which services start at boot, as people chose on the device.
+    pub(super) fn choices(&self) -> PathBuf {
+        self.own.with_extension("toml")
     }
 }
 
@@ -73,16 +125,16 @@ pub(super) fn begin(
     socket: OwnedFd,
 ) -> Result<(Daemon, UnixListener), Box<dyn Error>> {
     let mut hello = Hello::listen(&socket).map_err(|e| format!("PID 1 said nothing: {e}"))?;
-    let bytes = read_plan(&settings.plan)?;
-    let plan = Plan::decode(&bytes)?;
-    let fingerprint = crc32c::crc32c(&bytes);
+    let Definitions { plan, fingerprint, forbidden, problems } = Definitions::read(settings)?;
+    for problem in problems {
+        log::error!("{problem}: it is left out");
+    }
     let link = Link::new(socket)?;
     let notify = held_or_new(&mut hello, &link, "notify", &settings.notify, bind::Kind::Datagram)?;
     let control = held_or_new(&mut hello, &link, "control", &settings.control, bind::Kind::Stream)?;
     let listener = StdListener::from(control);
     listener.set_nonblocking(true)?;
     let saved = hello.state.take().map(Saved::read).transpose()?;
-    let saved = saved.filter(|s| s.whole.plan == fingerprint);
     let mut daemon = Daemon {
         engine: Engine::new(&plan),
         began: hello.began,
@@ -93,6 +145,12 @@ pub(super) fn begin(
         by_pid: std::collections::HashMap::new(),
         launcher: launcher(settings, &plan)?,
         streams: Streams::default(),
+        activate: Activate::new()?,
+        timers: Timers::new(settings.timers(), hello.began),
+        params: Board::load(settings.params(), &plan.device),
+        saver: Saver::new(settings.params().saved),
+        broker: Broker::default(),
+        upkeep: Upkeep::new()?,
         link,
         notify: Notify::new(notify)?,
         log: Log::create()?,
@@ -104,20 +162,27 @@ pub(super) fn begin(
         acknowledged: 0,
         look: Every::new(LEFT_EVERY),
         alive: std::env::var_os("ENSEMBLE_WATCHDOG").map(|_| Every::new(ALIVE_EVERY)),
+        names: (0..).zip(&plan.services).map(|(id, s)| (s.name.to_string(), id)).collect(),
+        waits: Vec::new(),
+        renewal: None,
+        settings: settings.clone(),
+        fixed: plan.services.len(),
+        ended: Vec::new(),
         plan,
     };
-    daemon.take_held(&mut hello);
-    daemon.go_on(saved, hello)?;
-    Ok((daemon, UnixListener::from_std(listener)?))
-}
-
-fn read_plan(path: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
-    let about = |e: &dyn std::fmt::Display| format!("plan {}: {e}", path.display());
-    let size = fs::metadata(path).map_err(|e| about(&e))?.len();
-    if size > MAX_PLAN {
-        return Err(about(&"too long; build the image again").into());
+    for (id, why) in forbidden {
+        log::error!("{why}: it cannot run");
+        daemon.engine.forbid(id, why);
     }
-    Ok(fs::read(path).map_err(|e| about(&e))?)
+    let saved = saved.and_then(|saved| daemon.find_again(saved));
+    let restart = saved.as_ref().map(|s| s.restart.clone()).unwrap_or_default();
+    daemon.take_held(&mut hello, &restart);
+    if let Some(text) = daemon.params.unsaved() {
+        daemon.saver.save(text, None);
+    }
+    daemon.go_on(saved, hello)?;
+    daemon.arm_failed_timers();
+    Ok((daemon, UnixListener::from_std(listener)?))
 }
 
 fn held_or_new(
@@ -156,7 +221,9 @@ fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
         controllers,
         has_journal: plan.services.iter().any(|s| s.name.as_str() == JOURNAL),
         null,
+        credentials: settings.credentials.clone(),
         sockets: BTreeMap::new(),
+        connections: BTreeMap::new(),
     })
 }
 
@@ -195,11 +262,47 @@ fn down(code: u8) -> End {
 }
 
 impl Daemon {
-    fn take_held(&mut self, hello: &mut Hello) {
+    /// Finds the services of a servicemgr before us again, by name where the definitions are not
+    /// the same any more. `None`: what it saved is of no use.
+    fn find_again(&mut self, mut saved: Saved) -> Option<Saved> {
+        let same = saved.whole.plan == self.whole.plan;
+        let mut now: BTreeMap<Id, Id> = if same {
+            (0..self.fixed).map(|id| (id, id)).collect()
+        } else {
+            let known = saved.names.iter().enumerate();
+            known.filter_map(|(old, name)| Some((old, self.find(name)?))).collect()
+        };
+        if now.is_empty() && !same {
+            return None;
+        }
+        for (old, service) in std::mem::take(&mut saved.services) {
+            let name = service.name.to_string();
+            if self.find(&name).is_none()
+                && let Err(why) = self.add_transient(service)
+            {
+                log::error!("{name} is not there any more: {why}");
+            }
+            now.extend(self.find(&name).map(|id| (old, id)));
+        }
+        for (old, mut kept) in std::mem::take(&mut saved.units) {
+            let Some(id) = now.get(&old) else { continue };
+            let times = &mut kept.life.times;
+            times.waited_on = times.waited_on.and_then(|on| now.get(&on).copied());
+            saved.units.insert(*id, kept);
+        }
+        saved.whole.plan = self.whole.plan;
+        Some(saved)
+    }
+
+    /// Takes what PID 1 held. Sockets of those that are to restart are made anew.
+    fn take_held(&mut self, hello: &mut Hello, restart: &[Name]) {
         for service in &self.plan.services {
             let name = service.name.as_str();
             if let Some(pipe) = hello.held.remove(&log_key(name)) {
                 self.streams.insert(name, pipe);
+            }
+            if restart.contains(&service.name) {
+                continue;
             }
             for (number, socket) in service.sockets.iter().enumerate() {
                 let Some(fd) = hello.held.remove(&socket_key(&service.name, number)) else { break };
@@ -211,6 +314,7 @@ impl Daemon {
 
     fn go_on(&mut self, saved: Option<Saved>, mut hello: Hello) -> Result<(), Box<dyn Error>> {
         let exits = std::mem::take(&mut hello.exits);
+        let restart = saved.as_ref().map(|s| s.restart.clone()).unwrap_or_default();
         let events = match saved {
             Some(saved) => self.restore(saved),
             None => {
@@ -222,6 +326,11 @@ impl Daemon {
             // What the last servicemgr had not sent is not known: the journal gets all again.
             self.streams.connect(line, true)?;
         }
+        if let Some(line) = hello.held.remove(broker::HELD) {
+            self.bus_begins(line, true);
+        }
+        self.take_held_triggers(&mut hello.held);
+        self.take_kept(&mut hello.held);
         if self.whole.settled.is_some() {
             self.nobody_listens();
         }
@@ -233,11 +342,18 @@ impl Daemon {
         for event in events {
             self.feed(event);
         }
+        self.watch_again();
+        for name in restart {
+            if let Some(id) = self.find(name.as_str()) {
+                self.feed(Event::Ask(id, Ask::Restart, 0));
+            }
+        }
         for (seq, pid, exit) in exits {
             if seq > self.whole.seen {
                 self.exited(seq, pid, exit);
             }
         }
+        self.arm_again();
         Ok(())
     }
 
@@ -264,12 +380,21 @@ impl Daemon {
             let Some(part) = self.parts.get_mut(id) else { continue };
             part.told = kept.life.state;
             part.text = kept.text;
+            part.devices = kept.devices;
             part.pid = kept.pid.filter(|_| kept.life.main);
             let recorded = part.pid;
             if kept.life.left && !kept.life.main {
                 self.left.push(id);
             }
-            if kept.life.main {
+            part.side.frozen = kept.life.frozen.is_some();
+            part.side.forked = kept.side.forked;
+            part.side.command = kept.side.command;
+            events.extend(self.find_command(id, &kept.life));
+            let awaited = kept.side.forked == Forked::Awaited;
+            if awaited && kept.life.main {
+                self.upkeep.awaited.push(id);
+            }
+            if kept.life.main && !awaited {
                 match recorded.or_else(|| self.find_unrecorded(id)) {
                     Some(pid) => {
                         self.by_pid.insert(pid, id);
@@ -295,18 +420,71 @@ impl Daemon {
         events
     }
 
+    /// The command that was running: recorded, or found by what its environment says. One that is
+    /// not there was lost.
+    fn find_command(&mut self, id: Id, life: &Life) -> Option<Event> {
+        let part = self.parts.get_mut(id)?;
+        let recorded = part.side.command.take();
+        let running = life.command?;
+        let found = recorded.or_else(|| {
+            let word = commands::word(running.phase);
+            self.processes(id).into_iter().find(|pid| purpose(*pid).as_deref() == Some(word))
+        });
+        let Some(pid) = found else { return Some(Event::CommandLost(id)) };
+        self.by_pid.insert(pid, id);
+        self.parts.get_mut(id)?.side.command = Some(pid);
+        None
+    }
+
+    /// Takes what services left with us, and what they are to say that they are ready by.
+    fn take_kept(&mut self, held: &mut BTreeMap<String, OwnedFd>) {
+        for id in 0..self.parts.len() {
+            let Some(service) = self.plan.services.get(id) else { continue };
+            if let Some(pipe) = held.remove(&ready_key(service.name.as_str())) {
+                self.take_ready_fd(id, pipe);
+            }
+        }
+        for (key, fd) in std::mem::take(held) {
+            let known = stored_by(&key).and_then(|service| self.find(service)).is_some();
+            let other = if known { self.upkeep.stores.adopt(&key, fd).err() } else { Some(fd) };
+            held.extend(other.map(|fd| (key, fd)));
+        }
+    }
+
+    /// Goes on watching what runs.
+    fn watch_again(&mut self) {
+        for id in std::mem::take(&mut self.upkeep.awaited) {
+            self.await_main(id);
+        }
+        for id in 0..self.parts.len() {
+            let Some(service) = self.plan.services.get(id) else { continue };
+            let stored = self.upkeep.stores.of(service.name.as_str());
+            let stored: Vec<u32> = stored.map(|(number, _)| number).collect();
+            stored.into_iter().for_each(|number| self.watch_stored(id, number));
+            if let Some(pid) = self.main(id) {
+                self.watch_foreign(id, pid);
+                self.watch_over(id);
+            }
+        }
+    }
+
+    /// All processes of a service.
+    pub(super) fn processes(&self, id: Id) -> Vec<i32> {
+        let Some(service) = self.plan.services.get(id) else { return Vec::new() };
+        match self.group(id) {
+            Some(group) => group.processes().unwrap_or_default(),
+            None => named(service.name.as_str()),
+        }
+    }
+
     /// The process of a start that was begun and not recorded: the child of PID 1 in the group that
     /// leads its session, or the oldest if none does (it may not have executed its program yet).
     /// Others are its orphans.
     fn find_unrecorded(&self, id: Id) -> Option<i32> {
-        let service = self.plan.services.get(id)?;
-        let candidates = match self.group(id) {
-            Some(group) => group.processes().unwrap_or_default(),
-            None => named(service.name.as_str()),
-        };
+        let candidates = self.processes(id);
         let parent = sys::process::parent();
         let facts = candidates.into_iter().filter_map(process::Facts::of);
-        let ours = facts.filter(|f| f.parent == parent);
+        let ours = facts.filter(|f| f.parent == parent && purpose(f.pid).is_none());
         ours.min_by_key(|f| (f.session != f.pid, f.began)).map(|f| f.pid)
     }
 }
@@ -369,8 +547,7 @@ fn controllers(groups: Option<&Groups>, plan: &Plan) -> Vec<String> {
     let mut missing: Vec<&str> = plan
         .services
         .iter()
-        .flat_map(|s| limits(&s.limits))
-        .filter_map(|(file, _)| file.split('.').next())
+        .flat_map(|s| limits::controllers(&s.limits))
         .filter(|c| !there.iter().any(|t| t == c))
         .collect();
     missing.sort_unstable();

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::pid1::End;
-use api::services::{Bar, Error, PATH, Row, Status, System};
+use api::services::{Bar, Change, Edge, Error, PATH, Row, Status, System, Transaction, Why};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use zbus::connection::Builder;
 use zbus::interface;
 
-use super::{Daemon, wire};
-use crate::engine::{Ask, Event};
+use super::{Daemon, params, wire};
+use crate::engine::Ask;
 
 /// Requests that may wait for the loop.
 pub(super) const QUEUE: usize = 64;
@@ -31,19 +31,10 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Pause after the system had no descriptor for a new client.
 const PAUSE: Duration = Duration::from_millis(200);
 
-type Reply<T> = oneshot::Sender<T>;
+pub(super) type Reply<T> = oneshot::Sender<T>;
 
-/// What a client wants, with where the answer goes.
-#[derive(Debug)]
-pub(super) enum Request {
-    List(Reply<Vec<Row>>),
-    Status(String, Reply<Result<Status, Error>>),
-    Ask(String, Ask, Reply<Result<(), Error>>),
-    System(Reply<System>),
-    WaitSettled(Reply<System>),
-    Boot(Reply<Vec<Bar>>),
-    Down(End, Reply<()>),
-}
+/// What a client wants: done by the loop, which knows everything. It carries where the answer goes.
+pub(super) type Request = Box<dyn FnOnce(&mut Daemon) + Send>;
 
 /// Takes clients for as long as the daemon lives.
 pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
@@ -78,7 +69,9 @@ async fn client(stream: UnixStream, services: Services) -> zbus::Result<()> {
     let greeted = async {
         let socket = wire::greet(stream, guid.as_str()).await?;
         let build = Builder::authenticated_socket(socket, guid.clone());
-        build.p2p().serve_at(PATH, services).build().await
+        let params = params::Client::new(services.requests.clone(), services.uid);
+        let build = build.p2p().serve_at(PATH, services);
+        build.serve_at(params::Client::PATH, params).build().await
     };
     let connection = tokio::time::timeout(HANDSHAKE, greeted)
         .await
@@ -94,11 +87,24 @@ struct Services {
 }
 
 impl Services {
-    async fn call<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Error> {
+    /// Asks the loop; the answer may come later.
+    async fn call<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut Daemon, Reply<T>) + Send + 'static,
+    ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let gone = || Error::GoingDown("servicemgr is ending; try again".into());
-        self.requests.send(request(reply)).await.map_err(|_| gone())?;
+        let request: Request = Box::new(move |daemon| ask(daemon, reply));
+        self.requests.send(request).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
+    }
+
+    /// Asks the loop what it can answer at once. That a client has hung up meanwhile is fine.
+    async fn look<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut Daemon) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        self.call(|daemon, reply| drop(reply.send(ask(daemon)))).await
     }
 
     fn only_root(&self, what: &str) -> Result<(), Error> {
@@ -110,49 +116,105 @@ impl Services {
         }
     }
 
-    async fn ask(&self, name: &str, ask: Ask, what: &str) -> Result<(), Error> {
+    async fn ask(&self, name: String, ask: Ask, what: &str) -> Result<(), Error> {
         self.only_root(what)?;
-        self.call(|reply| Request::Ask(name.to_owned(), ask, reply)).await?
+        self.call(move |daemon, reply| daemon.ask(&name, ask, reply)).await?
     }
 
     async fn down(&self, end: End, what: &str) -> Result<(), Error> {
         self.only_root(what)?;
-        self.call(|reply| Request::Down(end, reply)).await
+        self.call(move |daemon, reply| {
+            let _hung_up = reply.send(());
+            daemon.go_down(end);
+        })
+        .await
     }
 }
 
 #[interface(name = "org.ensemble.Services1")]
 impl Services {
     async fn list(&self) -> Result<Vec<Row>, Error> {
-        self.call(Request::List).await
+        self.look(|daemon| daemon.rows()).await
     }
 
-    async fn status(&self, name: &str) -> Result<Status, Error> {
-        self.call(|reply| Request::Status(name.to_owned(), reply)).await?
+    async fn status(&self, name: String) -> Result<Status, Error> {
+        self.look(move |daemon| daemon.find_status(&name)).await?
     }
 
-    async fn start(&self, name: &str) -> Result<(), Error> {
+    async fn start(&self, name: String) -> Result<(), Error> {
         self.ask(name, Ask::Start, "start").await
     }
 
-    async fn stop(&self, name: &str) -> Result<(), Error> {
+    async fn stop(&self, name: String) -> Result<(), Error> {
         self.ask(name, Ask::Stop, "stop").await
     }
 
-    async fn restart(&self, name: &str) -> Result<(), Error> {
+    async fn restart(&self, name: String) -> Result<(), Error> {
         self.ask(name, Ask::Restart, "restart").await
     }
 
+    async fn reload(&self, name: String) -> Result<(), Error> {
+        self.ask(name, Ask::Reload, "reload").await
+    }
+
+    async fn reset(&self, name: String) -> Result<(), Error> {
+        self.ask(name, Ask::Reset, "reset").await
+    }
+
+    async fn freeze(&self, name: String) -> Result<(), Error> {
+        self.ask(name, Ask::Freeze, "freeze").await
+    }
+
+    async fn thaw(&self, name: String) -> Result<(), Error> {
+        self.ask(name, Ask::Thaw, "thaw").await
+    }
+
+    async fn enable(&self, name: String, now: bool) -> Result<(), Error> {
+        self.only_root("enable")?;
+        self.call(move |daemon, reply| daemon.enable(&name, true, now, reply)).await?
+    }
+
+    async fn disable(&self, name: String, now: bool) -> Result<(), Error> {
+        self.only_root("disable")?;
+        self.call(move |daemon, reply| daemon.enable(&name, false, now, reply)).await?
+    }
+
+    async fn rehearse(&self, what: String, names: Vec<String>) -> Result<Transaction, Error> {
+        self.look(move |daemon| daemon.rehearse(&what, &names)).await?
+    }
+
+    async fn why(&self, name: String) -> Result<Why, Error> {
+        self.look(move |daemon| daemon.why(&name)).await?
+    }
+
+    async fn graph(&self) -> Result<Vec<Edge>, Error> {
+        self.look(|daemon| daemon.edges()).await
+    }
+
+    async fn wait(&self, name: String, states: Vec<String>) -> Result<Row, Error> {
+        self.call(move |daemon, reply| daemon.wait(&name, states, reply)).await?
+    }
+
+    async fn run(&self, name: String, definition: String) -> Result<(), Error> {
+        self.only_root("run")?;
+        self.call(move |daemon, reply| daemon.run_transient(&name, &definition, reply)).await?
+    }
+
+    async fn reload_definitions(&self, rehearse: bool) -> Result<Vec<Change>, Error> {
+        self.only_root("reload")?;
+        self.look(move |daemon| daemon.reload_definitions(rehearse)).await?
+    }
+
     async fn system(&self) -> Result<System, Error> {
-        self.call(Request::System).await
+        self.look(|daemon| daemon.system()).await
     }
 
     async fn wait_settled(&self) -> Result<System, Error> {
-        self.call(Request::WaitSettled).await
+        self.call(Daemon::wait_settled).await
     }
 
     async fn boot(&self) -> Result<Vec<Bar>, Error> {
-        self.call(Request::Boot).await
+        self.look(|daemon| daemon.bars()).await
     }
 
     async fn power_off(&self) -> Result<(), Error> {
@@ -166,39 +228,4 @@ impl Services {
     async fn halt(&self) -> Result<(), Error> {
         self.down(End::Halt, "halt").await
     }
-}
-
-impl Daemon {
-    /// Does what a client wants. That it may have hung up meanwhile is fine.
-    pub(super) fn request(&mut self, request: Request) {
-        match request {
-            Request::List(reply) => drop(reply.send(self.rows())),
-            Request::System(reply) => drop(reply.send(self.system())),
-            Request::Boot(reply) => drop(reply.send(self.bars())),
-            Request::Status(name, reply) => {
-                let status = self.find(&name).and_then(|id| self.status(id));
-                drop(reply.send(status.ok_or_else(|| unknown(&name))));
-            }
-            Request::WaitSettled(reply) if self.engine.booted() => {
-                drop(reply.send(self.system()));
-            }
-            Request::WaitSettled(reply) => self.settled.push(reply),
-            Request::Down(end, reply) => {
-                let _hung_up = reply.send(());
-                self.go_down(end);
-            }
-            Request::Ask(name, ask, reply) => match self.find(&name) {
-                None => drop(reply.send(Err(unknown(&name)))),
-                Some(id) => {
-                    self.last_job += 1;
-                    self.jobs.insert(self.last_job, reply);
-                    self.feed(Event::Ask(id, ask, self.last_job));
-                }
-            },
-        }
-    }
-}
-
-fn unknown(name: &str) -> Error {
-    Error::NoSuchService(format!("no service is called `{name}`: ensctl service list shows them"))
 }

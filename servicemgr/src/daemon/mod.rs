@@ -10,17 +10,37 @@
 //! It decides nothing; `acts` does what was decided. Invariant: what a step decided is in the state log before it is done, so a
 //! servicemgr that dies anywhere leaves nothing that the next one does not know.
 
+mod activate;
 mod acts;
 mod adopt;
+mod broker;
 mod bus;
+mod commands;
+mod conditions;
+mod credentials;
+mod critical;
+mod definitions;
+mod forking;
+mod health;
+mod hears;
 mod launcher;
+mod limits;
 mod link;
 mod notify;
+mod params;
+mod probe;
 mod process;
 mod ready;
+mod renewal;
+mod requests;
+mod said;
 mod state;
+mod store;
 mod streams;
 mod timer;
+mod timers;
+mod transient;
+mod upkeep;
 mod view;
 mod voice;
 mod wire;
@@ -39,13 +59,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use crate::engine::{Action, End, Engine, Event, Id, Job, Life, Now, State};
+use activate::Activate;
+use broker::Broker;
 use bus::Request;
 use launcher::Launcher;
 use link::Link;
-use notify::{Notify, Owner, Said};
+use notify::Notify;
+use params::{Board, Saver};
 use state::{Keep, Log, Whole};
 use streams::Streams;
+use timers::Timers;
 use timer::Every;
+use upkeep::Upkeep;
 
 pub use adopt::Settings;
 
@@ -66,6 +91,18 @@ struct Part {
     last: Option<End>,
     /// The state that was last told to people.
     told: State,
+    /// Its other processes, and what is watched for it.
+    side: upkeep::Side,
+    /// Devices that its last start has seen.
+    devices: std::collections::BTreeSet<String>,
+}
+
+impl Part {
+    /// What the next servicemgr must know.
+    fn keep<'a>(&'a self, life: &'a Life) -> Keep<'a> {
+        let (text, devices, side) = (&self.text, &self.devices, self.side.kept());
+        Keep { life, pid: self.pid, text, devices, side }
+    }
 }
 
 /// The daemon.
@@ -81,7 +118,14 @@ struct Daemon {
     parts: Vec<Part>,
     by_pid: HashMap<i32, Id>,
     launcher: Launcher,
+    activate: Activate,
+    timers: Timers,
+    params: Board,
+    saver: Saver,
     streams: Streams,
+    /// What is watched for running services.
+    upkeep: Upkeep,
+    broker: Broker,
     link: Link,
     notify: Notify,
     log: Log,
@@ -96,6 +140,17 @@ struct Daemon {
     look: Every,
     /// When PID 1 hears that we live, if it wants to.
     alive: Option<Every>,
+    /// Ids by name.
+    names: HashMap<String, Id>,
+    /// Clients that wait for a state of a service.
+    waits: Vec<requests::Wait>,
+    /// New definitions wait until what they take away has ended.
+    renewal: Option<renewal::Renewal>,
+    settings: Settings,
+    /// Services of the plan; later ones were made while the device runs.
+    fixed: usize,
+    /// Services made while the device runs which may have ended for good.
+    ended: Vec<Id>,
 }
 
 /// Runs until PID 1 hangs up.
@@ -129,18 +184,29 @@ impl Daemon {
     async fn serve(&mut self, mut inbox: mpsc::Receiver<Request>) -> Result<(), Box<dyn Error>> {
         self.feed(Event::Boot);
         loop {
+            self.answer_callers();
             self.acknowledge();
             let due = self.engine.deadline().map(|at| at.saturating_sub(self.now()));
+            let later = self.activate.wait(self.now());
             let look = Some(self.look.wait(self.now())).filter(|_| !self.left.is_empty());
             let alive = self.alive.as_ref().map(|alive| alive.wait(self.now()));
             tokio::select! {
                 ready = self.link.readable() => { ready?; self.hear_pid1()?; }
                 ready = self.notify.readable() => { ready?; self.hear_services(); }
-                Some(request) = inbox.recv() => self.request(request),
+                Some(request) = inbox.recv() => request(self),
                 () = self.streams.writable() => self.streams.flush(),
+                woken = self.broker.ready() => self.hear_bus(woken),
+                woken = self.upkeep.ready() => self.look_after(woken),
+                () = self.activate.happened() => self.hear_activators(),
+                woken = self.timers.ready() => self.hear_timers(woken),
+                written = self.saver.ended() => self.saver.answer(&written),
                 () = after(due) => self.feed(Event::Tick),
+                () = after(later) => self.hear_activators(),
                 () = after(look) => self.look_at_left(),
                 () = after(alive) => self.say_alive(),
+            }
+            if self.renewal.is_some() && self.may_renew() {
+                return self.renew();
             }
         }
     }
@@ -163,25 +229,10 @@ impl Daemon {
         self.whole.seen = self.whole.seen.max(seq);
         let Some(id) = self.by_pid.remove(&pid) else {
             // Somebody's orphan: perhaps the last process of a service.
+            self.look_at_awaited();
             return self.look_at_left();
         };
-        let group = self.group(id);
-        let left = group.as_ref().is_some_and(|g| g.populated().unwrap_or(false));
-        let end = match exit {
-            Exit::Signal(9) if group.is_some_and(|g| out_of_memory(&g)) => End::OutOfMemory,
-            Exit::Signal(number) => End::Signal(number),
-            Exit::Status(status) => End::Status(status),
-            Exit::Unknown => End::Unknown,
-        };
-        if let Some(part) = self.parts.get_mut(id) {
-            part.pid = None;
-            part.last = Some(end);
-            part.text.clear();
-        }
-        if left {
-            self.left.push(id);
-        }
-        self.feed(Event::Exited { id, end, left });
+        self.process_ended(id, pid, exit);
     }
 
     fn say_alive(&mut self) {
@@ -205,39 +256,8 @@ impl Daemon {
         }
     }
 
-    fn hear_services(&mut self) {
-        for _ in 0..TURN {
-            let Some((pid, said)) = self.notify.next() else { return };
-            if let Some(id) = self.owner(pid) {
-                self.said(id, said);
-            }
-            self.notify.done();
-        }
-    }
-
-    fn said(&mut self, id: Id, said: Said) {
-        if let (Some(text), Some(part)) = (said.status, self.parts.get_mut(id)) {
-            part.text = text;
-        }
-        if said.ready {
-            self.feed(Event::Ready(id));
-        }
-    }
-
-    /// The service a process belongs to.
-    fn owner(&self, pid: i32) -> Option<Id> {
-        if let Some(id) = self.by_pid.get(&pid) {
-            return Some(*id);
-        }
-        match notify::owner(pid) {
-            Owner::Service(name) => self.find(&name),
-            Owner::Session(leader) => self.by_pid.get(&leader).copied(),
-            Owner::Nobody => None,
-        }
-    }
-
     fn find(&self, name: &str) -> Option<Id> {
-        self.plan.services.binary_search_by(|s| s.name.as_str().cmp(name)).ok()
+        self.names.get(name).copied()
     }
 
     fn go_down(&mut self, end: api::pid1::End) {
@@ -261,6 +281,9 @@ impl Daemon {
                 todo.extend(self.act(action));
             }
         }
+        if !self.ended.is_empty() {
+            self.forget_ended();
+        }
     }
 
     /// Writes what changed, and tells people.
@@ -268,6 +291,9 @@ impl Daemon {
         let changed = self.engine.changed();
         for id in &changed {
             self.say(*id);
+            self.bus_hears_of(*id);
+            self.follow(*id);
+            self.params_hear_of(*id);
             self.write_unit(*id);
         }
         if self.whole != self.written {
@@ -286,7 +312,7 @@ impl Daemon {
 
     fn write_unit(&mut self, id: Id) {
         if let (Some(life), Some(part)) = (self.engine.life(id), self.parts.get(id)) {
-            self.log.unit(id, Keep { life, pid: part.pid, text: &part.text });
+            self.log.unit(id, part.keep(life));
         }
     }
 
@@ -296,7 +322,12 @@ impl Daemon {
         let mut log = Log::create()?;
         for (id, part) in self.parts.iter().enumerate() {
             if let Some(life) = self.engine.life(id).filter(|l| **l != Life::default()) {
-                log.unit(id, Keep { life, pid: part.pid, text: &part.text });
+                log.unit(id, part.keep(life));
+            }
+        }
+        for (id, service) in self.plan.services.iter().enumerate().skip(self.fixed) {
+            if self.find(service.name.as_str()) == Some(id) {
+                log.service(id, Some(service));
             }
         }
         log.whole(self.whole);
@@ -315,10 +346,6 @@ impl Daemon {
             self.tell(&ToPid1::Ack(self.whole.seen), None);
         }
     }
-}
-
-fn out_of_memory(group: &sys::cgroup::Group) -> bool {
-    group.number("memory.events", "oom_kill").is_ok_and(|n| n.is_some_and(|n| n > 0))
 }
 
 async fn after(time: Option<Duration>) {

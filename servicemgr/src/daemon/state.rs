@@ -8,14 +8,17 @@
 //! whole or not at all; a torn or foreign tail ends the log and nothing before it is lost. When most of the log is history, a new
 //! one with the present only takes its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
+use model::Name;
+use model::service::Service;
 use serde::{Deserialize, Serialize};
 
+use super::forking::Forked;
 use crate::engine::{Id, Life, Now};
 
 /// Longest log that is read, in bytes: more than twenty times what 4096 services need.
@@ -49,6 +52,19 @@ pub(super) struct Kept {
     pub(super) pid: Option<i32>,
     /// Its own words.
     pub(super) text: String,
+    /// Devices that its last start has seen.
+    pub(super) devices: BTreeSet<String>,
+    /// Its other processes.
+    pub(super) side: Beside,
+}
+
+/// What else is known of the processes of a service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Beside {
+    /// The command that runs.
+    pub(super) command: Option<i32>,
+    /// How far a service of type `forking` is.
+    pub(super) forked: Forked,
 }
 
 /// A [`Kept`] to be written.
@@ -60,12 +76,22 @@ pub(super) struct Keep<'a> {
     pub(super) pid: Option<i32>,
     /// Its own words.
     pub(super) text: &'a str,
+    /// Devices that its last start has seen.
+    pub(super) devices: &'a BTreeSet<String>,
+    /// Its other processes.
+    pub(super) side: Beside,
 }
 
 #[derive(Serialize, Deserialize)]
-enum Record<Unit> {
+enum Record<Unit, Definition> {
     Whole(Whole),
     Unit(Id, Unit),
+    /// The definition of a service that is not in the plan, or that it is no more.
+    Service(Id, Option<Definition>),
+    /// The names of all services, one a line: the next servicemgr may have others.
+    Names(String),
+    /// Services to restart once the next servicemgr goes on.
+    Restart(Vec<Name>),
 }
 
 /// All that a log tells.
@@ -75,6 +101,12 @@ pub(super) struct Saved {
     pub(super) whole: Whole,
     /// Services with a history.
     pub(super) units: BTreeMap<Id, Kept>,
+    /// Services that are not in the plan.
+    pub(super) services: BTreeMap<Id, Service>,
+    /// The names by which the ids are meant, if the plan may be another one now.
+    pub(super) names: Vec<String>,
+    /// Services to restart.
+    pub(super) restart: Vec<Name>,
 }
 
 impl Saved {
@@ -96,6 +128,18 @@ impl Saved {
                     Record::Unit(id, kept) => {
                         saved.units.insert(id, *kept);
                     }
+                    Record::Service(id, Some(service)) => {
+                        saved.units.remove(&id);
+                        saved.services.insert(id, *service);
+                    }
+                    Record::Service(id, None) => {
+                        saved.units.remove(&id);
+                        saved.services.remove(&id);
+                    }
+                    Record::Names(names) => {
+                        saved.names = names.lines().map(str::to_owned).collect();
+                    }
+                    Record::Restart(names) => saved.restart = names,
                 }
             }
             rest = tail;
@@ -105,7 +149,7 @@ impl Saved {
 }
 
 /// The records of a step, and what follows it.
-type Step<'a> = (Vec<Record<Box<Kept>>>, &'a [u8]);
+type Step<'a> = (Vec<Record<Box<Kept>, Box<Service>>>, &'a [u8]);
 
 /// The first step.
 fn step(bytes: &[u8]) -> Option<Step<'_>> {
@@ -154,7 +198,22 @@ impl Log {
         self.add(&Record::Unit(id, kept));
     }
 
-    fn add(&mut self, record: &Record<Keep<'_>>) {
+    /// Adds the definition of a service that is not in the plan, or that it is no more.
+    pub(super) fn service(&mut self, id: Id, service: Option<&Service>) {
+        self.add(&Record::Service(id, service));
+    }
+
+    /// Adds the names of all services.
+    pub(super) fn names(&mut self, names: &str) {
+        self.add(&Record::Names(names.to_owned()));
+    }
+
+    /// Adds what the next servicemgr restarts.
+    pub(super) fn restart(&mut self, names: Vec<Name>) {
+        self.add(&Record::Restart(names));
+    }
+
+    fn add(&mut self, record: &Record<Keep<'_>, &Service>) {
         if self.buffer.is_empty() {
             self.buffer.extend([0; HEADER]);
         }
@@ -211,7 +270,13 @@ mod tests {
 
     fn kept(state: State, pid: i32) -> Kept {
         let life = Life { state, since: Duration::from_secs(7), ..Life::default() };
-        Kept { life, pid: Some(pid), text: "fine".into() }
+        Kept {
+            life,
+            pid: Some(pid),
+            text: "fine".into(),
+            devices: BTreeSet::new(),
+            side: Beside::default(),
+        }
     }
 
     fn read(log: &Log) -> Saved {
@@ -219,7 +284,8 @@ mod tests {
     }
 
     fn keep(kept: &Kept) -> Keep<'_> {
-        Keep { life: &kept.life, pid: kept.pid, text: &kept.text }
+        let Kept { life, pid, text, devices, side } = kept;
+        Keep { life, pid: *pid, text, devices, side: *side }
     }
 
     #[test]

@@ -46,6 +46,12 @@ impl Streams {
         self.pipes.get(name)
     }
 
+    /// Forgets the pipe of a service that is no more. Whether there was one.
+    pub(super) fn remove(&mut self, name: &str) -> bool {
+        self.unsent.retain(|unsent| unsent != name);
+        self.pipes.remove(name).is_some()
+    }
+
     /// A journal begins, or one is running already (`again` is false): its end of the line is with
     /// it, this is ours. Needs the runtime.
     ///

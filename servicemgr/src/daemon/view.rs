@@ -7,18 +7,29 @@ use model::Name;
 use model::service::Kind;
 
 use super::Daemon;
-use crate::engine::{Id, Now, State};
+use crate::engine::{Id, Life, Now, Reason, State};
+
+/// Where a critical service that failed too often leaves word for the next boot.
+pub(super) const LAST_REBOOT: &str = "/var/lib/ensemble/last-reboot";
+
+/// Longest such word that is shown, in characters.
+const MAX_REASON: usize = 512;
 
 impl Daemon {
     /// Every service.
     pub(super) fn rows(&self) -> Vec<Row> {
-        (0..self.parts.len()).filter_map(|id| self.row(id)).collect()
+        let there = |id: &Id| self.name(*id).is_some_and(|name| self.find(&name) == Some(*id));
+        let mut rows: Vec<Row> =
+            (0..self.parts.len()).filter(there).filter_map(|id| self.row(id)).collect();
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        rows
     }
 
-    fn row(&self, id: Id) -> Option<Row> {
+    /// One service, in a line.
+    pub(super) fn row(&self, id: Id) -> Option<Row> {
         let (service, life) = (self.plan.services.get(id)?, self.engine.life(id)?);
         let reason = match life.state {
-            State::Failed | State::Backoff => {
+            State::Failed | State::Backoff | State::Done => {
                 life.reason.as_ref().map(ToString::to_string).unwrap_or_default()
             }
             _ => String::new(),
@@ -26,7 +37,7 @@ impl Daemon {
         Some(Row {
             name: service.name.to_string(),
             about: service.about.clone(),
-            state: shown(life.state),
+            state: shown(life),
             enabled: u32::try_from(id).is_ok_and(|id| self.plan.enabled.contains(&id)),
             pid: self.parts.get(id).and_then(|p| p.pid).unwrap_or(0),
             since: nanoseconds(life.since),
@@ -70,7 +81,14 @@ impl Daemon {
             },
             memory: memory.and_then(|m| m.trim().parse().ok()).unwrap_or(0),
             cpu: cpu.unwrap_or(0),
+            facts: Vec::new(),
         })
+    }
+
+    /// Why a critical service made the device start again the last time.
+    fn last_reboot(&self) -> String {
+        let text = std::fs::read_to_string(LAST_REBOOT).unwrap_or_default();
+        text.lines().next().unwrap_or_default().chars().take(MAX_REASON).collect()
     }
 
     /// Those which have failed.
@@ -104,6 +122,7 @@ impl Daemon {
             uptime: nanoseconds(self.now()),
             settled: self.whole.settled.map_or(0, nanoseconds),
             generation: self.generation,
+            last_reboot: self.last_reboot(),
         }
     }
 
@@ -115,7 +134,7 @@ impl Daemon {
             let time = |at: Option<Now>| at.map_or(0, nanoseconds);
             Some(Bar {
                 name: name(id)?,
-                state: shown(life.state),
+                state: shown(life),
                 asked: nanoseconds(life.times.asked?),
                 started: time(life.times.started),
                 ready: time(life.times.ready),
@@ -128,12 +147,16 @@ impl Daemon {
     }
 }
 
-fn shown(state: State) -> Shown {
-    match state {
+fn shown(life: &Life) -> Shown {
+    match life.state {
+        State::Off if life.armed => Shown::Armed,
         State::Off => Shown::Off,
         State::Waiting => Shown::Waiting,
+        _ if life.frozen.is_some() => Shown::Frozen,
         State::Starting => Shown::Starting,
+        State::Ready if life.reloading => Shown::Reloading,
         State::Ready => Shown::Ready,
+        State::Done if matches!(life.reason, Some(Reason::Skipped(_))) => Shown::Skipped,
         State::Done => Shown::Done,
         State::Leaving | State::Stopping => Shown::Stopping,
         State::Backoff => Shown::Backoff,
@@ -141,6 +164,7 @@ fn shown(state: State) -> Shown {
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+/// As the bus shows times.
+pub(super) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

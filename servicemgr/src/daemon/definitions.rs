@@ -1,0 +1,273 @@
+//! The definitions of services as they are now: those of the image, and what people changed on the
+//! device.
+//!
+//! ```text
+//! /usr/lib/ensemble/plan                      linked by the image builder; alone on most devices
+//! /usr/lib/ensemble/services/NAME.toml        what it was made of
+//! /etc/ensemble/services/NAME.toml            a new service, or instead of the shipped one
+//! /etc/ensemble/services/NAME.d/*.toml        drop-ins over either, in order of their names
+//! /etc/ensemble/services.toml                 enable = [..], disable = [..]
+//! ```
+//!
+//! Where nothing was changed, nothing but the plan is read. A broken file is told and changes
+//! nothing: its service stays as shipped. Services that wait for each other cannot run; all others
+//! do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use model::service::Service;
+use model::{Name, Plan, text};
+use serde::Deserialize;
+
+use super::Settings;
+use crate::engine::Id;
+
+/// Longest plan that is read, in bytes.
+const MAX_PLAN: u64 = 64 << 20;
+
+/// Longest file with a definition, in bytes.
+const MAX_FILE: u64 = 64 << 10;
+
+/// Most files that are looked at in one directory.
+const MAX_FILES: usize = 4096;
+
+/// All services, ready to run.
+#[derive(Debug)]
+pub(super) struct Definitions {
+    /// The services, linked.
+    pub(super) plan: Plan,
+    /// Changes with anything in the plan.
+    pub(super) fingerprint: u32,
+    /// Services that cannot run, and why.
+    pub(super) forbidden: Vec<(Id, String)>,
+    /// What is wrong with the files, for people.
+    pub(super) problems: Vec<String>,
+}
+
+/// What people changed on the device, as it lies there.
+#[derive(Debug, Default)]
+struct Own {
+    /// Whole definitions, by name.
+    files: BTreeMap<Name, PathBuf>,
+    /// Drop-ins by name, in order.
+    dropins: BTreeMap<Name, Vec<PathBuf>>,
+    problems: Vec<String>,
+}
+
+/// `/etc/ensemble/services.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choices {
+    /// Services that start at boot, beside those of the image.
+    #[serde(default)]
+    pub(super) enable: BTreeSet<Name>,
+    /// Services of the image that do not.
+    #[serde(default)]
+    pub(super) disable: BTreeSet<Name>,
+}
+
+impl Definitions {
+    /// Reads all of them.
+    ///
+    /// # Errors
+    /// There is no plan, or it is not one. Whatever else is wrong is among the problems.
+    pub(super) fn read(settings: &Settings) -> Result<Self, Box<dyn Error>> {
+        let bytes = read_plan(&settings.plan)?;
+        let plan = Plan::decode(&bytes)?;
+        let mut own = Own::read(&settings.own);
+        let choices = Choices::read(&settings.choices()).unwrap_or_else(|e| {
+            own.problems.push(e);
+            Choices::default()
+        });
+        if own.is_empty() && choices == Choices::default() {
+            let fingerprint = crc32c::crc32c(&bytes);
+            return Ok(Self { plan, fingerprint, forbidden: Vec::new(), problems: own.problems });
+        }
+        Ok(own.over(plan, &choices, &settings.shipped))
+    }
+}
+
+fn read_plan(path: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    let about = |e: &dyn std::fmt::Display| format!("plan {}: {e}", path.display());
+    let size = fs::metadata(path).map_err(|e| about(&e))?.len();
+    if size > MAX_PLAN {
+        return Err(about(&"too long; build the image again").into());
+    }
+    Ok(fs::read(path).map_err(|e| about(&e))?)
+}
+
+impl Own {
+    /// What lies in `directory`; nothing when it is not there.
+    fn read(directory: &Path) -> Self {
+        let mut own = Self::default();
+        for path in listed(directory, &mut own.problems) {
+            let (Some(stem), Some(extension)) = (path.file_stem(), path.extension()) else {
+                continue;
+            };
+            let Some(name) = stem.to_str().and_then(|stem| Name::try_from(stem).ok()) else {
+                own.problems.push(format!("{}: not the name of a service", path.display()));
+                continue;
+            };
+            if extension == "toml" {
+                own.files.insert(name, path);
+            } else if extension == "d" {
+                let mut files = listed(&path, &mut own.problems);
+                files.retain(|file| file.extension().is_some_and(|e| e == "toml"));
+                if !files.is_empty() {
+                    own.dropins.insert(name, files);
+                }
+            }
+        }
+        own
+    }
+
+    fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.dropins.is_empty()
+    }
+
+    /// The services of `plan` with these changes.
+    fn over(mut self, plan: Plan, choices: &Choices, shipped: &Path) -> Definitions {
+        let on: BTreeSet<Name> = plan
+            .enabled
+            .iter()
+            .filter_map(|id| plan.services.get(usize::try_from(*id).ok()?))
+            .map(|s| s.name.clone())
+            .collect();
+        let Plan { services, templates, device, .. } = plan;
+        let by_name = |list: Vec<Service>| -> BTreeMap<Name, Service> {
+            list.into_iter().map(|s| (s.name.clone(), s)).collect()
+        };
+        let (mut services, mut templates) = (by_name(services), by_name(templates));
+        let names: BTreeSet<Name> = self.files.keys().chain(self.dropins.keys()).cloned().collect();
+        for name in names {
+            match self.define(&name, shipped) {
+                Ok(service) if name.is_template() => drop(templates.insert(name, service)),
+                Ok(service) => drop(services.insert(name, service)),
+                Err(why) => self.problems.push(why),
+            }
+        }
+        let mut enabled: Vec<Name> = on.difference(&choices.disable).cloned().collect();
+        for name in &choices.enable {
+            if !services.contains_key(name) {
+                match instance(name, &templates) {
+                    Some(made) => drop(services.insert(name.clone(), made)),
+                    None => {
+                        self.problems.push(format!("enable: no service is called `{name}`"));
+                        continue;
+                    }
+                }
+            }
+            enabled.push(name.clone());
+        }
+        let services = services.into_values().chain(templates.into_values()).collect();
+        let (plan, forbidden) = Plan::link_leniently(device, services, &enabled);
+        let ids = plan.ids();
+        let forbidden = forbidden
+            .into_iter()
+            .filter_map(|(name, why)| Some((Id::try_from(*ids.get(&name)?).ok()?, why)))
+            .collect();
+        let fingerprint = crc32c::crc32c(&plan.encode());
+        Definitions { plan, fingerprint, forbidden, problems: self.problems }
+    }
+
+    /// One service from its files.
+    fn define(&self, name: &Name, shipped: &Path) -> Result<Service, String> {
+        let base = match self.files.get(name) {
+            Some(own) => own.clone(),
+            None => shipped.join(format!("{name}.toml")),
+        };
+        let text = |path: &PathBuf| Ok((path.display().to_string(), read_text(path)?));
+        let paths = [&base].into_iter().chain(self.dropins.get(name).into_iter().flatten());
+        let texts = paths.map(text).collect::<Result<Vec<_>, String>>()?;
+        text::service::overlay(name, None, &texts).map_err(|report| report.to_string())
+    }
+}
+
+/// The instance of one of `templates` that is called `name`.
+fn instance(name: &Name, templates: &BTreeMap<Name, Service>) -> Option<Service> {
+    let (template, instance) = name.of_template()?;
+    templates.get(&Name::try_from(template).ok()?)?.instance(instance).ok()
+}
+
+/// A service that is defined by one text alone.
+///
+/// # Errors
+/// What is wrong with it and where.
+pub(super) fn parse(name: &Name, definition: &str) -> Result<Service, String> {
+    text::service::parse(name, definition).map_err(|report| report.to_string())
+}
+
+/// What a directory holds, in order of the names; nothing when it is not there.
+fn listed(directory: &Path, problems: &mut Vec<String>) -> Vec<PathBuf> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(e) => {
+            problems.push(format!("{}: {e}", directory.display()));
+            return Vec::new();
+        }
+    };
+    let mut paths: Vec<PathBuf> =
+        entries.take(MAX_FILES).filter_map(|e| Some(e.ok()?.path())).collect();
+    paths.sort();
+    paths
+}
+
+/// A file of ours, which must be text and not long.
+fn read_text(path: &Path) -> Result<String, String> {
+    let about = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+    let file = File::open(path).map_err(|e| about(&e))?;
+    if !file.metadata().map_err(|e| about(&e))?.is_file() {
+        return Err(about(&"not a file"));
+    }
+    let mut text = String::new();
+    let length = file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|e| about(&e))?;
+    if u64::try_from(length).unwrap_or(u64::MAX) > MAX_FILE {
+        return Err(about(&format!("longer than {} KiB", MAX_FILE >> 10)));
+    }
+    Ok(text)
+}
+
+impl Choices {
+    /// Reads them; none when the file is not there.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not as it should be.
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let text = read_text(path)?;
+        toml::from_str(&text).map_err(|e| format!("{}: {}", path.display(), e.message()))
+    }
+
+    /// Writes them; they are the old or the new ones, whatever happens meanwhile.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let mut text = String::from("# Written by `ensctl service enable` and `disable`.\n");
+        for (key, names) in [("enable", &self.enable), ("disable", &self.disable)] {
+            let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+            // Writing into a string does not fail.
+            let _fine = writeln!(text, "{key} = [{}]", names.join(", "));
+        }
+        let new = path.with_extension("toml.new");
+        let mut file = File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        match path.parent() {
+            Some(directory) => File::open(directory)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Services that are not in the plan: instances of templates, and those that somebody runs.
+//!
+//! ```text
+//! template, definition ──► appended to the plan ──► runs as any other ──► off: forgotten
+//! ```
+//!
+//! Their definitions are in the state log, so they survive servicemgr. One that failed is kept, so
+//! that people can look at it, until it is reset or started again.
+
+use api::services::Error;
+use model::Name;
+use model::plan::MAX_SERVICES;
+use model::service::Service;
+
+use super::Daemon;
+use super::bus::Reply;
+use super::requests::unknown;
+use crate::engine::{Ask, Event, Id, State};
+
+impl Daemon {
+    /// Makes a service that is forgotten once it has ended.
+    ///
+    /// # Errors
+    /// Why not, as a sentence.
+    pub(super) fn add_transient(&mut self, service: Service) -> Result<Id, String> {
+        let name = service.name.to_string();
+        if self.find(&name).is_some() {
+            return Err(format!("a service is called `{name}` already"));
+        }
+        if self.names.len() >= MAX_SERVICES {
+            return Err(format!("there are {MAX_SERVICES} services already"));
+        }
+        let names = &self.names;
+        let id = self.engine.add(&service, &|name: &Name| names.get(name.as_str()).copied())?;
+        self.place(id, service);
+        self.log.service(id, self.plan.services.get(id));
+        Ok(id)
+    }
+
+    /// Puts a service where the engine has it.
+    pub(super) fn place(&mut self, id: Id, service: Service) {
+        self.names.insert(service.name.to_string(), id);
+        if let Some(slot) = self.plan.services.get_mut(id) {
+            *slot = service;
+        } else {
+            self.plan.services.push(service);
+        }
+        if let Some(part) = self.parts.get_mut(id) {
+            *part = super::Part::default();
+        } else {
+            self.parts.push(super::Part::default());
+        }
+    }
+
+    /// Whether the plan of the device does not have it.
+    pub(super) fn is_transient(&self, id: Id) -> bool {
+        id >= self.fixed
+    }
+
+    /// Forgets transient services that have ended.
+    pub(super) fn forget_ended(&mut self) {
+        for id in std::mem::take(&mut self.ended) {
+            let over = matches!(self.engine.state(id), State::Off | State::Done);
+            if !over || self.engine.life(id).is_none_or(|life| life.armed || life.wanted) {
+                continue;
+            }
+            let Some(service) = self.plan.services.get(id) else { continue };
+            let name = service.name.to_string();
+            if self.names.get(&name) != Some(&id) {
+                continue;
+            }
+            if self.engine.vacate(id) {
+                self.names.remove(&name);
+                self.log.service(id, None);
+                for key in self.forget_descriptors(id) {
+                    self.tell(&api::pid1::ToPid1::Drop(key), None);
+                }
+            }
+        }
+    }
+
+    /// What PID 1 holds for a service that is no more; ours is closed.
+    fn forget_descriptors(&mut self, id: Id) -> Vec<String> {
+        let Some(service) = self.plan.services.get(id) else { return Vec::new() };
+        let name = service.name.as_str();
+        let sockets = self.launcher.sockets.remove(name).map_or(0, |list| list.len());
+        let mut keys: Vec<String> =
+            (0..sockets).map(|n| super::launcher::socket_key(&service.name, n)).collect();
+        if self.streams.remove(name) {
+            keys.push(super::launcher::log_key(name));
+        }
+        keys
+    }
+
+    /// An instance of a template, by its name.
+    pub(super) fn instantiate(&mut self, name: &str) -> Result<Id, Error> {
+        let whole = Name::try_from(name).map_err(|_| unknown(name))?;
+        let (template, instance) = whole.of_template().ok_or_else(|| unknown(name))?;
+        let template = self
+            .plan
+            .templates
+            .iter()
+            .find(|t| t.name.as_str() == template)
+            .ok_or_else(|| unknown(name))?;
+        let service = template.instance(instance).map_err(|_| unknown(name))?;
+        self.add_transient(service).map_err(Error::Failed)
+    }
+
+    /// Makes a service from its definition and starts it.
+    pub(super) fn run_transient(
+        &mut self,
+        name: &str,
+        definition: &str,
+        reply: Reply<Result<(), Error>>,
+    ) {
+        let made = Name::try_from(name)
+            .map_err(|e| Error::BadDefinition(format!("`{name}`: {e}")))
+            .and_then(|name| {
+                super::definitions::parse(&name, definition).map_err(Error::BadDefinition)
+            })
+            .and_then(|service| self.add_transient(service).map_err(Error::Failed));
+        match made {
+            Err(e) => drop(reply.send(Err(e))),
+            Ok(id) => {
+                let job = self.job(reply);
+                self.feed(Event::Ask(id, Ask::Start, job));
+            }
+        }
+    }
+}
