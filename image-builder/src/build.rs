@@ -193,8 +193,11 @@ impl Job<'_> {
                 "the enabled services",
                 &(&self.loaded.plan.enabled, &self.loaded.plan.device),
             )?;
-        for service in &self.loaded.plan.services {
+        for service in self.loaded.plan.services.iter().chain(&self.loaded.plan.templates) {
             inputs = inputs.value(format!("service {}", service.name), service)?;
+        }
+        for (path, text) in &self.loaded.services {
+            inputs = inputs.bytes(format!("services/{path}"), text.as_bytes());
         }
         for (program, path) in &self.programs {
             inputs = inputs.file(format!("program {}", program.binary), path)?;
@@ -232,7 +235,7 @@ impl Job<'_> {
         root::finish(&mut tree, self.device())?;
         let programs = self.programs.iter().map(|(program, path)| Ok((*program, content(path)?)));
         let programs = programs.collect::<Result<Vec<_>>>()?;
-        recipe::ours(&mut tree, &self.loaded.plan, programs)?;
+        recipe::ours(&mut tree, &self.loaded.plan, &self.loaded.services, programs)?;
         for file in &self.device().files {
             let source = match &file.content {
                 FileContent::Source(path) => Some(content(Path::new(path))?),

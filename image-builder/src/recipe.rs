@@ -11,7 +11,7 @@ use anyhow::Result;
 use model::Plan;
 use model::bootctl::BootCtl;
 use model::device::{Compression, Device, File, FileContent, KernelSource, Target};
-use model::plan::PLAN_PATH;
+use model::plan::{PLAN_PATH, SERVICES_PATH};
 use model::service::{Output, Service};
 
 use crate::packages::Request;
@@ -111,13 +111,23 @@ pub fn cmdline(device: &Device) -> String {
     words.join(" ")
 }
 
-/// Our part of the root over the files of its packages: `programs` with their contents, and the plan.
+/// Our part of the root over the files of its packages: `programs` with their contents, the plan, and
+/// the `services` it was made from, for drop-ins on the device.
 ///
 /// # Errors
 /// Something of a package is in the way.
-pub fn ours(tree: &mut Tree, plan: &Plan, programs: Vec<(Program, Content)>) -> Result<()> {
+pub fn ours(
+    tree: &mut Tree,
+    plan: &Plan,
+    services: &[(String, String)],
+    programs: Vec<(Program, Content)>,
+) -> Result<()> {
     for (program, content) in programs {
         tree.insert(program.path, Node::file(0o755, content))?;
+    }
+    for (path, text) in services {
+        let path = format!("{}/{path}", inside(SERVICES_PATH));
+        tree.insert(&path, Node::file(0o644, text.as_str()))?;
     }
     self::plan(tree, plan)
 }
@@ -157,6 +167,10 @@ pub fn place(
         return Err(
             "Ensemble's own program or plan is there, which [[file]] does not replace".to_owned()
         );
+    }
+    let below = path.strip_prefix(inside(SERVICES_PATH));
+    if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Err("services come from services/ beside the device's TOML".to_owned());
     }
     let mode = u16::try_from(file.mode & 0o7777).unwrap_or_default();
     let node = match (&file.content, source) {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use model::text::{Source, check_file, load_case_on, load_device};
+use model::text::{Source, check_file, load_case, load_device};
 
 /// The repository.
 struct Disk;
@@ -27,6 +27,10 @@ impl Source for Disk {
 
     fn is_file(&self, path: &str) -> bool {
         Path::new(path).is_file()
+    }
+
+    fn library(&self) -> Option<String> {
+        Some(CONFIGS.to_owned())
     }
 }
 
@@ -66,8 +70,7 @@ fn every_case_of_ours_checks_without_a_word_and_names_its_schema() {
         let text = fs::read_to_string(&file).expect("a folder has a case");
         let schema = "#:schema ../../../configs/schema/case.json";
         assert_eq!(text.lines().next(), Some(schema), "{file}");
-        let device = format!("{CONFIGS}/devices/headless.toml");
-        let loaded = load_case_on(&Disk, &file, Some(&device));
+        let loaded = load_case(&Disk, &file);
         let warnings = loaded.unwrap_or_else(|report| panic!("{report}")).loaded.warnings;
         assert!(warnings.is_empty() || name == "missing-program", "{warnings}");
     }
