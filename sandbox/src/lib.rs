@@ -10,4 +10,4 @@
 mod capability;
 pub mod policy;
 
-pub use policy::{Host, Refused, lacking, launch};
+pub use policy::{Host, Own, Refused, lacking, launch};

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fmt;
 
-use model::Name;
 use model::service::{Output, Service};
 use sys::passwd::Users;
 use sys::spawn::{Ids, Launch, Limit, Resource};
@@ -56,7 +55,18 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// How the process of `service` is made. `fds` names the descriptors 3 and up.
+/// What one process of a service has for itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Own<'a> {
+    /// Names of the descriptors 3 and up.
+    pub fds: &'a [&'a str],
+    /// The command it runs instead of the service's program.
+    pub command: Option<&'a [String]>,
+    /// Variables that only servicemgr knows.
+    pub variables: &'a [(&'a str, String)],
+}
+
+/// How a process of `service` is made.
 ///
 /// # Errors
 /// [`Refused`] when the service asks for something that does not exist.
@@ -64,7 +74,7 @@ pub fn launch(
     service: &Service,
     users: &Users,
     host: &Host,
-    fds: &[&Name],
+    own: &Own<'_>,
 ) -> Result<Launch, Refused> {
     let user = match &service.user {
         Some(name) => Some(users.find(name).ok_or_else(|| Refused::User(name.clone()))?),
@@ -89,15 +99,21 @@ pub fn launch(
     for (name, value) in &service.environment {
         environment.insert(name, value.clone());
     }
-    if !fds.is_empty() {
-        let names: Vec<&str> = fds.iter().map(|n| n.as_str()).collect();
-        environment.insert("LISTEN_FDS", fds.len().to_string());
-        environment.insert("LISTEN_FDNAMES", names.join(":"));
+    if own.command.is_none() {
+        environment.extend(watched(service));
     }
+    if !own.fds.is_empty() {
+        environment.insert("LISTEN_FDS", own.fds.len().to_string());
+        environment.insert("LISTEN_FDNAMES", own.fds.join(":"));
+    }
+    for (name, value) in own.variables {
+        environment.insert(name, value.clone());
+    }
+    let exec = own.command.unwrap_or(&service.exec);
     let variables = environment.iter().map(|(name, value)| format!("{name}={value}"));
     Ok(Launch {
-        program: c(service.exec.first().ok_or(Refused::NoProgram)?)?,
-        arguments: service.exec.iter().map(|a| c(a)).collect::<Result<_, _>>()?,
+        program: c(exec.first().ok_or(Refused::NoProgram)?)?,
+        arguments: exec.iter().map(|a| c(a)).collect::<Result<_, _>>()?,
         environment: variables.map(|v| c(&v)).collect::<Result<_, _>>()?,
         directory: c(service.directory.as_deref().unwrap_or("/"))?,
         limits: limits(service, host),
@@ -105,8 +121,23 @@ pub fn launch(
         capabilities: capabilities(service, host)?,
         no_new_privileges: service.sandbox.no_new_privileges,
         terminal: service.output == Output::Console,
-        oom_score: host.oom_score.then(|| c"0".to_owned()),
+        oom_score: match service.limits.oom_score {
+            Some(score) => Some(c(&score.to_string())?),
+            None => host.oom_score.then(|| c"0".to_owned()),
+        },
     })
+}
+
+/// What the main process is to tell us, and may leave with us.
+fn watched(service: &Service) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    if let Some(watchdog) = service.watchdog {
+        all.push(("WATCHDOG_USEC", watchdog.as_micros().to_string()));
+    }
+    if service.fd_store > 0 {
+        all.push(("FDSTORE", service.fd_store.to_string()));
+    }
+    all
 }
 
 fn limits(service: &Service, host: &Host) -> Vec<Limit> {
@@ -145,6 +176,7 @@ fn c(text: &str) -> Result<CString, Refused> {
 
 #[cfg(test)]
 mod tests {
+    use model::Name;
 
     use super::*;
 
@@ -167,7 +199,7 @@ mod tests {
 
     #[test]
     fn root_gets_a_clean_environment_and_no_way_to_gain_privileges() {
-        let launch = launch(&service(), &Users::default(), &host(), &[]).unwrap();
+        let launch = launch(&service(), &Users::default(), &host(), &Own::default()).unwrap();
         assert_eq!(
             environment(&launch),
             [
@@ -187,8 +219,8 @@ mod tests {
         let mut s = service();
         s.user = Some("web".into());
         s.environment.insert("HOME".into(), "/tmp".into());
-        let fd = Name::try_from("http").unwrap();
-        let launch = launch(&s, &users(), &host(), &[&fd, &fd]).unwrap();
+        let own = Own { fds: &["http", "http"], ..Own::default() };
+        let launch = launch(&s, &users(), &host(), &own).unwrap();
         assert_eq!(launch.ids, Some(Ids { uid: 80, gid: 81, groups: vec![44] }));
         let all = environment(&launch);
         for wanted in ["HOME=/tmp", "USER=web", "LISTEN_FDS=2", "LISTEN_FDNAMES=http:http"] {
@@ -197,10 +229,28 @@ mod tests {
     }
 
     #[test]
+    fn a_watched_service_knows_it_and_its_commands_are_told_what_they_are_for() {
+        let mut s = service();
+        s.watchdog = Some(std::time::Duration::from_secs(3));
+        (s.fd_store, s.limits.oom_score) = (4, Some(-500));
+        let main = launch(&s, &users(), &host(), &Own::default()).unwrap();
+        assert_eq!(main.oom_score.as_deref(), Some(c"-500"));
+        let all = environment(&main);
+        assert!(all.contains(&"WATCHDOG_USEC=3000000") && all.contains(&"FDSTORE=4"), "{all:?}");
+        let (command, variables) = (["/bin/kill".to_owned()], [("MAINPID", "7".to_owned())]);
+        let own = Own { command: Some(&command), variables: &variables, ..Own::default() };
+        let side = launch(&s, &users(), &host(), &own).unwrap();
+        let all = environment(&side);
+        assert!(all.contains(&"MAINPID=7") && !all.iter().any(|v| v.starts_with("WATCHDOG")));
+        assert_eq!(side.program.as_c_str(), c"/bin/kill");
+    }
+
+    #[test]
     fn capabilities_are_a_mask_and_an_empty_list_is_none_at_all() {
         let mut s = service();
         s.sandbox.capabilities = Some(vec!["NET_ADMIN".into(), "CHOWN".into()]);
-        let kept = |s: &Service| launch(s, &users(), &host(), &[]).unwrap().capabilities;
+        let kept =
+            |s: &Service| launch(s, &users(), &host(), &Own::default()).unwrap().capabilities;
         assert_eq!(kept(&s), Some(1 << 12 | 1));
         s.sandbox.capabilities = Some(Vec::new());
         assert_eq!(kept(&s), Some(0));
@@ -215,7 +265,7 @@ mod tests {
         let mut s = service();
         s.sandbox.capabilities = Some(vec!["SYSLOG".into(), "CHOWN".into()]);
         let host = Host { capabilities: 1, ..host() };
-        assert_eq!(launch(&s, &users(), &host, &[]).unwrap().capabilities, Some(1));
+        assert_eq!(launch(&s, &users(), &host, &Own::default()).unwrap().capabilities, Some(1));
         assert_eq!(lacking(&s, &host), ["SYSLOG"]);
     }
 
@@ -224,7 +274,7 @@ mod tests {
         let refused = |change: fn(&mut Service)| {
             let mut s = service();
             change(&mut s);
-            launch(&s, &users(), &host(), &[]).unwrap_err().to_string()
+            launch(&s, &users(), &host(), &Own::default()).unwrap_err().to_string()
         };
         let nobody = refused(|s| s.user = Some("nobody".into()));
         assert_eq!(nobody, "user nobody: not in /etc/passwd: add it to [[user]]");

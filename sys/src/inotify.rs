@@ -89,6 +89,14 @@ impl Inotify {
         let _gone = self.0.rm_watch(watch.0);
     }
 
+    /// As [`Inotify::watch`]; each write is told too, for files that stay open.
+    ///
+    /// # Errors
+    /// As [`Inotify::watch`].
+    pub fn watch_writes(&self, path: &Path) -> io::Result<Watch> {
+        Ok(Watch(self.0.add_watch(path, ALL.union(AddWatchFlags::IN_MODIFY))?))
+    }
+
     /// The next changes, at most 4096 bytes of them; none for now if it is empty.
     ///
     /// # Errors
@@ -112,7 +120,7 @@ fn change(event: nix::sys::inotify::InotifyEvent) -> Option<Change> {
         What::Lost
     } else if has(AddWatchFlags::IN_CREATE) {
         What::Made
-    } else if has(AddWatchFlags::IN_CLOSE_WRITE) {
+    } else if has(AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MODIFY) {
         What::Written
     } else if has(AddWatchFlags::IN_MOVED_TO) {
         What::Came

@@ -2,35 +2,41 @@
 //!
 //! Nothing here decides; how an action went is an event for the engine.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use api::pid1::ToPid1;
 use api::services::Error as Refusal;
+use model::service::Kind;
 
+use super::launcher::Wish;
 use super::link::Link;
 use super::{Daemon, voice};
 use crate::engine::{Action, Answer, Event, Id, JOURNAL, Job, Next, State};
+
+/// `SIGKILL`.
+const SIGKILL: i32 = 9;
 
 impl Daemon {
     /// Does what the engine asked; how it went is itself an event.
     pub(super) fn act(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::Open(id) => self.open(id),
+            Action::Arm(id) => self.arm(id),
+            Action::Disarm(id) => self.disarm(id),
             Action::Spawn(id) => return Some(self.spawn(id)),
-            Action::Terminate(id) => self.signal(id, false),
+            Action::Terminate(id) => {
+                self.signal(id, false);
+                return self.give_up_main(id);
+            }
             Action::Kill(id) => self.signal(id, true),
             Action::Gone(id) => self.gone(id),
             Action::Answer(job, answer) => self.answer(job, answer),
-            Action::Run(id, ..) => {
-                return Some(Event::CommandEnded { id, end: Err("not yet".into()) });
-            }
-            Action::EndCommand(_)
-            | Action::Reload(_)
-            | Action::Arm(_)
-            | Action::Disarm(_)
-            | Action::Abort(_)
-            | Action::Freeze(..)
-            | Action::Critical(_) => {}
+            Action::Run(id, phase, number) => return self.run_command(id, phase, number),
+            Action::EndCommand(id) => self.end_command(id),
+            Action::Reload(id) => self.reload(id),
+            Action::Abort(id) => self.abort(id),
+            Action::Freeze(id, still) => self.freeze(id, still),
+            Action::Critical(id) => self.start_device_again(id),
             Action::Settled => self.boot_is_over(),
             Action::AllDown => {
                 if let Some(end) = self.down {
@@ -42,7 +48,7 @@ impl Daemon {
         None
     }
 
-    fn open(&mut self, id: Id) {
+    pub(super) fn open(&mut self, id: Id) {
         let Some(service) = self.plan.services.get(id) else { return };
         let link = &self.link;
         if let Err(why) = self.launcher.open(service, &mut |key, fd| hold(link, key, fd)) {
@@ -52,37 +58,66 @@ impl Daemon {
     }
 
     fn spawn(&mut self, id: Id) -> Event {
-        let Some(service) = self.plan.services.get(id) else { return Event::Lost(id) };
-        let link = &self.link;
-        let mut keep = |key: String, fd: BorrowedFd<'_>| hold(link, key, fd);
-        match self.launcher.start(service, &mut self.streams, &mut keep) {
-            Ok(started) => {
-                self.by_pid.insert(started.pid, id);
-                if let Some(part) = self.parts.get_mut(id) {
-                    part.pid = Some(started.pid);
-                }
-                if let Some(line) = started.journal {
-                    voice::without_journal(false);
-                    if let Err(e) = self.streams.connect(line, true) {
-                        log::error!("journal gets no output of services: {e}: restart it");
-                    }
-                }
-                self.streams.flush();
-                Event::Spawned(id)
+        match self.try_to_spawn(id) {
+            Ok(event) => event,
+            Err(why) => {
+                self.unwatch(id);
+                Event::SpawnFailed(id, why)
             }
-            Err(why) => Event::SpawnFailed(id, why),
         }
     }
 
+    fn try_to_spawn(&mut self, id: Id) -> Result<Event, String> {
+        let Some(service) = self.plan.services.get(id) else { return Ok(Event::Lost(id)) };
+        let (name, number) = (service.name.to_string(), service.ready_fd);
+        let (beside, forking) =
+            (!service.commands.before_start.is_empty(), service.kind == Kind::Forking);
+        if !beside && let Some(instead) = self.begin_start(id)? {
+            return Ok(instead);
+        }
+        let pipe = match number {
+            Some(_) => Some(self.make_ready_fd(id, &name).map_err(|e| format!("ready-fd: {e}"))?),
+            None => None,
+        };
+        self.before_fork(id);
+        let Some(service) = self.plan.services.get(id) else { return Ok(Event::Lost(id)) };
+        let stored = self.upkeep.stores.passed(&name);
+        let ready = number.zip(pipe.as_ref().map(AsFd::as_fd));
+        let wish = Wish { stored: &stored, ready, beside, ..Wish::default() };
+        let link = &self.link;
+        let mut keep = |key: String, fd: BorrowedFd<'_>| hold(link, key, fd);
+        let started = self.launcher.start(service, &wish, &mut self.streams, &mut keep)?;
+        drop(pipe);
+        self.by_pid.insert(started.pid, id);
+        if let Some(part) = self.parts.get_mut(id) {
+            part.pid = Some(started.pid);
+        }
+        if let Some(line) = started.journal {
+            voice::without_journal(false);
+            if let Err(e) = self.streams.connect(line, true) {
+                log::error!("journal gets no output of services: {e}: restart it");
+            }
+        }
+        self.streams.flush();
+        if let Some(line) = started.bus {
+            self.bus_begins(line, false);
+        }
+        if !forking {
+            self.watch_over(id);
+        }
+        Ok(Event::Spawned(id))
+    }
+
     pub(super) fn signal(&mut self, id: Id, kill: bool) {
+        let Some(service) = self.plan.services.get(id) else { return };
         let pid = self.parts.get(id).and_then(|p| p.pid);
+        let number = if kill { SIGKILL } else { service.commands.stop_signal };
         let done = match (self.group(id), pid) {
             (Some(group), _) if kill => group.kill(),
-            (Some(group), _) => group.terminate(),
-            (None, Some(pid)) => sys::session::signal(pid, kill),
+            (Some(group), _) => group.signal(number),
+            (None, Some(pid)) => sys::session::signal(pid, number),
             (None, None) => Ok(()),
         };
-        let Some(service) = self.plan.services.get(id) else { return };
         let name = service.name.as_str();
         if kill {
             let limit = service.stop_timeout;
@@ -99,10 +134,12 @@ impl Daemon {
     }
 
     fn gone(&mut self, id: Id) {
-        let Some(service) = self.plan.services.get(id) else { return };
         if let Some(pid) = self.parts.get_mut(id).and_then(|p| p.pid.take()) {
             self.by_pid.remove(&pid);
         }
+        self.unwatch(id);
+        self.let_go(id);
+        let Some(service) = self.plan.services.get(id) else { return };
         if let Some(groups) = &self.launcher.groups
             && let Err(e) = groups.remove(service.name.as_str())
         {
@@ -191,7 +228,7 @@ impl Daemon {
     }
 }
 
-fn hold(link: &Link, key: String, fd: BorrowedFd<'_>) {
+pub(super) fn hold(link: &Link, key: String, fd: BorrowedFd<'_>) {
     if let Err(e) = link.send(&ToPid1::Hold(key), Some(fd)) {
         log::error!("could not give a descriptor to PID 1: {e}");
     }

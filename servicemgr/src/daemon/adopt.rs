@@ -326,9 +326,7 @@ impl Daemon {
             // What the last servicemgr had not sent is not known: the journal gets all again.
             self.streams.connect(line, true)?;
         }
-        if let Some(line) = hello.held.remove(broker::HELD) {
-            self.bus_begins(line, true);
-        }
+        self.bus_goes_on(hello.held.remove(broker::HELD));
         self.take_held_triggers(&mut hello.held);
         self.take_kept(&mut hello.held);
         if self.whole.settled.is_some() {

@@ -7,18 +7,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use model::Name;
-use model::service::{Address, Limits, Output, Service, SocketKind};
-use sandbox::Host;
+use model::service::{Output, Service};
+use sandbox::{Host, Own};
 use sys::cgroup::{Group, Groups};
 use sys::passwd::Users;
 use sys::spawn::{Passed, Step};
-use sys::{bind, pipe, seqpacket, spawn};
+use sys::{pipe, seqpacket, spawn};
 
+use super::activate::{self, CONNECTION};
+use super::broker::{self, BUS};
 use super::streams::Streams;
+use super::{credentials, limits};
 use crate::engine::JOURNAL;
-
-/// Period of `cpu.max` in microseconds: the kernel's own default.
-const CPU_PERIOD: u64 = 100_000;
 
 /// Name of the line by which the journal gets the pipes of services.
 const STREAMS: &str = "streams";
@@ -41,8 +41,27 @@ pub(super) struct Launcher {
     pub(super) has_journal: bool,
     /// `/dev/null`.
     pub(super) null: File,
+    /// Where the directories of credentials lie.
+    pub(super) credentials: PathBuf,
     /// Listening sockets by service.
     pub(super) sockets: BTreeMap<String, Vec<Socket>>,
+    /// Connections that were taken for a service and that its process does not have yet.
+    pub(super) connections: BTreeMap<String, OwnedFd>,
+}
+
+/// What is particular about one start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wish<'a> {
+    /// The command to run; `None`: the service's program.
+    pub(super) command: Option<&'a [String]>,
+    /// Variables that only servicemgr knows.
+    pub(super) variables: &'a [(&'a str, String)],
+    /// Descriptors that an earlier life left, by name.
+    pub(super) stored: &'a [(&'a str, BorrowedFd<'a>)],
+    /// A descriptor at a place of its own.
+    pub(super) ready: Option<(u32, BorrowedFd<'a>)>,
+    /// Processes of the service may run already: it goes beside them.
+    pub(super) beside: bool,
 }
 
 /// What a start gave.
@@ -52,6 +71,8 @@ pub(super) struct Started {
     pub(super) pid: i32,
     /// Our end of the line to the journal, when it was the journal that started.
     pub(super) journal: Option<OwnedFd>,
+    /// Our end of the controller's line, when it was the system bus that started.
+    pub(super) bus: Option<OwnedFd>,
 }
 
 /// New descriptors that PID 1 should hold, by name.
@@ -68,64 +89,153 @@ impl Launcher {
         }
         let open = self.sockets.entry(service.name.to_string()).or_default();
         for (number, socket) in service.sockets.iter().enumerate().skip(open.len()) {
-            let kind = match socket.kind {
-                SocketKind::Stream => bind::Kind::Stream,
-                SocketKind::Datagram => bind::Kind::Datagram,
-                SocketKind::Seqpacket => bind::Kind::Seqpacket,
-                SocketKind::Fifo => return Err("a FIFO: not yet".into()),
-            };
-            let Address::Path(path) = &socket.address else { return Err("not yet".into()) };
-            let fd = bind::unix(Path::new(path), kind, socket.mode)
-                .map_err(|e| format!("socket {path}: {e}"))?;
+            let fd = activate::listen(socket, &self.etc)?;
             hold(socket_key(&service.name, number), fd.as_fd());
             open.push((socket.name.clone(), fd));
         }
         Ok(())
     }
 
-    /// Starts the process of a service.
+    /// Starts a process of a service: the main one, or a command.
     ///
     /// # Errors
     /// What we tried and why not, for people.
     pub(super) fn start(
         &mut self,
         service: &Service,
+        wish: &Wish<'_>,
         streams: &mut Streams,
         hold: &mut ToHold<'_>,
     ) -> Result<Started, String> {
-        self.open(service, hold)?;
-        let line = if service.name.as_str() == JOURNAL { Some(line(hold)?) } else { None };
+        let of_bus = service.name.as_str() == BUS && wish.command.is_none();
+        let own;
+        let service = if of_bus {
+            own = broker::arguments(service);
+            &own
+        } else {
+            service
+        };
+        let line = self.line(service, wish, hold)?;
         let sockets = self.sockets.get(service.name.as_str()).map_or(&[][..], Vec::as_slice);
-        let mut names: Vec<&Name> = sockets.iter().map(|(name, _)| name).collect();
-        let mut fds: Vec<BorrowedFd<'_>> = sockets.iter().map(|(_, fd)| fd.as_fd()).collect();
+        // The bus gets its socket over its line, with the policy that goes with it.
+        let sockets = if of_bus || wish.command.is_some() { &[] } else { sockets };
+        let sockets = sockets.iter().zip(&service.sockets).filter(|(_, socket)| !socket.accept);
+        let sockets = sockets.map(|((name, fd), _)| (name.as_str(), fd.as_fd()));
+        let (mut names, mut fds): (Vec<&str>, Vec<BorrowedFd<'_>>) = sockets.unzip();
+        let connection = self.connections.get(service.name.as_str());
+        if let Some(fd) = connection.filter(|_| wish.command.is_none()) {
+            names.push(CONNECTION);
+            fds.push(fd.as_fd());
+        }
+        for (name, fd) in wish.stored {
+            names.push(name);
+            fds.push(*fd);
+        }
         if let Some(line) = &line {
-            names.push(&line.name);
+            names.push(line.name);
             fds.push(line.theirs.as_fd());
         }
         let users = self.users(service)?;
-        let launch = sandbox::launch(service, &users, &self.host, &names)
+        let own =
+            Own { fds: &names, command: wish.command, variables: &self.variables(service, wish) };
+        let launch = sandbox::launch(service, &users, &self.host, &own)
             .map_err(|refused| refused.to_string())?;
         let uid = launch.ids.as_ref().map_or(0, |ids| ids.uid);
         let output = self.output(service, uid, streams, hold)?;
         let stderr = io::stderr();
         let null = self.null.as_fd();
-        let standard = match &output {
+        let mut standard = match &output {
             Sink::Pipe(fd) => [null, fd.as_fd(), fd.as_fd()],
             Sink::Console(fd) => [fd.as_fd(); 3],
             Sink::Null => [null; 3],
             Sink::Ours => [null, stderr.as_fd(), stderr.as_fd()],
         };
-        let group = self.group(service)?;
+        if let Some((number, fd)) = wish.ready {
+            place(number, fd, null, &mut standard, &mut fds)?;
+        }
+        let group = self.group(service, wish)?;
         let cgroup = group.as_ref().map(AsFd::as_fd);
         let passed = Passed { standard, fds: &fds, cgroup };
+        let program = wish.command.unwrap_or(&service.exec).first().map_or("", String::as_str);
         let pid = spawn::spawn(&launch, &passed).map_err(|e| match e.step {
-            Step::Exec => format!("{}: {}", said(service), e.error),
+            Step::Exec => format!("{program}: {}", e.error),
             Step::Directory => {
                 format!("directory {}: {}", service.directory.as_deref().unwrap_or("/"), e.error)
             }
             _ => format!("could not {e}"),
         })?;
-        Ok(Started { pid, journal: line.map(|l| l.ours) })
+        let ours = line.map(|l| l.ours);
+        let (journal, bus) = if of_bus { (None, ours) } else { (ours, None) };
+        Ok(Started { pid, journal, bus })
+    }
+
+    /// What only we know and the process should.
+    fn variables<'w>(&self, service: &Service, wish: &'w Wish<'_>) -> Vec<(&'w str, String)> {
+        let mut all = wish.variables.to_vec();
+        if !service.credentials.is_empty() {
+            let place = self.credentials(service);
+            all.push(("CREDENTIALS_DIRECTORY", place.display().to_string()));
+        }
+        all
+    }
+
+    /// Where the credentials of a service are while it runs.
+    fn credentials(&self, service: &Service) -> PathBuf {
+        self.credentials.join(service.name.as_str())
+    }
+
+    /// Makes what a service finds when it starts: its sockets and its credentials.
+    ///
+    /// # Errors
+    /// What is not there, and why not.
+    pub(super) fn prepare(
+        &mut self,
+        service: &Service,
+        hold: &mut ToHold<'_>,
+    ) -> Result<(), String> {
+        self.open(service, hold)?;
+        if service.credentials.is_empty() {
+            return Ok(());
+        }
+        let (uid, gid) = self.ids(service)?;
+        credentials::make(&self.credentials(service), &service.credentials, uid, gid)
+    }
+
+    /// User and group of a service.
+    ///
+    /// # Errors
+    /// There is no such user.
+    pub(super) fn ids(&self, service: &Service) -> Result<(u32, u32), String> {
+        let Some(name) = &service.user else {
+            return Ok((sys::process::user(), sys::process::group()));
+        };
+        let user = self.users(service)?.find(name);
+        let user = user.ok_or_else(|| sandbox::Refused::User(name.clone()).to_string())?;
+        Ok((user.uid, user.gid))
+    }
+
+    /// Removes what [`Launcher::prepare`] made for one life of a service.
+    pub(super) fn clear(&self, service: &Service) {
+        if !service.credentials.is_empty()
+            && let Err(e) = credentials::remove(&self.credentials(service))
+        {
+            log::warn!(target: service.name.as_str(), "credentials of {}: {e}", service.name);
+        }
+    }
+
+    /// The line that this service has to us, if it is one of the two that have one.
+    fn line(
+        &self,
+        service: &Service,
+        wish: &Wish<'_>,
+        hold: &mut ToHold<'_>,
+    ) -> Result<Option<Line>, String> {
+        match service.name.as_str() {
+            _ if wish.command.is_some() => Ok(None),
+            JOURNAL => line(hold).map(Some),
+            BUS => bus_line(hold).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Users change while we run (packages, `/etc`), so they are read for each start that asks.
@@ -164,37 +274,44 @@ impl Launcher {
 
     /// The group with its limits. A limit that cannot be set fails the start: running without it
     /// would endanger the others. Where a whole controller is missing, that was said at the start.
-    fn group(&self, service: &Service) -> Result<Option<Group>, String> {
+    fn group(&self, service: &Service, wish: &Wish<'_>) -> Result<Option<Group>, String> {
         let Some(groups) = &self.groups else { return Ok(None) };
-        let group = groups
-            .make(service.name.as_str())
-            .map_err(|e| format!("control group {}: {e}", service.name))?;
-        for (file, value) in limits(&service.limits) {
-            let controller = file.split('.').next().unwrap_or(file);
-            if !self.controllers.iter().any(|c| c == controller) {
-                continue;
-            }
-            group.write(file, &value).map_err(|e| format!("{file} = {value}: {e}"))?;
+        let name = service.name.as_str();
+        if wish.beside
+            && let Ok(group) = groups.get(name)
+            && group.populated().unwrap_or(false)
+        {
+            return Ok(Some(group));
         }
+        let group = groups.make(name).map_err(|e| format!("control group {name}: {e}"))?;
+        limits::apply(&service.limits, &group, &self.controllers)?;
         Ok(Some(group))
     }
 }
 
-/// The files of a group that carry its limits.
-pub(super) fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
-    let mut all = Vec::new();
-    if let Some(bytes) = limits.memory {
-        all.push(("memory.max", bytes.to_string()));
-        all.push(("memory.oom.group", "1".to_owned()));
+/// Puts `fd` at the place `number` of a process: among its standard ones, or after all others.
+fn place<'f>(
+    number: u32,
+    fd: BorrowedFd<'f>,
+    null: BorrowedFd<'f>,
+    standard: &mut [BorrowedFd<'f>; 3],
+    fds: &mut Vec<BorrowedFd<'f>>,
+) -> Result<(), String> {
+    let at = usize::try_from(number).unwrap_or(usize::MAX);
+    if let Some(place) = standard.get_mut(at) {
+        *place = fd;
+        return Ok(());
     }
-    if let Some(percent) = limits.cpu {
-        let quota = u64::from(percent).saturating_mul(CPU_PERIOD / 100);
-        all.push(("cpu.max", format!("{quota} {CPU_PERIOD}")));
+    let (after, free) = (at - standard.len(), standard.len() + fds.len());
+    if after < fds.len() {
+        return Err(format!("ready-fd {number}: its sockets are there: take {free}"));
     }
-    if let Some(pids) = limits.pids {
-        all.push(("pids.max", pids.to_string()));
+    if after >= spawn::MAX_FDS {
+        return Err(format!("ready-fd {number}: take {free}"));
     }
-    all
+    fds.resize(after, null);
+    fds.push(fd);
+    Ok(())
 }
 
 enum Sink {
@@ -206,25 +323,25 @@ enum Sink {
 }
 
 struct Line {
-    name: Name,
+    name: &'static str,
     ours: OwnedFd,
     theirs: OwnedFd,
 }
 
 /// A fresh line for each journal: what its predecessor did not read is of no use.
 fn line(hold: &mut ToHold<'_>) -> Result<Line, String> {
-    let name = Name::try_from(STREAMS).map_err(|e| e.to_string())?;
     let (ours, theirs) = seqpacket::pair().map_err(|e| format!("line to the journal: {e}"))?;
     hold(STREAMS.to_owned(), ours.as_fd());
-    Ok(Line { name, ours, theirs })
+    Ok(Line { name: STREAMS, ours, theirs })
+}
+
+fn bus_line(hold: &mut ToHold<'_>) -> Result<Line, String> {
+    let (ours, theirs) = broker::line(hold)?;
+    Ok(Line { name: "controller", ours, theirs })
 }
 
 fn console() -> io::Result<File> {
     sys::terminal::open(Path::new("/dev/console"))
-}
-
-fn said(service: &Service) -> &str {
-    service.exec.first().map_or("", String::as_str)
 }
 
 /// Under which name PID 1 holds socket `number` of a service.

@@ -10,42 +10,22 @@ use tokio::io::unix::AsyncFd;
 
 use super::process::Facts;
 use super::ready;
+use super::said::Said;
 
 /// Longest message, in bytes, as in systemd.
 const MAX_MESSAGE: usize = 4096;
 
-/// Longest `STATUS=` that is kept, in bytes.
-pub(super) const MAX_STATUS: usize = 256;
-
-/// What a process said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Said {
-    /// `READY=1`.
-    pub(super) ready: bool,
-    /// `STATUS=…`, cut to [`MAX_STATUS`].
-    pub(super) status: Option<String>,
-}
-
-impl Said {
-    /// From the lines of a message; those we have no use for don't count.
-    #[must_use]
-    pub(super) fn parse(message: &[u8]) -> Self {
-        let mut said = Self::default();
-        let text = String::from_utf8_lossy(message);
-        for line in text.lines() {
-            match line.split_once('=') {
-                Some(("READY", "1")) => said.ready = true,
-                Some(("STATUS", text)) => {
-                    let visible = text.chars().filter(|c| !c.is_control());
-                    let mut kept = String::new();
-                    kept.extend(visible.take(MAX_STATUS / 4));
-                    said.status = Some(kept);
-                }
-                _ => {}
-            }
-        }
-        said
-    }
+/// A message and who sent it.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// The process, as the kernel saw it.
+    pub(super) pid: i32,
+    /// The process itself, if the kernel is new enough.
+    pub(super) pidfd: Option<OwnedFd>,
+    /// What it said.
+    pub(super) said: Said,
+    /// What came along.
+    pub(super) fds: Vec<OwnedFd>,
 }
 
 /// The socket.
@@ -62,6 +42,8 @@ impl Notify {
     pub(super) fn new(socket: OwnedFd) -> io::Result<Self> {
         sys::poll::set_nonblocking(&socket)?;
         seqpacket::ask_credentials(&socket)?;
+        // An older kernel: one that has ended is only known by its number.
+        let _old_kernel = seqpacket::ask_pidfd(&socket);
         Ok(Self { socket: ready::watch(socket, Interest::READABLE)? })
     }
 
@@ -76,16 +58,17 @@ impl Notify {
 
     /// The next message and the process that sent it, if there is one now. It stays in the socket
     /// until [`Notify::done`]: a servicemgr that dies before it noted the message finds it again.
-    pub(super) fn next(&self) -> Option<(i32, Said)> {
+    pub(super) fn next(&self) -> Option<Message> {
         loop {
             let mut buf = [0; MAX_MESSAGE];
             // Looks into the socket itself: the runtime may not have heard of a message that was
             // there before one that it told us of.
-            match seqpacket::peek_now(self.socket.get_ref(), &mut buf) {
-                Ok((n, _, Some(from))) => {
-                    return Some((from.pid, Said::parse(buf.get(..n).unwrap_or_default())));
+            match seqpacket::look_now(self.socket.get_ref(), &mut buf) {
+                Ok(seqpacket::Packet { length, fds, from: Some(from), pidfd }) => {
+                    let said = Said::parse(buf.get(..length).unwrap_or_default());
+                    return Some(Message { pid: from.pid, pidfd, said, fds });
                 }
-                Ok((_, _, None)) => self.done(),
+                Ok(_) => self.done(),
                 Err(e) if e.kind() == io::ErrorKind::InvalidData => self.done(),
                 Err(e) => {
                     // Tells the runtime that the socket is empty, so that it waits again.
@@ -96,11 +79,11 @@ impl Notify {
         }
     }
 
-    /// Takes the message away. Descriptors that came along are closed, which is the answer that
-    /// `sd_notify_barrier` waits for.
+    /// Takes the message away. Descriptors that came along and were not kept are closed, which is the
+    /// answer that `sd_notify_barrier` waits for.
     pub(super) fn done(&self) {
         // Cut and refused messages are taken away too; there is nothing to learn from the result.
-        let _taken = seqpacket::recv_now(self.socket.get_ref(), &mut [0; 1]);
+        let _taken = seqpacket::discard_now(self.socket.get_ref());
     }
 }
 
@@ -131,16 +114,6 @@ pub(super) enum Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_message_is_lines_and_nonsense_is_nothing() {
-        let said = Said::parse(b"STATUS=Serving \x1b[31m3 users\nREADY=1\nMAINPID=1\n");
-        assert_eq!(said.status.as_deref(), Some("Serving [31m3 users"));
-        assert!(said.ready);
-        assert_eq!(Said::parse(b"READY=0\n\xff\xfe"), Said::default());
-        let long = format!("STATUS={}", "é".repeat(5000));
-        assert!(Said::parse(long.as_bytes()).status.is_some_and(|s| s.len() <= MAX_STATUS));
-    }
 
     #[test]
     fn a_process_that_is_gone_belongs_to_nobody() {
