@@ -80,7 +80,7 @@ impl Daemon {
     /// begin.
     pub(super) fn begin_start(&mut self, id: Id) -> Result<Option<Event>, String> {
         let Some(service) = self.plan.services.get(id) else { return Ok(Some(Event::Lost(id))) };
-        let unmet = conditions::unmet(&service.conditions, &|name| self.parameter(name));
+        let unmet = conditions::unmet(&service.conditions, &|name| self.param(name));
         if let Some(why) = unmet {
             log::info!(target: service.name.as_str(), "{}: skipped: {why}", service.name);
             return Ok(Some(Event::Skipped(id, why)));
@@ -88,12 +88,6 @@ impl Daemon {
         let link = &self.link;
         self.launcher.prepare(service, &mut |key, fd| acts::hold(link, key, fd))?;
         Ok(None)
-    }
-
-    /// The value of a parameter, for conditions.
-    #[expect(clippy::unused_self, reason = "the store of parameters belongs here")]
-    fn parameter(&self, _name: &str) -> Option<String> {
-        None
     }
 
     /// Starts a process of a service.

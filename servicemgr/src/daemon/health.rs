@@ -36,7 +36,7 @@ pub(super) struct Probing {
 }
 
 /// A question, for people.
-struct Question<'a>(&'a Probe);
+pub(super) struct Question<'a>(pub(super) &'a Probe);
 
 impl fmt::Display for Question<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

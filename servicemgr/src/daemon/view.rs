@@ -81,13 +81,13 @@ impl Daemon {
             },
             memory: memory.and_then(|m| m.trim().parse().ok()).unwrap_or(0),
             cpu: cpu.unwrap_or(0),
-            facts: Vec::new(),
+            facts: self.facts(id),
         })
     }
 
     /// Why a critical service made the device start again the last time.
     fn last_reboot(&self) -> String {
-        let text = std::fs::read_to_string(LAST_REBOOT).unwrap_or_default();
+        let text = std::fs::read_to_string(&self.settings.last_reboot).unwrap_or_default();
         text.lines().next().unwrap_or_default().chars().take(MAX_REASON).collect()
     }
 
