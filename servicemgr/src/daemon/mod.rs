@@ -20,6 +20,7 @@ mod conditions;
 mod credentials;
 mod critical;
 mod definitions;
+mod facts;
 mod forking;
 mod health;
 mod hears;
