@@ -8,6 +8,9 @@
 //! a name is owned ─► Event::Ready of the service of type `dbus`
 //! ```
 //!
+//! Where dbus-broker does not fit, the service `system-bus-daemon` is the bus instead: dbus-daemon with
+//! the policy of its own files. Then we are its client only, for `Event::Ready`.
+//!
 //! It decides nothing about services: what the bus says becomes events. Invariants: what the bus
 //! said is taken from the line after it was acted on and recorded, so none of it is lost when we
 //! are killed; a caller whose service does not come gets an error.
@@ -23,6 +26,7 @@ use std::future::pending;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
 use api::pid1::ToPid1;
 use model::service::{Address, Kind, Service};
@@ -38,6 +42,12 @@ use policy::Claim;
 
 /// The service of this name is the system bus.
 pub(super) const BUS: &str = "system-bus";
+
+/// The service of this name is the system bus too, without us as its controller.
+const DAEMON: &str = "system-bus-daemon";
+
+/// Where programs of Debian look for the system bus.
+const SOCKET: &str = "/run/dbus/system_bus_socket";
 
 /// Under which name PID 1 holds our end of the controller's line.
 pub(super) const HELD: &str = "bus";
@@ -250,13 +260,27 @@ impl Daemon {
     fn bus_is_ready(&mut self) {
         let Some(id) = self.find(BUS) else { return };
         self.feed(Event::Ready(id));
-        let idle = self.broker.owners.is_none() && self.broker.connecting.is_none();
         let socket = self.plan.services.get(id).and_then(|s| s.sockets.first());
-        if let Some(Address::Path(path)) = socket.map(|s| &s.address)
-            && self.plan.services.iter().any(|s| s.bus.is_some())
-            && idle
-        {
-            self.broker.connecting = Some(tokio::spawn(owners::connect(path.into())));
+        if let Some(Address::Path(path)) = socket.map(|s| &s.address) {
+            self.become_client(path.into());
+        }
+    }
+
+    /// Connects to the bus as a client, if anybody's names are of interest.
+    fn become_client(&mut self, path: PathBuf) {
+        let idle = self.broker.owners.is_none() && self.broker.connecting.is_none();
+        if idle && self.plan.services.iter().any(|s| s.bus.is_some()) {
+            self.broker.connecting = Some(tokio::spawn(owners::connect(path)));
+        }
+    }
+
+    /// Goes on with a bus that a servicemgr before us knew, by the line that PID 1 held, if any.
+    pub(super) fn bus_goes_on(&mut self, line: Option<OwnedFd>) {
+        if let Some(line) = line {
+            self.bus_begins(line, true);
+        }
+        if let Some(id) = self.find(DAEMON) {
+            self.bus_hears_of(id);
         }
     }
 
@@ -319,8 +343,13 @@ impl Daemon {
     /// A service is in another state: perhaps somebody waits for it in vain.
     pub(super) fn bus_hears_of(&mut self, id: Id) {
         let calls = |s: &Service| names(s).any(|n| self.broker.waiting.contains_key(n));
-        if over(self.engine.state(id)) && self.plan.services.get(id).is_some_and(calls) {
+        let Some(service) = self.plan.services.get(id) else { return };
+        let state = self.engine.state(id);
+        if over(state) && calls(service) {
             self.broker.ended.push(id);
+        }
+        if state == State::Ready && service.name.as_str() == DAEMON {
+            self.become_client(SOCKET.into());
         }
     }
 
