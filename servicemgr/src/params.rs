@@ -61,8 +61,8 @@ pub struct Sources<'a> {
     pub cmdline: &'a str,
     /// What the system says about itself.
     pub system: &'a [(String, String)],
-    /// What the device's TOML says.
-    pub device: &'a [(String, String)],
+    /// What the device's TOML says, a line each as [`line()`] writes it.
+    pub device: &'a str,
     /// What was saved: the text of [`Params::saved`].
     pub saved: &'a str,
 }
@@ -95,6 +95,8 @@ pub enum Refusal {
     NotSaved(String),
     /// There are too many.
     Many,
+    /// It is not a line of a file of ours.
+    Line(&'static str),
 }
 
 impl Params {
@@ -103,30 +105,25 @@ impl Params {
     pub fn load(sources: Sources<'_>) -> (Self, Complaints) {
         let (mut all, mut complaints) = (Self::default(), Complaints::default());
         let words = cmdline(sources.cmdline);
-        let own = |list: &'_ [(String, String)]| list.to_vec();
-        for (place, list) in [
-            ("the kernel's command line", words),
-            ("the system", own(sources.system)),
-            ("the device's TOML", own(sources.device)),
-        ] {
-            for (name, value) in list.into_iter().filter(|(n, _)| !n.is_empty()) {
-                if !all.values.contains_key(&name)
-                    && let Err(why) = all.set(&name, &value)
-                {
-                    complaints.add(format!("{place}: {why}"));
-                }
+        let system = sources.system.to_vec();
+        for (place, list) in [("the kernel's command line", words), ("the system", system)] {
+            for (name, value) in list {
+                complaints.note(|| place.to_owned(), all.add(&name, &value));
             }
         }
+        for (number, line) in lines(sources.device) {
+            let place = || format!("line {number} of the device's parameters");
+            let added = line.map(|(name, value)| all.add(&name, &value));
+            complaints.note(place, added.unwrap_or_else(|why| Err(Refusal::Line(why))));
+        }
         for (number, line) in lines(sources.saved) {
-            let why = match line {
-                Ok((name, _)) if !name.starts_with(PERSIST) => Refusal::NotSaved(name).to_string(),
-                Ok((name, value)) => match all.set(&name, &value) {
-                    Ok(_) => continue,
-                    Err(why) => why.to_string(),
-                },
-                Err(why) => why.to_owned(),
+            let place = || format!("line {number} of what was saved");
+            let set = match line {
+                Ok((name, _)) if !name.starts_with(PERSIST) => Err(Refusal::NotSaved(name)),
+                Ok((name, value)) => all.set(&name, &value).map(drop),
+                Err(why) => Err(Refusal::Line(why)),
             };
-            complaints.add(format!("line {number} of what was saved: {why}"));
+            complaints.note(place, set);
         }
         (all, complaints)
     }
@@ -189,6 +186,11 @@ impl Params {
         self.values.iter().map(|(name, value)| line(name, value)).collect()
     }
 
+    /// As [`Params::set`], unless it has a value.
+    fn add(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+        if self.values.contains_key(name) { Ok(()) } else { self.set(name, value).map(drop) }
+    }
+
     fn check(&self, name: &str, value: &str) -> Result<(), Refusal> {
         check_name(name)?;
         let limit = if name.starts_with(CONST) { MAX_CONST } else { MAX_VALUE };
@@ -236,11 +238,11 @@ pub struct Complaints {
 }
 
 impl Complaints {
-    fn add(&mut self, what: String) {
-        if self.told.len() < MAX_COMPLAINTS {
-            self.told.push(what);
-        } else {
-            self.more += 1;
+    fn note(&mut self, place: impl Fn() -> String, done: Result<(), Refusal>) {
+        match done {
+            Ok(()) => {}
+            Err(_) if self.told.len() >= MAX_COMPLAINTS => self.more += 1,
+            Err(why) => self.told.push(format!("{}: {why}", place())),
         }
     }
 
@@ -336,6 +338,7 @@ impl fmt::Display for Refusal {
             Self::NotSaved(name) => {
                 write!(f, "{}: only `{PERSIST}` is saved", name.escape_debug())
             }
+            Self::Line(why) => f.write_str(why),
             Self::Many => write!(f, "there are {MAX_PARAMS} parameters already"),
         }
     }
@@ -356,17 +359,12 @@ mod tests {
     #[test]
     fn the_first_source_wins_and_what_was_saved_wins_over_all() {
         let system = list(&[("const.device", "tv"), ("mode", "system")]);
-        let device = list(&[
-            ("const.device", "other"),
-            ("mode", "device"),
-            ("screen.on", "yes"),
-            ("persist.volume", "5"),
-            ("persist.name", "den"),
-        ]);
+        let device =
+            "const.device=other\nmode=device\nscreen.on=yes\npersist.volume=5\npersist.name=den\n";
         let (all, complaints) = Params::load(Sources {
             cmdline: "quiet ensemble.mode=rescue ensemble.hello=\"a b\" root=x ensemble.flag",
             system: &system,
-            device: &device,
+            device,
             saved: "persist.volume=11\n",
         });
         assert_eq!(
@@ -380,7 +378,7 @@ mod tests {
     fn what_is_wrong_in_a_source_is_left_out_and_told() {
         let saved =
             "# saved\npersist.a=1\nnonsense\nmode=x\npersist.B=2\n\npersist.c=\\x\npersist.d=3";
-        let device = list(&[("service.web", "ready"), ("long", &"x".repeat(97))]);
+        let device = format!("service.web=ready\nlong={}", "x".repeat(97));
         let (all, complaints) =
             Params::load(Sources { device: &device, saved, ..Sources::default() });
         assert_eq!(all.text(), "persist.a=1\npersist.d=3\n");
@@ -388,8 +386,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "the device's TOML: service.web is the state of a service, which only the service manager sets: choose a name that does not begin with `service.`",
-                "the device's TOML: long: the value is too long: at most 96 bytes",
+                "line 1 of the device's parameters: service.web is the state of a service, which only the service manager sets: choose a name that does not begin with `service.`",
+                "line 2 of the device's parameters: long: the value is too long: at most 96 bytes",
                 "line 3 of what was saved: there is no `=` in it",
                 "line 4 of what was saved: mode: only `persist.` is saved",
                 "line 5 of what was saved: `persist.B` is no name of a parameter: at most 96 of a-z, 0-9, `_` and `-`, in parts with dots between",

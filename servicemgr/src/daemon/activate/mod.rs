@@ -46,7 +46,7 @@ const TRIGGER_LIMIT: u32 = 200;
 const TRIGGER_WINDOW: Duration = Duration::from_secs(2);
 
 /// Number of requests that nobody waits for.
-const NOBODY: Job = 0;
+pub(super) const NOBODY: Job = 0;
 
 /// Where a wake-up comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,6 +176,11 @@ impl Activate {
         sources
     }
 
+    /// It is triggered in the next turn, if it is still armed then.
+    pub(super) fn soon(&mut self, id: Id) {
+        self.due.push_back(Due::Trigger(id));
+    }
+
     fn watches(&self, source: Source) -> bool {
         self.watched.contains_key(&source)
     }
@@ -242,7 +247,9 @@ impl Daemon {
             }
         }
         let now = self.now();
-        while let Some((_, later)) = self.activate.later.first().copied().filter(|(at, _)| *at <= now) {
+        while let Some((_, later)) =
+            self.activate.later.first().copied().filter(|(at, _)| *at <= now)
+        {
             self.activate.later.pop_first();
             match later {
                 Later::Idle(id) => self.look_whether_idle(id),
@@ -288,11 +295,15 @@ impl Daemon {
         self.watch_paths(id);
         self.watch_devices(id);
         self.follow_connections(id);
+        self.arm_timers(id);
+        self.arm_params(id);
     }
 
     /// Watches no longer.
     pub(super) fn disarm(&mut self, id: Id) {
         self.activate.rest(id);
+        self.disarm_timers(id);
+        self.params.disarm(id);
         self.forget_paths(id);
         self.follow_connections(id);
     }
@@ -301,6 +312,7 @@ impl Daemon {
     pub(super) fn follow(&mut self, id: Id) {
         if !self.is_off(id) {
             self.activate.rest(id);
+            self.timers.disarm(id);
         }
         self.follow_idle(id);
         self.follow_connections(id);
