@@ -9,6 +9,7 @@
 
 pub mod bootctl;
 pub mod calendar;
+pub mod capability;
 #[cfg(feature = "text")]
 pub mod case;
 pub mod device;
