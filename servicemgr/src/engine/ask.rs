@@ -31,6 +31,7 @@ impl Engine {
             if unit.life.wanted && !unit.life.state.settled() {
                 unit.life.boot = true;
                 self.booting += 1;
+                self.moving += usize::from(unit.life.state.moves());
             }
         }
     }
@@ -244,6 +245,11 @@ fn outcome(life: &Life, want: Want) -> Option<Answer> {
         // The end of a reload answers it.
         (State::Ready, Want::Reload | Want::NextReload) => None,
         (State::Failed | State::Backoff, Want::Up | Want::Reload | Want::NextReload) => {
+            Some(failed())
+        }
+        (State::Leaving | State::Stopping, Want::Reload | Want::NextReload)
+            if matches!(life.next, Next::Failed | Next::Backoff) =>
+        {
             Some(failed())
         }
         (_, Want::Reload | Want::NextReload) => Some(Answer::Replaced),

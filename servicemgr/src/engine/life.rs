@@ -49,6 +49,12 @@ impl State {
         matches!(self, Self::Off | Self::Ready | Self::Done | Self::Failed)
     }
 
+    /// Something goes on that ends by itself, and others may be waiting for it.
+    #[must_use]
+    pub fn moves(self) -> bool {
+        !self.settled() && self != Self::Waiting
+    }
+
     /// On its way down: what it needs must stay until it is gone.
     #[must_use]
     pub fn ending(self) -> bool {

@@ -85,6 +85,8 @@ pub struct Engine {
     alive: usize,
     /// Services the boot waits for.
     booting: usize,
+    /// Those of them that do not just wait.
+    moving: usize,
     boot_asked: bool,
     booted: bool,
     down: Down,
@@ -117,6 +119,7 @@ impl Engine {
             actions: Vec::new(),
             alive: 0,
             booting: 0,
+            moving: 0,
             boot_asked: false,
             booted: false,
             down: Down::No,

@@ -43,6 +43,9 @@ impl Engine {
             return;
         }
         unit.life.since = now;
+        if unit.life.boot {
+            self.moving = self.moving + usize::from(state.moves()) - usize::from(old.moves());
+        }
         let settled_once = unit.life.boot && state.settled();
         unit.life.boot &= !settled_once;
         self.booting -= usize::from(settled_once);

@@ -181,14 +181,14 @@ impl Engine {
         true
     }
 
-    /// Starts the idle services if nobody else is under way. Says whether it did.
+    /// Starts the idle services if nobody of the boot is under way: those that still wait can only
+    /// wait for them. Says whether it did.
     pub(super) fn release(&mut self, now: Now) -> bool {
         self.idle.retain(|id| {
             let free = |u: &super::Unit| u.unmet == 0 && u.ending_hard == 0;
             self.units.get(*id).is_some_and(|u| u.life.state == State::Waiting && free(u))
         });
-        let held = self.idle.iter().filter(|id| self.unit(**id, |u| u.life.boot)).count();
-        if self.idle.is_empty() || self.booting > held {
+        if self.idle.is_empty() || self.moving > 0 {
             return false;
         }
         for id in std::mem::take(&mut self.idle) {
