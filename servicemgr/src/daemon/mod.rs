@@ -190,6 +190,7 @@ impl Daemon {
             let due = self.engine.deadline().map(|at| at.saturating_sub(self.now()));
             let later = self.activate.wait(self.now());
             let look = Some(self.look.wait(self.now())).filter(|_| !self.left.is_empty());
+            let renewal = self.renewal_wait();
             let alive = self.alive.as_ref().map(|alive| alive.wait(self.now()));
             tokio::select! {
                 ready = self.link.readable() => { ready?; self.hear_pid1()?; }
@@ -205,8 +206,9 @@ impl Daemon {
                 () = after(later) => self.hear_activators(),
                 () = after(look) => self.look_at_left(),
                 () = after(alive) => self.say_alive(),
+                () = after(renewal) => {}
             }
-            if self.renewal.is_some() && self.may_renew() {
+            if self.may_renew() {
                 return self.renew();
             }
         }
@@ -296,6 +298,10 @@ impl Daemon {
             self.follow(*id);
             self.params_hear_of(*id);
             self.write_unit(*id);
+            self.answer_waits(*id);
+            if self.is_transient(*id) {
+                self.ended.push(*id);
+            }
         }
         if self.whole != self.written {
             self.written = self.whole;
@@ -321,14 +327,14 @@ impl Daemon {
     /// old one goes on.
     fn rewrite(&mut self) -> std::io::Result<()> {
         let mut log = Log::create()?;
-        for (id, part) in self.parts.iter().enumerate() {
-            if let Some(life) = self.engine.life(id).filter(|l| **l != Life::default()) {
-                log.unit(id, part.keep(life));
-            }
-        }
         for (id, service) in self.plan.services.iter().enumerate().skip(self.fixed) {
             if self.find(service.name.as_str()) == Some(id) {
                 log.service(id, Some(service));
+            }
+        }
+        for (id, part) in self.parts.iter().enumerate() {
+            if let Some(life) = self.engine.life(id).filter(|l| **l != Life::default()) {
+                log.unit(id, part.keep(life));
             }
         }
         log.whole(self.whole);

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use api::services::{Change, Error};
 use model::Name;
@@ -20,10 +21,13 @@ use super::Daemon;
 use super::bus::Reply;
 use super::definitions::{Choices, Definitions};
 use super::requests::unknown;
-use crate::engine::{Ask, Event, Id, State};
+use crate::engine::{Ask, Event, Id, Now, State};
 
 /// Number of requests that nobody waits for.
 const NOBODY: u64 = 0;
+
+/// Time for the answer to reach the client before its connection ends.
+const FAREWELL: Duration = Duration::from_millis(50);
 
 /// What waits for the end of this servicemgr.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(super) struct Renewal {
     gone: Vec<Id>,
     /// Those to restart.
     restart: Vec<Name>,
+    /// Not before this time.
+    at: Now,
 }
 
 impl Daemon {
@@ -62,7 +68,8 @@ impl Daemon {
         for id in &gone {
             self.feed(Event::Ask(*id, Ask::Stop, NOBODY));
         }
-        self.renewal = Some(Renewal { gone, restart });
+        let at = self.now().saturating_add(FAREWELL);
+        self.renewal = Some(Renewal { gone, restart, at });
         Ok(changes)
     }
 
@@ -106,7 +113,13 @@ impl Daemon {
     /// Whether everything that is taken away has ended.
     pub(super) fn may_renew(&self) -> bool {
         let over = |id: &Id| matches!(self.engine.state(*id), State::Off | State::Failed);
-        self.renewal.as_ref().is_some_and(|r| r.gone.iter().all(over))
+        self.renewal.as_ref().is_some_and(|r| r.at <= self.now() && r.gone.iter().all(over))
+    }
+
+    /// How long until it may be, as far as that is a matter of time.
+    pub(super) fn renewal_wait(&self) -> Option<Duration> {
+        let left = self.renewal.as_ref()?.at.saturating_sub(self.now());
+        (left > Duration::ZERO).then_some(left)
     }
 
     /// Notes all that the next servicemgr needs, and ends.

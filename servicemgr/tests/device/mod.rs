@@ -57,8 +57,18 @@ impl Device {
         Self::boot_in(plan, &[])
     }
 
+    /// Boots `plan` after `prepare` has put files into the directory of the device.
+    pub(crate) fn boot_prepared(plan: &Plan, prepare: impl FnOnce(&Path)) -> Self {
+        Self::boot_with(plan, &["/sys/fs/cgroup/unified", "/sys/fs/cgroup"], prepare)
+    }
+
     fn boot_in(plan: &Plan, unified: &[&str]) -> Self {
+        Self::boot_with(plan, unified, |_| ())
+    }
+
+    fn boot_with(plan: &Plan, unified: &[&str], prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
+        prepare(directory.path());
         fs::write(directory.path().join("plan"), plan.encode()).expect("the plan");
         let tree = unified.iter().find(|p| Path::new(p).join("cgroup.procs").exists());
         let name = format!("ensemble-test-{}", std::process::id());
@@ -172,6 +182,12 @@ impl Device {
         }
     }
 
+    /// Does something that takes time.
+    #[expect(clippy::allow_attributes, dead_code, reason="x")]
+    pub(crate) fn block_on<T>(&self, ask: impl Future<Output = T>) -> T {
+        self.runtime.block_on(ask)
+    }
+
     /// The device once its boot is over.
     pub(crate) fn settled(&self) -> System {
         self.call(|s| async move { s.wait_settled().await }).expect("the boot is over")
@@ -267,7 +283,8 @@ impl Pid1 {
         let [plan, run, groups] = self.arguments.each_ref().map(|p| p.display().to_string());
         let program = env!("CARGO_BIN_EXE_servicemgr");
         let log = self.directory.join("log").display().to_string();
-        let text = format!("#!/bin/sh\nexec {program} {plan} {run} {groups} 2>>{log}\n");
+        let own = self.directory.join("definitions").display().to_string();
+        let text = format!("#!/bin/sh\nexec {program} {plan} {run} {groups} {own} 2>>{log}\n");
         if !script.exists() {
             fs::write(&script, text).expect("the script");
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
