@@ -402,6 +402,8 @@ mod tests {
 
     use super::*;
 
+    const NONE: [Id; 0] = [];
+
     fn places(directory: &Path) -> Places {
         let at = |name: &str| directory.join(name);
         Places { etc: at("etc"), run: at("run"), state: at("state") }
@@ -428,13 +430,13 @@ mod tests {
         let mut timers = Timers::new(places(directory.path()), Duration::ZERO);
         let evening = at(5, "2026-01-31T23:59:00Z");
         timers.arm(3, &daily(false), evening.boot, evening);
-        assert_eq!(timers.take_due(evening), []);
+        assert_eq!(timers.take_due(evening), NONE);
         let midnight = at(65, "2026-02-01T00:00:00Z");
         assert_eq!(timers.take_due(midnight), [3]);
-        assert_eq!(timers.take_due(midnight), []);
+        assert_eq!(timers.take_due(midnight), NONE);
         assert_eq!(timers.next(3, Now::ZERO).unwrap(), "2026-02-02T00:00:00Z");
         timers.disarm(3);
-        assert_eq!(timers.take_due(at(99_999, "2026-02-09T00:00:00Z")), []);
+        assert_eq!(timers.take_due(at(99_999, "2026-02-09T00:00:00Z")), NONE);
         assert!(timers.wall.is_empty() && timers.boot.is_empty());
     }
 
@@ -462,18 +464,18 @@ mod tests {
         let boot = at(3, "2026-01-31T12:00:00Z");
         let mut first = Timers::new(places.clone(), Duration::ZERO);
         first.arm(7, &daily(true), boot.boot, boot);
-        assert_eq!(first.take_due(boot), []);
+        assert_eq!(first.take_due(boot), NONE);
         // The device is off for two days.
         places.run = directory.path().join("run of the next boot");
         let next = at(3, "2026-02-02T12:00:00Z");
         let mut second = Timers::new(places.clone(), Duration::ZERO);
         second.arm(7, &daily(true), next.boot, next);
         assert_eq!(second.take_due(next), [7]);
-        assert_eq!(second.take_due(next), []);
+        assert_eq!(second.take_due(next), NONE);
         places.run = directory.path().join("run of the third boot");
         let mut third = Timers::new(places, Duration::ZERO);
         third.arm(7, &daily(true), next.boot, next);
-        assert_eq!(third.take_due(next), []);
+        assert_eq!(third.take_due(next), NONE);
     }
 
     #[test]
