@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 
+use crate::wait::How;
+
 /// `PIDFD_GET_INFO`, and what of it: the control group, also of one that has ended.
 const GET_INFO: u64 = 0xC040_FF0B;
 const CGROUP: u64 = 1 << 2;
@@ -36,6 +38,28 @@ pub fn open(pid: i32) -> io::Result<OwnedFd> {
 /// # Errors
 /// `ENOTTY`, `EINVAL`: the kernel is older than 6.13. `ESRCH`: older than 6.15, and it has ended.
 pub fn cgroup(pidfd: impl AsFd) -> io::Result<u64> {
+    let [mask, group, ..] = info(pidfd)?;
+    if mask & CGROUP == 0 { Err(Errno::ESRCH.into()) } else { Ok(group) }
+}
+
+/// How a process ended that somebody has reaped, as `wait(2)` would tell; `None`: not yet.
+///
+/// # Errors
+/// As [`cgroup`].
+pub fn exit(pidfd: impl AsFd) -> io::Result<Option<How>> {
+    let [mask, .., last] = info(pidfd)?;
+    if mask & EXIT == 0 {
+        return Ok(None);
+    }
+    let [.., a, b, c, d] = last.to_ne_bytes();
+    let status = i32::from_ne_bytes([a, b, c, d]);
+    Ok(Some(match status & 0x7f {
+        0 => How::Status(status >> 8 & 0xff),
+        signal => How::Signal(signal),
+    }))
+}
+
+fn info(pidfd: impl AsFd) -> io::Result<[u64; 8]> {
     let mut info = [0_u64; 8];
     if let Some(mask) = info.first_mut() {
         *mask = CGROUP | EXIT;
@@ -44,8 +68,7 @@ pub fn cgroup(pidfd: impl AsFd) -> io::Result<u64> {
     // SAFETY: the kernel reads and writes 64 bytes, as the number of the call says.
     let result = unsafe { libc::ioctl(fd, GET_INFO, info.as_mut_ptr()) };
     Errno::result(result)?;
-    let [mask, group, ..] = info;
-    if mask & CGROUP == 0 { Err(Errno::ESRCH.into()) } else { Ok(group) }
+    Ok(info)
 }
 
 /// Whether both descriptors are of one open file (a socket, a pipe), as copies are. Where the kernel
@@ -79,7 +102,10 @@ mod tests {
         child.wait().unwrap();
         if let Ok(group) = alive {
             match cgroup(&pidfd) {
-                Ok(then) => assert_eq!(then, group),
+                Ok(then) => {
+                    assert_eq!(then, group);
+                    assert_eq!(exit(&pidfd).unwrap(), Some(How::Signal(9)));
+                }
                 Err(e) => assert_eq!(e.raw_os_error(), Some(libc::ESRCH), "before 6.15"),
             }
         }

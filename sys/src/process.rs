@@ -89,6 +89,14 @@ pub fn cpu_time() -> io::Result<Duration> {
     Ok(Duration::new(seconds, u32::try_from(all.tv_usec() * 1000).unwrap_or_default()))
 }
 
+/// Makes orphans among our descendants our children, as PID 1 has them anyway.
+///
+/// # Errors
+/// None known.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_child_subreaper(true)?)
+}
+
 /// The process that started us.
 #[must_use]
 pub fn parent() -> i32 {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use api::paths;
 use api::pid1::{End, ToPid1};
+use model::service::Kind;
 use model::{Name, Plan};
 use sandbox::Host;
 use sys::bind;
@@ -29,10 +30,10 @@ use super::forking::Forked;
 use super::launcher::{Launcher, log_key, socket_key};
 use super::link::{Hello, Link};
 use super::notify::Notify;
+use super::params::{self, Board, Saver};
 use super::state::{Log, Saved, Whole};
 use super::store::stored_by;
 use super::streams::Streams;
-use super::params::{self, Board, Saver};
 use super::timer::Every;
 use super::timers::{self, Timers};
 use super::upkeep::{Upkeep, ready_key};
@@ -316,7 +317,12 @@ impl Daemon {
         let exits = std::mem::take(&mut hello.exits);
         let restart = saved.as_ref().map(|s| s.restart.clone()).unwrap_or_default();
         let events = match saved {
-            Some(saved) => self.restore(saved),
+            Some(saved) => {
+                let known = |pid| saved.units.values().any(|kept| kept.pid == Some(pid));
+                let new = exits.iter().filter(|(seq, ..)| *seq > saved.whole.seen);
+                self.upkeep.strangers = new.into_iter().any(|(_, pid, _)| !known(*pid));
+                self.restore(saved)
+            }
             None => {
                 self.afresh();
                 Vec::new()
@@ -386,9 +392,18 @@ impl Daemon {
             }
             part.side.frozen = kept.life.frozen.is_some();
             part.side.forked = kept.side.forked;
+            let forking = self.plan.services.get(id).is_some_and(|s| s.kind == Kind::Forking);
+            if forking && kept.life.state == State::Starting && kept.pid.is_none() {
+                // One whose starter nobody wrote down: it may have ended among the strangers.
+                part.side.forked = match part.side.forked {
+                    Forked::No if self.upkeep.strangers => Forked::Awaited,
+                    Forked::No => Forked::Starter,
+                    known => known,
+                };
+            }
+            let awaited = part.side.forked == Forked::Awaited;
             part.side.command = kept.side.command;
             events.extend(self.find_command(id, &kept.life));
-            let awaited = kept.side.forked == Forked::Awaited;
             if awaited && kept.life.main {
                 self.upkeep.awaited.push(id);
             }

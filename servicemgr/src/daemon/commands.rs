@@ -66,13 +66,12 @@ fn command(service: &Service, phase: Phase, number: usize) -> Option<&Command> {
     }
 }
 
-/// `before-start command /bin/x: exit status 3`
+/// `/bin/x: exit status 3`; whose command it is says the reason around it.
 fn sentence(service: &Service, phase: Phase, number: usize, why: &str) -> String {
     let program = command(service, phase, number).and_then(|c| c.first());
     let program = program.map_or("", String::as_str);
     // A program that is not there is named already.
-    let why = why.strip_prefix(program).and_then(|w| w.strip_prefix(": ")).unwrap_or(why);
-    format!("{} command {program}: {why}", word(phase))
+    if why.starts_with(program) { why.to_owned() } else { format!("{program}: {why}") }
 }
 
 impl Daemon {
@@ -308,7 +307,7 @@ mod tests {
         let mut service = Service::new(name, vec!["/bin/web".into()]);
         service.commands.before_start = vec![vec!["/bin/x".into(), "-v".into()]];
         let said = |why| sentence(&service, Phase::BeforeStart, 0, why);
-        assert_eq!(said("exit status 3"), "before-start command /bin/x: exit status 3");
-        assert_eq!(said("/bin/x: not there"), "before-start command /bin/x: not there");
+        assert_eq!(said("exit status 3"), "/bin/x: exit status 3");
+        assert_eq!(said("/bin/x: not there"), "/bin/x: not there");
     }
 }

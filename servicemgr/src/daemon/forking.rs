@@ -217,7 +217,7 @@ impl Daemon {
     /// Whether a process belongs to this service.
     pub(super) fn is_of(&self, id: Id, pid: i32) -> bool {
         match self.group(id) {
-            Some(_) => match notify::owner(pid) {
+            Some(_) => match notify::owner(pid, self.groups_name()) {
                 notify::Owner::Service(name) => self.find(&name) == Some(id),
                 _ => false,
             },

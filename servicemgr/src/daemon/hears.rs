@@ -116,11 +116,16 @@ impl Daemon {
         if let Some(id) = self.by_pid.get(&message.pid) {
             return Some(*id);
         }
-        match notify::owner(message.pid) {
+        match notify::owner(message.pid, self.groups_name()) {
             Owner::Service(name) => self.find(&name),
             Owner::Session(leader) => self.by_pid.get(&leader).copied(),
             Owner::Nobody => self.owner_of_dead(message),
         }
+    }
+
+    /// What the group of all services is called.
+    pub(super) fn groups_name(&self) -> &str {
+        self.settings.groups.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
     /// The sender has ended before it was heard: the kernel may still know its group.

@@ -87,14 +87,14 @@ impl Notify {
     }
 }
 
-/// The service that the process `pid` belongs to: by its cgroup, or without cgroups the leader of
-/// its session, which is the main process of a service.
+/// The service that the process `pid` belongs to: by its cgroup, which is in the group `of`, or
+/// without cgroups the leader of its session, which is the main process of a service.
 #[must_use]
-pub(super) fn owner(pid: i32) -> Owner {
+pub(super) fn owner(pid: i32, of: &str) -> Owner {
     let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     let line = cgroup.lines().find_map(|l| l.strip_prefix("0::"));
-    if let Some((_, name)) = line.and_then(|l| l.split_once("/services/")) {
-        let name = name.split('/').next().unwrap_or_default();
+    let mut parts = line.unwrap_or_default().split('/').skip_while(|part| *part != of);
+    if let Some(name) = parts.nth(1) {
         return Owner::Service(name.to_owned());
     }
     Facts::of(pid).map_or(Owner::Nobody, |facts| Owner::Session(facts.session))
@@ -117,6 +117,6 @@ mod tests {
 
     #[test]
     fn a_process_that_is_gone_belongs_to_nobody() {
-        assert_eq!(owner(i32::MAX), Owner::Nobody);
+        assert_eq!(owner(i32::MAX, "services"), Owner::Nobody);
     }
 }

@@ -21,6 +21,13 @@ impl Facts {
         Self::parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
+    /// Whose child a process is, also one that has ended and that nobody has reaped.
+    pub(super) fn parent_of(pid: i32) -> Option<i32> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.split_whitespace().nth(1)?.parse().ok()
+    }
+
     /// `pid (name) state parent group session … began(22nd) …`; the name may contain anything.
     fn parse(pid: i32, stat: &str) -> Option<Self> {
         let (_, rest) = stat.rsplit_once(')')?;
@@ -55,5 +62,6 @@ mod tests {
         let pid = i32::try_from(std::process::id()).unwrap();
         let facts = Facts::of(pid).unwrap();
         assert_eq!(facts.parent, sys::process::parent());
+        assert_eq!(Facts::parent_of(pid), Some(facts.parent));
     }
 }

@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use api::pid1::ToPid1;
 use sys::inotify::Inotify;
+use sys::wait::How;
 use sys::watch::{Set, What};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use super::bus::Request;
 use super::forking::{FileId, Forked};
+use super::process::Facts;
 use super::state::Beside;
 use super::store::Stores;
 use super::{Daemon, health, ready};
@@ -46,6 +48,8 @@ pub(super) struct Upkeep {
     pub(super) stores: Stores,
     /// Services of type `forking` whose starter has ended and whose main process is not known.
     pub(super) awaited: Vec<Id>,
+    /// When we began: processes had ended that nobody knows.
+    pub(super) strangers: bool,
 }
 
 /// What is watched, of one service, and which of its processes are what.
@@ -141,7 +145,7 @@ impl Upkeep {
         let woken = ready::watch(set.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
         let (sender, news) = mpsc::channel(NEWS);
         let (stores, awaited) = (Stores::default(), Vec::new());
-        Ok(Self { set, woken, news, sender, stores, awaited })
+        Ok(Self { set, woken, news, sender, stores, awaited, strangers: false })
     }
 
     /// Waits until something happened.
@@ -324,8 +328,18 @@ impl Daemon {
         let Some(part) = self.parts.get_mut(id) else { return };
         let (Some(pid), Some(fd)) = (part.pid, part.side.foreign.take()) else { return };
         self.upkeep.forget(&fd);
+        let how = sys::pidfd::exit(&fd).ok().flatten();
+        if how.is_none() && Facts::parent_of(pid) == Some(sys::process::parent()) {
+            // Its parent has ended meanwhile, and PID 1 is about to tell.
+            return;
+        }
         if self.by_pid.remove(&pid).is_some() {
-            self.main_ended(id, End::Unknown);
+            let end = match how {
+                Some(How::Status(status)) => End::Status(status),
+                Some(How::Signal(signal)) => End::Signal(signal),
+                None => End::Unknown,
+            };
+            self.main_ended(id, end);
         }
     }
 

@@ -91,6 +91,7 @@ impl Device {
     }
 
     fn begin(mut self) -> Self {
+        sys::process::adopt_orphans().expect("a kernel");
         let mut pid1 = Pid1 {
             arguments: [
                 self.directory.path().join("plan"),
@@ -180,12 +181,6 @@ impl Device {
                 other => return other,
             }
         }
-    }
-
-    /// Does something that takes time.
-    #[expect(clippy::allow_attributes, dead_code, reason="x")]
-    pub(crate) fn block_on<T>(&self, ask: impl Future<Output = T>) -> T {
-        self.runtime.block_on(ask)
     }
 
     /// The device once its boot is over.
