@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn line() -> impl Strategy<Value = Vec<u8>> {
-        let keys = [
+        const KEYS: &[&str] = &[
             "READY",
             "RELOADING",
             "STOPPING",
@@ -194,7 +194,7 @@ mod tests {
             any::<i64>().prop_map(|n| n.to_string().into_bytes()),
             proptest::collection::vec(any::<u8>(), 0..80),
         ];
-        (proptest::sample::select(&keys[..]), values)
+        (proptest::sample::select(KEYS), values)
             .prop_map(|(key, value)| [key.as_bytes(), b"=", &value, b"\n"].concat())
     }
 
@@ -206,10 +206,10 @@ mod tests {
         ) {
             for message in [lines.concat(), [lines.concat(), noise.clone()].concat(), noise] {
                 let said = Said::parse(&message);
-                prop_assert!(said.status.is_none_or(|s| {
+                let short = said.status.is_none_or(|s| {
                     s.chars().count() <= MAX_STATUS && !s.chars().any(char::is_control)
-                }));
-                prop_assert!(said.main.is_none_or(|pid| pid > 1));
+                });
+                prop_assert!(short && said.main.is_none_or(|pid| pid > 1));
                 if let Some(Store::Keep { name, .. } | Store::Remove(name)) = said.store {
                     prop_assert!(name.len() <= MAX_FD_NAME && !name.contains(['/', ':', '\n']));
                 }
