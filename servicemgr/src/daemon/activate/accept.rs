@@ -41,7 +41,8 @@ impl Daemon {
     /// Takes connections, or not, as the state of the service and of its instances wants it.
     pub(super) fn follow_connections(&mut self, id: Id) {
         let Some(service) = self.plan.services.get(id) else { return };
-        let parent = service.name.of_template().and_then(|(template, _)| template.strip_suffix('@'));
+        let parent =
+            service.name.of_template().and_then(|(template, _)| template.strip_suffix('@'));
         let parent = parent.and_then(|name| self.find(name));
         if let Some(parent) = parent.filter(|p| self.takes_connections(*p)) {
             self.follow_instance(id);

@@ -50,7 +50,8 @@ struct Message {
 impl Message {
     fn parse(lines: &[String]) -> Option<Self> {
         let value = |key: &str| {
-            let pair = |line: &'_ String| line.split_once('=').map(|(k, v)| (k == key, v.to_owned()));
+            let pair =
+                |line: &'_ String| line.split_once('=').map(|(k, v)| (k == key, v.to_owned()));
             lines.iter().filter_map(pair).find_map(|(is, value)| is.then_some(value))
         };
         let last = |path: String| path.rsplit('/').next().map(str::to_owned);
@@ -111,7 +112,9 @@ impl Daemon {
             }
             Err(e) => {
                 self.activate.devices.refused = true;
-                log::warn!("the kernel tells us of no devices: {e}: only those count that are there");
+                log::warn!(
+                    "the kernel tells us of no devices: {e}: only those count that are there"
+                );
             }
         }
     }
@@ -198,7 +201,8 @@ impl Daemon {
                 continue;
             }
             let known = self.parts.get_mut(id).is_some_and(|part| {
-                names.iter().filter(|n| part.devices.remove(&format!("{subsystem}/{n}"))).count() > 0
+                names.iter().filter(|n| part.devices.remove(&format!("{subsystem}/{n}"))).count()
+                    > 0
             });
             if known {
                 // The next servicemgr must not think that this one was seen.
@@ -252,7 +256,8 @@ mod tests {
         let message = Message::parse(&lines(text)).unwrap();
         assert!(message.came && !message.gone);
         assert_eq!((message.subsystem.as_str(), message.name.as_str()), ("tty", "ttyUSB0"));
-        let text = "ACTION=move DEVPATH_OLD=/devices/net/eth0 DEVPATH=/devices/net/lan SUBSYSTEM=net";
+        let text =
+            "ACTION=move DEVPATH_OLD=/devices/net/eth0 DEVPATH=/devices/net/lan SUBSYSTEM=net";
         let message = Message::parse(&lines(text)).unwrap();
         assert_eq!((message.name.as_str(), message.old.as_deref()), ("lan", Some("eth0")));
         assert_eq!(Message::parse(&lines("ACTION=add SUBSYSTEM=tty")), None);
@@ -264,7 +269,8 @@ mod tests {
         for path in ["class/tty/ttyUSB0", "class/tty/ttyS0", "bus/usb/devices/1-1"] {
             fs::create_dir_all(sys.path().join(path)).unwrap();
         }
-        let names = |s: &str, n: &str| there(sys.path(), &wanted(s, n)).into_iter().collect::<Vec<_>>();
+        let names =
+            |s: &str, n: &str| there(sys.path(), &wanted(s, n)).into_iter().collect::<Vec<_>>();
         assert_eq!(names("tty", "ttyUSB*"), ["tty/ttyUSB0"]);
         assert_eq!(names("tty", ""), ["tty/ttyS0", "tty/ttyUSB0"]);
         assert_eq!(names("usb", "1-?"), ["usb/1-1"]);

@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn stars_and_question_marks_stand_for_others() {
-        let yes = [("a", "a"), ("*", ""), ("tty*", "ttyUSB0"), ("?d*1", "sda1"), ("*a*b", "xaybab")];
+        let yes =
+            [("a", "a"), ("*", ""), ("tty*", "ttyUSB0"), ("?d*1", "sda1"), ("*a*b", "xaybab")];
         assert!(yes.iter().all(|(pattern, text)| fits(pattern, text)));
         let no = [("a", ""), ("", "a"), ("tty?", "tty"), ("*.job", "x.jobs"), ("a*b", "ac")];
         assert!(no.iter().all(|(pattern, text)| !fits(pattern, text)));

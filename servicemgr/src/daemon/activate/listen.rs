@@ -45,7 +45,8 @@ fn open(socket: &Socket, access: &Access) -> io::Result<OwnedFd> {
 fn owner(name: &str, etc: &Path) -> Result<(u32, u32), String> {
     let users = Users::read(etc).map_err(|e| format!("/etc/passwd: {e}"))?;
     let user = users.find(name);
-    let user = user.ok_or_else(|| format!("user {name}: not in /etc/passwd: add it to [[user]]"))?;
+    let user =
+        user.ok_or_else(|| format!("user {name}: not in /etc/passwd: add it to [[user]]"))?;
     Ok((user.uid, user.gid))
 }
 

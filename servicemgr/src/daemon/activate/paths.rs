@@ -12,8 +12,8 @@ use model::service::{PathWatch, PathWhen, Service};
 use sys::inotify::Inotify;
 
 use super::super::Daemon;
-use super::{Due, Source};
 use super::places::{Paths, Seen, holds};
+use super::{Due, Source};
 use crate::engine::Id;
 
 /// How often in a turn directories may come and go.

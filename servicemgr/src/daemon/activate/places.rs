@@ -93,6 +93,7 @@ impl Paths {
                 places.values().flatten().any(|(n, role)| *n == number && *role == Role::Parent)
             };
             let appeared = before && !near(&old) && near(&self.places);
+            // Whoever made it may still write, and that counts again: twice rather than never.
             let there = || fs::symlink_metadata(&watch.path).is_ok();
             came |= watch.when == PathWhen::Changed && appeared && there();
         }
@@ -151,9 +152,13 @@ impl Paths {
         }
     }
 
-    /// Takes what is in the queue, up to a limit; the rest wakes us again.
+    /// Takes what is in the queue, up to a limit; the rest wakes us again. Nothing before it was
+    /// placed, for nobody knows yet what the changes in a held queue are about.
     pub(super) fn take(&mut self, watches: &[PathWatch]) -> Seen {
         let mut seen = Seen::default();
+        if !self.placed {
+            return seen;
+        }
         for _ in 0..READS {
             let changes = self.inotify.next().unwrap_or_default();
             if changes.is_empty() {
@@ -249,6 +254,8 @@ pub(super) fn holds(watch: &PathWatch) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
 
     /// Turns in which every queue of these tests is empty.
@@ -363,6 +370,17 @@ mod tests {
         std::os::unix::fs::symlink(world.at("real/target"), world.at("file")).unwrap();
         assert!(world.triggers());
         fs::write(world.at("real/target"), "y").unwrap();
+        assert!(world.triggers());
+    }
+
+    #[test]
+    fn what_came_while_nobody_looked_is_found_by_the_successor() {
+        let mut world = World::new("file", PathWhen::Changed);
+        fs::write(world.at("file"), "x").unwrap();
+        let held = world.paths.inotify.as_fd().try_clone_to_owned().unwrap();
+        world.paths = Paths::new(Inotify::held(held));
+        assert_eq!(world.paths.take(&world.watches), Seen::default(), "it knows no places yet");
+        world.paths.place(&world.watches);
         assert!(world.triggers());
     }
 
