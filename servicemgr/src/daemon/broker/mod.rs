@@ -27,6 +27,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use api::pid1::ToPid1;
 use model::service::{Address, Kind, Service};
@@ -48,6 +49,9 @@ const DAEMON: &str = "system-bus-daemon";
 
 /// Where programs of Debian look for the system bus.
 const SOCKET: &str = "/run/dbus/system_bus_socket";
+
+/// Wait before we come again as a client that the bus hung up on.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Under which name PID 1 holds our end of the controller's line.
 pub(super) const HELD: &str = "bus";
@@ -260,17 +264,19 @@ impl Daemon {
     fn bus_is_ready(&mut self) {
         let Some(id) = self.find(BUS) else { return };
         self.feed(Event::Ready(id));
-        let socket = self.plan.services.get(id).and_then(|s| s.sockets.first());
-        if let Some(Address::Path(path)) = socket.map(|s| &s.address) {
-            self.become_client(path.into());
-        }
+        self.become_client(Duration::ZERO);
     }
 
-    /// Connects to the bus as a client, if anybody's names are of interest.
-    fn become_client(&mut self, path: PathBuf) {
+    /// Connects to the bus as a client, after a while, if anybody's names are of interest.
+    fn become_client(&mut self, wait: Duration) {
         let idle = self.broker.owners.is_none() && self.broker.connecting.is_none();
         if idle && self.plan.services.iter().any(|s| s.bus.is_some()) {
-            self.broker.connecting = Some(tokio::spawn(owners::connect(path)));
+            let socket = self.find(BUS).and_then(|id| self.plan.services.get(id)?.sockets.first());
+            let path = match socket.map(|s| &s.address) {
+                Some(Address::Path(path)) => path.into(),
+                _ => PathBuf::from(SOCKET),
+            };
+            self.broker.connecting = Some(tokio::spawn(owners::connect(path, wait)));
         }
     }
 
@@ -291,20 +297,25 @@ impl Daemon {
             let told = match &item {
                 Ok(Some(item)) => owners.hear(item),
                 Ok(None) => return,
-                Err(e) => {
-                    if !gone(e) {
-                        log::error!("servicemgr as a client of the system bus: {e}: restart {BUS}");
-                    }
-                    self.broker.owners = None;
-                    return;
-                }
+                Err(e) => return self.client_no_more(e),
             };
-            if owners.line.done().is_err() {
-                self.broker.owners = None;
+            if let Err(e) = owners.line.done() {
+                self.client_no_more(&e);
             }
             if let Some((name, true)) = told {
                 self.owned(&name);
             }
+        }
+    }
+
+    /// The bus hung up on us as its client. If it is still there we come again, after a while.
+    fn client_no_more(&mut self, why: &io::Error) {
+        self.broker.owners = None;
+        if !gone(why) {
+            log::warn!("servicemgr as a client of the system bus: {why}: connecting again");
+        }
+        if self.broker.controller.is_some() {
+            self.become_client(AGAIN);
         }
     }
 
@@ -349,7 +360,7 @@ impl Daemon {
             self.broker.ended.push(id);
         }
         if state == State::Ready && service.name.as_str() == DAEMON {
-            self.become_client(SOCKET.into());
+            self.become_client(Duration::ZERO);
         }
     }
 

@@ -39,8 +39,9 @@ pub(super) struct Owners {
     serial: u32,
 }
 
-/// Connects, however many others do at this moment.
-pub(super) async fn connect(path: PathBuf) -> io::Result<OwnedFd> {
+/// Connects after a while, however many others do at that moment.
+pub(super) async fn connect(path: PathBuf, wait: Duration) -> io::Result<OwnedFd> {
+    tokio::time::sleep(wait).await;
     let mut tries = TRIES;
     loop {
         match UnixStream::connect(&path).await {
