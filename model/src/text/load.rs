@@ -57,6 +57,8 @@ pub struct LoadedCase {
 struct Extra {
     directory: Option<String>,
     enable: Vec<At<Name>>,
+    /// Templates beside them.
+    templates: Vec<At<Name>>,
     /// File of each service that is a copy.
     copies: BTreeMap<Name, Name>,
 }
@@ -152,6 +154,7 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
     device.services.dedup();
     let mut services = Services::new(loader, directories, extra.copies.clone());
     enabled.extend(templates);
+    enabled.extend(extra.templates.iter().cloned());
     services.gather(enabled);
     services.check_users(&device);
     let text = format!("{} {}", device.hostname, device.version);
@@ -244,7 +247,8 @@ pub fn load_case_on(
         }
     };
     let (enable, copies) = copied(raw.copy.as_ref(), enable, &mut loader.check);
-    let extra = Extra { directory: Some(directory), enable, copies };
+    let (templates, enable) = enable.into_iter().partition(|at| at.value.is_template());
+    let extra = Extra { directory: Some(directory), enable, templates, copies };
     let mut loaded = load(&mut loader, &device, &extra)?;
     if !loaded.device.debug.agent {
         let message = format!("the device `{}` has no debug agent to run steps", case.device);
