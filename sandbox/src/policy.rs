@@ -120,6 +120,7 @@ pub fn launch(
         ids: user.map(|u| Ids { uid: u.uid, gid: u.gid, groups: u.groups }),
         capabilities: capabilities(service, host)?,
         no_new_privileges: service.sandbox.no_new_privileges,
+        watchdog: service.watchdog.is_some() && own.command.is_none(),
         terminal: service.output == Output::Console,
         oom_score: match service.limits.oom_score {
             Some(score) => Some(c(&score.to_string())?),

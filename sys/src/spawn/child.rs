@@ -1,7 +1,7 @@
 //! What the child does between clone and exec, in our memory and on its own stack.
 //!
-//! It only makes system calls: it takes no lock, allocates nothing and changes nothing of ours
-//! except `step`, `errno` and the digits of `LISTEN_PID`. Ids are set by the bare calls, because
+//! It only makes system calls: it takes no lock, allocates nothing and changes nothing of ours except
+//! `step`, `errno` and the digits of `LISTEN_PID` and its like. Ids are set by the bare calls, because
 //! the C library's would change those of every thread of the parent too.
 
 #![expect(unsafe_code, reason = "between clone and exec there are only system calls")]
@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
 
-use super::{Ids, LISTEN_PID, Launch, Resource, Shared, Step, step_code};
+use super::{Ids, Launch, Resource, Shared, Step, step_code};
 
 /// First descriptor after standard input, output and error.
 const FIRST: usize = 3;
@@ -62,8 +62,8 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
     if launch.no_new_privileges {
         done(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0))?;
     }
-    if shared.fds.len() > FIRST {
-        listen_pid(shared);
+    if shared.fds.len() > FIRST || launch.watchdog {
+        own_pids(shared);
     }
     let (program, arguments) = (launch.program.as_ptr(), shared.arguments);
     // SAFETY: a C string and two null-terminated lists of C strings that outlive the call.
@@ -202,8 +202,8 @@ fn capset(keep: u64, inherit: bool) -> Result<(), Failed> {
     done(Step::Capabilities, set)
 }
 
-/// Writes our process id behind `LISTEN_PID=`.
-fn listen_pid(shared: &Shared<'_>) {
+/// Writes our process id behind `LISTEN_PID=` and its like.
+fn own_pids(shared: &Shared<'_>) {
     // SAFETY: no arguments; this call cannot fail.
     let mut pid = unsafe { libc::syscall(libc::SYS_getpid) };
     let mut digits = [0_u8; 10];
@@ -216,11 +216,13 @@ fn listen_pid(shared: &Shared<'_>) {
             break;
         }
     }
-    // SAFETY: the parent made it for this start, waits for us, and nobody else has it.
-    let text = unsafe { &mut *shared.listen_pid };
-    let room = text.0.iter_mut().skip(LISTEN_PID.len());
-    for (to, from) in room.zip(digits.iter().skip(digits.len() - used)) {
-        *to = *from;
+    for own in shared.own_pids {
+        // SAFETY: the parent made it for this start, waits for us, and nobody else has it.
+        let own = unsafe { &mut *own };
+        let room = own.text.iter_mut().skip(own.number_at);
+        for (to, from) in room.zip(digits.iter().skip(digits.len() - used)) {
+            *to = *from;
+        }
     }
 }
 

@@ -29,7 +29,8 @@ pub struct Launch {
     pub program: CString,
     /// Its arguments, the program's name first.
     pub arguments: Vec<CString>,
-    /// `NAME=value` each. `LISTEN_PID` is added when descriptors are passed.
+    /// `NAME=value` each. `LISTEN_PID` is added when descriptors are passed, and
+    /// `WATCHDOG_PID` for `watchdog`.
     pub environment: Vec<CString>,
     /// Working directory.
     pub directory: CString,
@@ -41,6 +42,8 @@ pub struct Launch {
     pub capabilities: Option<u64>,
     /// No program it executes gains privileges.
     pub no_new_privileges: bool,
+    /// It is to say again and again that it is alive, itself and none of its children.
+    pub watchdog: bool,
     /// Standard input becomes its controlling terminal, if it is one.
     pub terminal: bool,
     /// How willingly the kernel kills it when memory is short; `None` inherits ours.
@@ -159,15 +162,25 @@ struct Shared<'a> {
     environment: *const *const c_char,
     /// Descriptors for 0, 1, 2, 3 …, in this order.
     fds: &'a [RawFd],
-    listen_pid: *mut ListenPid,
+    own_pids: [*mut OwnPid; 2],
     step: AtomicU32,
     errno: AtomicI32,
 }
 
-/// `LISTEN_PID=` and room for the number, which only the child knows.
-struct ListenPid([u8; 24]);
+/// A variable with the child's own process id, which only it knows: name, `=`, room for the number.
+#[repr(C)]
+struct OwnPid {
+    text: [u8; 24],
+    number_at: usize,
+}
 
-const LISTEN_PID: &[u8] = b"LISTEN_PID=";
+impl OwnPid {
+    fn new(name: &[u8]) -> Self {
+        let mut text = [0; 24];
+        text.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
+        Self { text, number_at: name.len() }
+    }
+}
 
 /// Starts it as a child of our parent, and gives its process id.
 ///
@@ -181,14 +194,12 @@ pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
     if passed.fds.len() > MAX_FDS {
         return Err(fail(Step::Descriptors, libc::E2BIG));
     }
-    let mut listen_pid = ListenPid([0; 24]);
-    for (to, from) in listen_pid.0.iter_mut().zip(LISTEN_PID) {
-        *to = *from;
-    }
-    let listen_pid = &raw mut listen_pid;
+    let mut own_pids = [OwnPid::new(b"LISTEN_PID="), OwnPid::new(b"WATCHDOG_PID=")];
+    let own_pids = own_pids.each_mut().map(|own| &raw mut *own);
     let mut environment: Vec<*const c_char> = pointers(&launch.environment);
-    if !passed.fds.is_empty() {
-        environment.insert(0, listen_pid.cast::<c_char>().cast_const());
+    let wanted = [!passed.fds.is_empty(), launch.watchdog];
+    for (own, _) in own_pids.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
+        environment.insert(0, own.cast::<c_char>().cast_const());
     }
     let arguments = pointers(&launch.arguments);
     let fds: Vec<RawFd> =
@@ -198,7 +209,7 @@ pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
         arguments: arguments.as_ptr(),
         environment: environment.as_ptr(),
         fds: &fds,
-        listen_pid,
+        own_pids,
         step: AtomicU32::new(0),
         errno: AtomicI32::new(0),
     };
@@ -272,6 +283,8 @@ mod tests {
         let fds = [writer.as_fd(), reader.as_fd(), writer.as_fd()];
         let script = "ls /proc/$$/fd | xargs echo; [ $LISTEN_PID = $$ ] && echo mine";
         assert_eq!(output(&shell(script), &fds).unwrap(), "0 1 2 3 4 5\nmine\n");
+        let watched = Launch { watchdog: true, ..shell("echo $((WATCHDOG_PID - $$)) $LISTEN_PID") };
+        assert_eq!(output(&watched, &[]).unwrap(), "0\n");
     }
 
     #[test]
