@@ -2,12 +2,14 @@
 //!
 //! Nothing here decides; how an action went is an event for the engine.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use api::pid1::ToPid1;
 use api::services::Error as Refusal;
 use model::service::Kind;
 
+use super::adopt::end_all;
 use super::launcher::Wish;
 use super::link::Link;
 use super::{Daemon, voice};
@@ -16,11 +18,17 @@ use crate::engine::{Action, Answer, Event, Id, JOURNAL, Job, Next, State};
 /// `SIGKILL`.
 const SIGKILL: i32 = 9;
 
+/// How many times a group is looked at in which commands left something that is killed: 100 ms.
+const LEFT_LOOKS: u32 = 20;
+
 impl Daemon {
     /// Does what the engine asked; how it went is itself an event.
     pub(super) fn act(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Open(id) => self.open(id),
+            Action::Open(id) => {
+                self.open(id);
+                self.follow(id);
+            }
             Action::Arm(id) => self.arm(id),
             Action::Disarm(id) => self.disarm(id),
             Action::Spawn(id) => return Some(self.spawn(id)),
@@ -36,7 +44,7 @@ impl Daemon {
             Action::Reload(id) => self.reload(id),
             Action::Abort(id) => self.abort(id),
             Action::Freeze(id, still) => self.freeze(id, still),
-            Action::Critical(id) => self.start_device_again(id),
+            Action::Critical(id) => return self.start_device_again(id),
             Action::Settled => self.boot_is_over(),
             Action::AllDown => {
                 if let Some(end) = self.down {
@@ -140,10 +148,17 @@ impl Daemon {
         self.unwatch(id);
         self.let_go(id);
         let Some(service) = self.plan.services.get(id) else { return };
-        if let Some(groups) = &self.launcher.groups
-            && let Err(e) = groups.remove(service.name.as_str())
-        {
-            log::warn!(target: service.name.as_str(), "control group {}: {e}", service.name);
+        let (Some(groups), name) = (&self.launcher.groups, service.name.as_str()) else { return };
+        let removed = match groups.remove(name) {
+            // Its commands left something behind.
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
+                let ended = groups.get(name).and_then(|group| end_all(&group, LEFT_LOOKS));
+                ended.and_then(|()| groups.remove(name))
+            }
+            other => other,
+        };
+        if let Err(e) = removed {
+            log::warn!(target: name, "control group {name}: {e}");
         }
     }
 

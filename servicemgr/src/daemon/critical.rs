@@ -11,15 +11,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use api::pid1::End;
 
 use super::Daemon;
-use crate::engine::Id;
+use crate::engine::{Event, Id};
 
 /// Longest line, in characters.
 const MAX_LINE: usize = 512;
 
 impl Daemon {
-    /// Notes why, and goes down.
-    pub(super) fn start_device_again(&mut self, id: Id) {
-        let Some(service) = self.plan.services.get(id) else { return };
+    /// Notes why, and says that the device goes down.
+    pub(super) fn start_device_again(&mut self, id: Id) -> Option<Event> {
+        let service = self.plan.services.get(id)?;
         let name = service.name.as_str();
         let reason = self.engine.life(id).and_then(|life| life.reason.as_ref());
         let why = reason.map_or_else(|| "it failed too often".to_owned(), ToString::to_string);
@@ -29,7 +29,7 @@ impl Daemon {
         if let Err(e) = write(path, &text) {
             log::error!("could not write {}: {e}: rebooting all the same", path.display());
         }
-        self.go_down(End::Reboot);
+        Some(self.going_down(End::Reboot))
     }
 }
 

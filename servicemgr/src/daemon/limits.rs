@@ -62,7 +62,10 @@ fn weigh(group: &Group, value: &str) {
 
 /// The controllers that these limits need.
 pub(super) fn controllers(limits: &Limits) -> Vec<&'static str> {
-    files(limits, &["0:0".to_owned()]).iter().map(|(file, _)| controller(file)).collect()
+    let files = files(limits, &["0:0".to_owned()]);
+    // Without a limit of its own, the whole device may be short of memory.
+    let events = (limits.out_of_memory == OutOfMemory::Stop).then_some("memory");
+    files.iter().map(|(file, _)| controller(file)).chain(events).collect()
 }
 
 fn controller(file: &'static str) -> &'static str {
@@ -144,7 +147,7 @@ mod tests {
         assert!(!files(&few, &[]).iter().any(|(file, _)| *file == "memory.oom.group"));
         let mut needed = controllers(&few);
         needed.dedup();
-        assert_eq!(needed, ["memory", "cpu", "io", "pids", "io"]);
+        assert_eq!(needed, ["memory", "cpu", "io", "pids", "io", "memory"]);
         assert_eq!(files(&Limits::default(), &disks), []);
     }
 }
