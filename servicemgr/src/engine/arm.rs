@@ -6,6 +6,7 @@
 //! ```
 
 use super::graph::Kind as EdgeKind;
+use super::transaction::Wish;
 use super::{Action, Down, Engine, Id, Next, Now, State};
 
 impl Engine {
@@ -36,7 +37,7 @@ impl Engine {
             return;
         }
         let mut draft = self.empty_draft();
-        match self.draft_start(&mut draft, id, false, true) {
+        match self.draft_start(&mut draft, id, Wish::Trigger) {
             Ok(()) => self.carry_out(now, &draft),
             Err(why) => self.refuse(now, id, why),
         }
@@ -66,7 +67,7 @@ impl Engine {
             return true;
         }
         let mut draft = self.empty_draft();
-        let drafted = self.draft_start(&mut draft, handler, true, true);
+        let drafted = self.draft_start(&mut draft, handler, Wish::Handler);
         if drafted.is_ok() {
             self.carry_out(now, &draft);
         }

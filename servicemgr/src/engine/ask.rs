@@ -1,6 +1,6 @@
 //! What people and the device ask for: start, stop, restart, everything up, everything down.
 
-use super::transaction::Draft;
+use super::transaction::{Draft, Wish};
 use super::unit::Want;
 use super::{Action, Answer, Ask, Down, Engine, Id, Job, Life, Next, Now, Reason, State};
 
@@ -16,7 +16,7 @@ impl Engine {
         for id in self.enabled.clone() {
             if self.unit(id, |u| u.spec.demand) {
                 self.arm(id);
-            } else if let Err(why) = self.draft_start(&mut draft, id, false, false) {
+            } else if let Err(why) = self.draft_start(&mut draft, id, Wish::Boot) {
                 refused.push((id, why));
             } else if let Some(unit) = self.units.get_mut(id) {
                 unit.life.requested = true;
@@ -157,6 +157,8 @@ impl Engine {
     pub(super) fn take_one_down(&mut self, now: Now, id: Id, next: Next) {
         match (self.state(id), next) {
             (State::Off, _) | (State::Failed | State::Waiting | State::Backoff, Next::Waiting) => {}
+            // On its way already, and it knows where to.
+            (State::Leaving | State::Stopping, Next::Waiting) => {}
             (State::Failed | State::Waiting | State::Backoff, _) => {
                 if let Some(unit) = self.units.get_mut(id) {
                     (unit.life.wanted, unit.life.requested) = (false, false);

@@ -9,7 +9,9 @@ use super::{
 };
 
 impl Engine {
+    /// Nothing is started within what stands still: whoever starts it would stand still too.
     pub(super) fn run(&mut self, now: Now, id: Id, phase: Phase, number: usize) {
+        self.thaw(now, id);
         let Some(unit) = self.units.get_mut(id) else { return };
         unit.life.command = Some(Running { phase, number, since: now, ended: false });
         self.actions.push(Action::Run(id, phase, number));
@@ -37,7 +39,7 @@ impl Engine {
         match (self.state(id), phase) {
             (State::Starting, _) if why.is_some() => self.fall(now, id, why),
             (State::Starting, _) if more => self.run(now, id, phase, next),
-            (State::Starting, Phase::BeforeStart) => self.spawn(id),
+            (State::Starting, Phase::BeforeStart) => self.spawn(now, id),
             (State::Starting, _) => self.become_ready(now, id),
             (State::Ready, _) => self.reload_over(now, id, why),
             (State::Leaving, _) => self.able.push_back(id),
@@ -90,7 +92,10 @@ impl Engine {
         if unit.life.frozen.is_some() {
             return no("it is frozen; thaw it first");
         }
-        let busy = unit.life.reloading || unit.life.command.is_some();
+        let busy = unit.life.reloading;
+        if !busy && unit.life.command.is_some() {
+            return no("the command of its last reload does not end");
+        }
         unit.jobs.push((job, if busy { Want::NextReload } else { Want::Reload }));
         if !busy {
             self.reload(now, id);
@@ -152,23 +157,30 @@ impl Engine {
         }
     }
 
-    /// A reload took too long. The service stays; a command gets time to end.
+    /// A reload took too long. The service stays; a command gets time to end. One that does not end
+    /// even then is in the way of further reloads.
     pub(super) fn reload_is_late(&mut self, now: Now, id: Id) {
         let Some(unit) = self.units.get_mut(id) else { return };
         let why = Reason::NotReloaded(unit.spec.start_timeout);
-        match unit.life.command {
-            Some(Running { ended: false, .. }) => {
-                for (job, _) in unit.jobs.extract_if(.., |(_, want)| *want == Want::Reload) {
-                    self.actions.push(Action::Answer(job, Answer::Failed(why.clone())));
-                }
-                self.end_command(id);
-                self.set_due(id, Some(now.saturating_add(KILL_TIMEOUT)));
-            }
-            _ => {
-                unit.life.command = None;
-                self.reload_over(now, id, Some(why));
-            }
+        let stuck = unit.life.command.is_some_and(|c| c.ended);
+        if unit.life.command.is_none() {
+            return self.reload_over(now, id, Some(why));
         }
+        let given_up = |want: &Want| match want {
+            Want::Reload => true,
+            Want::NextReload => stuck,
+            Want::Up | Want::Down => false,
+        };
+        for (job, _) in unit.jobs.extract_if(.., |(_, want)| given_up(want)) {
+            self.actions.push(Action::Answer(job, Answer::Failed(why.clone())));
+        }
+        if stuck {
+            (unit.life.reloading, unit.life.deaf) = (false, false);
+        } else {
+            self.end_command(id);
+            self.set_due(id, Some(now.saturating_add(KILL_TIMEOUT)));
+        }
+        self.mark(id);
     }
 
     /// The time of a stop is over.

@@ -30,10 +30,11 @@ impl Engine {
         }
         self.set(id, State::Starting, now);
         self.set_due(id, Some(due));
-        if commands > 0 { self.run(now, id, Phase::BeforeStart, 0) } else { self.spawn(id) }
+        if commands > 0 { self.run(now, id, Phase::BeforeStart, 0) } else { self.spawn(now, id) }
     }
 
-    pub(super) fn spawn(&mut self, id: Id) {
+    pub(super) fn spawn(&mut self, now: Now, id: Id) {
+        self.thaw(now, id);
         let Some(unit) = self.units.get_mut(id) else { return };
         unit.life.main = true;
         self.actions.push(Action::Spawn(id));
@@ -79,7 +80,8 @@ impl Engine {
     pub(super) fn ready(&mut self, now: Now, id: Id) {
         let Some(unit) = self.units.get(id) else { return };
         let (life, spec) = (&unit.life, &unit.spec);
-        if life.command.is_some() || !life.main || spec.kind == Kind::Oneshot {
+        let working = life.command.is_some_and(|c| !c.ended);
+        if working || !life.main || spec.kind == Kind::Oneshot {
             return;
         }
         match life.state {
@@ -105,7 +107,7 @@ impl Engine {
         }
         unit.life.up = true;
         unit.life.times.ready.get_or_insert(now);
-        let watch = unit.watch();
+        let watch = unit.watch().filter(|_| unit.life.main);
         self.set(id, State::Ready, now);
         self.set_dog(id, watch.map(|d| now.saturating_add(d)));
     }
@@ -222,10 +224,16 @@ impl Engine {
         if !life.signalled && unit.has_stop_commands() {
             return self.run(now, id, Phase::Stop, 0);
         }
-        if !std::mem::replace(&mut unit.life.signalled, true)
-            && (unit.life.main || unit.life.left)
-            && !(unit.life.aborted && unit.life.main)
-        {
+        let signal = (unit.life.main || unit.life.left)
+            && !unit.life.signalled
+            && !(unit.life.aborted && unit.life.main);
+        if signal && unit.ending > 0 {
+            // It ended by its own wish, left others, and its users are not gone yet.
+            let next = unit.life.next;
+            return self.part(now, id, next);
+        }
+        unit.life.signalled = true;
+        if signal {
             self.actions.push(Action::Terminate(id));
         }
         self.mark(id);

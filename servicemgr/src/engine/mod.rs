@@ -162,9 +162,11 @@ impl Engine {
         loop {
             if let Some(id) = self.told.pop_front() {
                 self.tell(now, id);
+            } else if self.handle(now) {
+                // What it pulled in is told first.
             } else if let Some(id) = self.able.pop_front() {
                 self.begin(now, id);
-            } else if !self.handle(now) && !self.release(now) {
+            } else if !self.release(now) {
                 break;
             }
         }

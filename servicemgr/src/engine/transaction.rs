@@ -9,6 +9,20 @@
 
 use super::{Ask, Engine, Id, Next, Reason, State, Transaction};
 
+/// Whose wish a start is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// A person's: what has failed is tried again, with all it can't do without.
+    Person,
+    /// That of one that failed or ended well: it itself is tried again. If what it needs were tried
+    /// too, and that is what failed, that would go on for ever.
+    Handler,
+    /// A trigger's.
+    Trigger,
+    /// The boot's: one that can't run at all fails alone.
+    Boot,
+}
+
 /// What a request would do.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -86,12 +100,12 @@ impl Engine {
     pub(super) fn draft(&self, id: Id, ask: Ask) -> Result<Draft, String> {
         let mut draft = self.empty_draft();
         match ask {
-            Ask::Start => self.draft_start(&mut draft, id, true, true)?,
+            Ask::Start => self.draft_start(&mut draft, id, Wish::Person)?,
             Ask::Stop => self.draft_stop(&mut draft, id, Next::Off),
             Ask::Restart => {
                 self.draft_stop(&mut draft, id, Next::Waiting);
                 draft.add_start(id, true);
-                self.draft_start(&mut draft, id, true, true)?;
+                self.draft_start(&mut draft, id, Wish::Person)?;
             }
             _ => {}
         }
@@ -108,17 +122,15 @@ impl Engine {
         }
     }
 
-    /// Adds `root` and all it pulls in. On an error the draft is as before. `strict`: one that can't
-    /// run at all is an error too.
+    /// Adds `root` and all it pulls in. On an error the draft is as before.
     pub(super) fn draft_start(
         &self,
         draft: &mut Draft,
         root: Id,
-        person: bool,
-        strict: bool,
+        wish: Wish,
     ) -> Result<(), String> {
         let (starts, stops) = (draft.start.len(), draft.stop.len());
-        let result = self.pulled(draft, root, person, strict).and_then(|()| {
+        let result = self.pulled(draft, root, wish).and_then(|()| {
             let new = draft.start.get(starts..).unwrap_or_default().to_vec();
             // A restart has put the root there before.
             let own = draft.starts(root) && !new.iter().any(|(id, _)| *id == root);
@@ -132,22 +144,16 @@ impl Engine {
         result
     }
 
-    fn pulled(
-        &self,
-        draft: &mut Draft,
-        root: Id,
-        person: bool,
-        strict: bool,
-    ) -> Result<(), String> {
-        // With each: whether a person wants it, and whether the root can't do without.
-        let mut todo = vec![(root, person, true)];
+    fn pulled(&self, draft: &mut Draft, root: Id, wish: Wish) -> Result<(), String> {
+        // With each: whether it is tried again if it has failed, and whether the root needs it.
+        let mut todo = vec![(root, matches!(wish, Wish::Person | Wish::Handler), true)];
         while let Some((id, fresh, hard)) = todo.pop() {
             let Some(unit) = self.units.get(id) else { continue };
             let again = id == root && draft.starts(root);
             if !again && (!self.begins(id, fresh, id == root) || !draft.add_start(id, fresh)) {
                 continue;
             }
-            if let Some(why) = unit.forbidden.as_ref().filter(|_| strict && hard) {
+            if let Some(why) = unit.forbidden.as_ref().filter(|_| wish != Wish::Boot && hard) {
                 let name = &self.name(root);
                 let whose =
                     if id == root { "it".into() } else { format!("its need {}", unit.name) };
@@ -157,7 +163,7 @@ impl Engine {
             let pulled = unit.links.needs.iter().filter(|e| e.pulls && e.to != id);
             todo.extend(pulled.map(|e| {
                 let hard_too = e.kind.hard();
-                (e.to, fresh && hard_too, hard && hard_too)
+                (e.to, wish == Wish::Person && fresh && hard_too, hard && hard_too)
             }));
         }
         Ok(())

@@ -157,8 +157,8 @@ pub enum Action {
     Terminate(Id),
     /// `SIGKILL` to all of its processes.
     Kill(Id),
-    /// It has no process any more. What a failed command may have left can be killed. Comes once
-    /// more after its commands after the stop.
+    /// Nothing of it runs any more: what a failed command may have left can be killed, and a command
+    /// that would not end is forgotten. Comes once more after its commands after the stop.
     Gone(Id),
     /// The answer to a request.
     Answer(Job, Answer),

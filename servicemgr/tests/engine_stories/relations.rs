@@ -141,6 +141,12 @@ fn stop_and_restart_reach_the_parts_and_a_restart_brings_back_only_what_was_up()
 }
 
 #[test]
+fn a_restart_of_the_whole_does_not_bring_back_a_part_that_was_being_stopped() {
+    let mut s = Story::at("+web\n +worker part-of web", "boot up:web up:worker stop:worker");
+    assert_eq!(s.play("restart:web ok:worker"), "term web, 1 done");
+}
+
+#[test]
 fn a_handler_starts_when_a_service_has_failed_for_good_and_not_before() {
     let mut s = Story::new("+a restart never on-failure alarm\n alarm passing");
     assert_eq!(s.play("boot up:a fail:a"), "spawn a, settled, spawn alarm");
@@ -161,6 +167,13 @@ fn handlers_that_fail_do_not_start_each_other_for_ever() {
         "spawn b, 1 done, spawn a",
         "a person starts it anew"
     );
+}
+
+#[test]
+fn a_handler_that_requires_what_failed_fails_too_and_does_not_try_it_for_ever() {
+    let mut s = Story::new("+a restart never on-failure h\n h requires a");
+    assert_eq!(s.play("boot nope:a"), "spawn a, settled");
+    assert_eq!(s.reason("h"), "requires a, which failed: exec /x: No such file");
 }
 
 #[test]

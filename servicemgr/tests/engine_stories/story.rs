@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use model::Plan;
 use model::service::{Critical, Health, Kind, Probe, Reload, RestartWhen, Service, Start};
-use model::{Name, Plan};
 use servicemgr::engine::{Action, Answer, Ask, End, Engine, Event, Id, Life, State};
 
-use crate::plans::{name, service};
+use crate::plans::{self, name, service};
 
 /// One service a line, `+` is enabled: `[+]name [kind] [relation a,b] [command N] [key value]`.
-fn plan(text: &str) -> Plan {
+fn read_all(text: &str) -> Plan {
     let mut enabled = Vec::new();
     let mut services = Vec::new();
     for line in text.lines().map(str::trim).filter(|l| !l.is_empty()) {
@@ -19,12 +19,7 @@ fn plan(text: &str) -> Plan {
         }
         services.push(s);
     }
-    enabled.sort();
-    // Not checked: the engine must bear also what no check would let through.
-    services.sort_by(|a, b| a.name.cmp(&b.name));
-    let known = |n: &Name| services.iter().position(|s| s.name == *n).expect("enabled, and there");
-    let enabled = enabled.iter().map(|n| u32::try_from(known(n)).expect("small")).collect();
-    Plan { services, enabled, ..Plan::default() }
+    plans::plan(services, &enabled)
 }
 
 /// A service as one line of text.
@@ -97,7 +92,7 @@ pub(crate) struct Story {
 
 impl Story {
     pub(crate) fn new(text: &str) -> Self {
-        let plan = plan(text);
+        let plan = read_all(text);
         Self { engine: Engine::new(&plan), plan, now: Duration::ZERO, jobs: 0 }
     }
 
