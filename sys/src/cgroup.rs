@@ -45,15 +45,24 @@ impl Groups {
         Ok(Self { directory })
     }
 
-    /// The controllers that its groups have, by name.
+    /// The controllers that its groups can have, by name.
     ///
     /// # Errors
     /// As [`Group::read`].
     pub fn controllers(&self) -> io::Result<Vec<String>> {
-        let file = openat(&self.directory, "cgroup.subtree_control", READ, Mode::empty())?;
+        let file = openat(&self.directory, "cgroup.controllers", READ, Mode::empty())?;
         let mut text = String::new();
         File::from(file).take(MAX_FILE).read_to_string(&mut text)?;
         Ok(text.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// Lets its groups have these controllers, those that are there already and those to come.
+    ///
+    /// # Errors
+    /// `ENOENT`: the groups above do not have one of them. `EBUSY`: it has processes of its own.
+    pub fn enable(&self, controllers: &[&str]) -> io::Result<()> {
+        let all: Vec<String> = controllers.iter().map(|c| format!("+{c}")).collect();
+        if all.is_empty() { Ok(()) } else { write(&self.directory, CONTROL, &all.join(" ")) }
     }
 
     /// A fresh group `name`. An old one is replaced if it is empty: Linux (6.12 to 6.18 at least)
@@ -99,6 +108,11 @@ impl Groups {
     }
 }
 
+fn write(directory: &OwnedFd, file: &str, value: &str) -> io::Result<()> {
+    let fd = openat(directory, file, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    File::from(fd).write_all(value.as_bytes())
+}
+
 fn remove_directory(parent: &OwnedFd, name: &str) -> io::Result<()> {
     match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
@@ -112,6 +126,9 @@ const DEEPEST: u32 = 16;
 /// How often those that were forked while others were signalled are looked for.
 const ROUNDS: u32 = 8;
 
+/// Says which controllers the groups below have.
+const CONTROL: &str = "cgroup.subtree_control";
+
 const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC);
 const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC);
 
@@ -122,14 +139,20 @@ pub struct Group {
 }
 
 impl Group {
-    /// Writes a file of the group, for example `memory.max`.
+    /// Writes a file of the group, for example `memory.max`. A controller that nobody needed before
+    /// is enabled by that.
     ///
     /// # Errors
-    /// `ENOENT`: the controller is not enabled here. `EINVAL`, `ERANGE`: not a value for it.
+    /// `ENOENT`: there is no such controller here. `EINVAL`, `ERANGE`: not a value for it.
     pub fn write(&self, file: &str, value: &str) -> io::Result<()> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        let fd = openat(&self.directory, file, flags, Mode::empty())?;
-        File::from(fd).write_all(value.as_bytes())
+        match write(&self.directory, file, value) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let controller = file.split('.').next().unwrap_or(file);
+                write(&self.directory, &format!("../{CONTROL}"), &format!("+{controller}"))?;
+                write(&self.directory, file, value)
+            }
+            other => other,
+        }
     }
 
     /// Reads a file of the group, no more than a megabyte.

@@ -550,21 +550,22 @@ fn siblings() -> Vec<i32> {
     children.split_whitespace().filter_map(|p| p.parse().ok()).collect()
 }
 
-/// The controllers of the services' groups; limits of others are said to be missing, once.
+/// The controllers that the services' groups can have, with those enabled that a limit needs; that
+/// others are missing is said, once.
 fn controllers(groups: Option<&Groups>, plan: &Plan) -> Vec<String> {
     let Some(groups) = groups else { return Vec::new() };
     let there = groups.controllers().unwrap_or_else(|e| {
         log::warn!("could not read the controllers of the services' groups: {e}");
         Vec::new()
     });
-    let mut missing: Vec<&str> = plan
-        .services
-        .iter()
-        .flat_map(|s| limits::controllers(&s.limits))
-        .filter(|c| !there.iter().any(|t| t == c))
-        .collect();
-    missing.sort_unstable();
-    missing.dedup();
+    let needed = plan.services.iter().flat_map(|s| limits::controllers(&s.limits));
+    let needed: BTreeSet<&str> = needed.collect();
+    let (needed, missing): (Vec<&str>, Vec<&str>) =
+        needed.into_iter().partition(|c| there.iter().any(|t| t == c));
+    // All at once and before there are groups: later each one costs some ten milliseconds.
+    if let Err(e) = groups.enable(&needed) {
+        log::warn!("could not enable {} for services: {e}: each tries again", needed.join(", "));
+    }
     if !missing.is_empty() {
         let missing = missing.join(", ");
         log::warn!("no controller for {missing} here: services run without these limits");
