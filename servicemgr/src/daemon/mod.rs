@@ -164,12 +164,15 @@ pub fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     voice::install()?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         let (mut daemon, listener) = adopt::begin(settings, socket)?;
         let (requests, inbox) = mpsc::channel(bus::QUEUE);
         tokio::spawn(bus::serve(listener, requests));
         daemon.serve(inbox).await
-    })
+    });
+    // What was gathered and not sent yet.
+    log::logger().flush();
+    done
 }
 
 /// Time since the kernel began.

@@ -1,31 +1,58 @@
-//! Where our own messages go: the journal, by a thread of their own.
+//! Where our own messages go: the journal, without ever waiting for it.
+//!
+//! ```text
+//! log::info! ──► queue ──at once, or soon──► journal's socket      one datagram for many messages
+//!                  └── full socket: when it has room again; no journal: /dev/kmsg, or stderr
+//! ```
 //!
 //! The journal is a service of ours. If we waited for it to take a message while it waits for us
-//! to start it, both would wait for ever; so the loop only queues, and a full queue drops and
+//! to start it, both would wait for ever; so nothing here blocks, and a full queue drops and
 //! counts. Until there is a journal socket, and when the journal is off or has failed for good,
 //! `/dev/kmsg` or standard error takes the messages.
+//!
+//! Each message wakes the journal, which costs more than the message. So the first goes at once, and
+//! what follows within [`GATHER`] goes together.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use api::{export, paths};
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use systemd_journal_logger::JournalLog;
+use sys::poll::{For, poll};
+use tokio::io::Interest;
+use tokio::runtime::Handle;
+
+use super::{clock, ready};
 
 /// Messages that may wait for the journal.
 const QUEUE: usize = 1024;
 
-/// Stack of the thread, in bytes; it formats one line.
-const STACK: usize = 64 * 1024;
+/// How long messages are gathered after one was sent.
+const GATHER: Duration = Duration::from_millis(5);
 
-/// No journal will read what we say.
-static WITHOUT_JOURNAL: AtomicBool = AtomicBool::new(false);
+/// Most messages of one datagram, far below what the journal takes.
+const TOGETHER: usize = 64;
+
+/// Longest message in bytes; the rest of it is cut off. A datagram of the longest has room in any
+/// socket.
+const MAX_TEXT: usize = 1024;
+
+/// Whoever may log; there is one.
+static VOICE: Voice = Voice(Mutex::new(Lines::new()));
 
 /// Whether messages go past the journal from now on: one that has failed leaves an open socket.
 pub(super) fn without_journal(without: bool) {
-    WITHOUT_JOURNAL.store(without, Ordering::Relaxed);
+    let mut lines = VOICE.lines();
+    lines.without = without;
+    if without {
+        lines.journal = None;
+        lines.send();
+    }
 }
 
 struct Line {
@@ -34,22 +61,37 @@ struct Line {
     service: Option<String>,
 }
 
-struct Voice {
-    queue: SyncSender<Line>,
-    lost: AtomicU64,
+struct Voice(Mutex<Lines>);
+
+/// The messages that wait, and where they go.
+struct Lines {
+    queue: VecDeque<Line>,
+    lost: u64,
+    journal: Option<UnixDatagram>,
+    kernel: Option<File>,
+    without: bool,
+    /// A task will send the queue.
+    later: bool,
+    sent: Duration,
 }
 
 /// Makes `log::info!` and its like work. The service a message is about is the target of its
 /// record, when it is none of our modules.
 ///
 /// # Errors
-/// The thread could not be started, or there is a logger already.
+/// There is a logger already.
 pub(super) fn install() -> Result<(), Box<dyn std::error::Error>> {
-    let (queue, lines) = sync_channel(QUEUE);
-    thread::Builder::new().name("log".into()).stack_size(STACK).spawn(move || write(&lines))?;
-    log::set_boxed_logger(Box::new(Voice { queue, lost: AtomicU64::new(0) }))?;
+    VOICE.lines().kernel = OpenOptions::new().write(true).open("/dev/kmsg").ok();
+    log::set_logger(&VOICE)?;
     log::set_max_level(LevelFilter::Info);
     Ok(())
+}
+
+impl Voice {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        // Nothing below panics; if it ever does, words are not worth another one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Log for Voice {
@@ -63,68 +105,160 @@ impl Log for Voice {
             return;
         }
         let service = Some(record.target()).filter(|t| !t.contains("::")).map(str::to_owned);
-        let line = Line { level: record.level(), text: record.args().to_string(), service };
-        if self.queue.try_send(line).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let mut text = record.args().to_string();
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        self.lines().add(Line { level: record.level(), text, service });
+    }
+
+    fn flush(&self) {
+        self.lines().send();
+    }
+}
+
+impl Lines {
+    const fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            lost: 0,
+            journal: None,
+            kernel: None,
+            without: false,
+            later: false,
+            sent: Duration::ZERO,
+        }
+    }
+
+    fn add(&mut self, line: Line) {
+        if self.queue.len() >= QUEUE {
+            self.lost += 1;
             return;
         }
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            let text = format!("{lost} messages lost: the journal did not take them in time");
-            let line = Line { level: Level::Warn, text, service: None };
-            // If not even this fits, the next message counts again.
-            if self.queue.try_send(line).is_err() {
-                self.lost.fetch_add(lost, Ordering::Relaxed);
+        self.queue.push_back(line);
+        if self.later {
+            return;
+        }
+        let soon = self.sent.saturating_add(GATHER).saturating_sub(clock());
+        let wait = !soon.is_zero() && self.journal.is_some();
+        if (wait || !self.send())
+            && let Ok(runtime) = Handle::try_current()
+        {
+            self.later = true;
+            runtime.spawn(later(if wait { soon } else { Duration::ZERO }));
+        }
+    }
+
+    /// Sends what waits. False: the journal has no room for the rest.
+    fn send(&mut self) -> bool {
+        while !self.queue.is_empty() {
+            let count = self.queue.len().min(TOGETHER);
+            match self.give(count) {
+                Ok(()) => self.took(count),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => self.elsewhere(),
             }
         }
+        true
     }
 
-    fn flush(&self) {}
-}
-
-fn write(lines: &Receiver<Line>) {
-    let mut journal = None;
-    let mut kernel = OpenOptions::new().write(true).open("/dev/kmsg").ok();
-    for line in lines {
-        if journal.is_none() {
-            journal =
-                JournalLog::new().ok().map(|j| j.with_syslog_identifier("servicemgr".to_owned()));
+    fn took(&mut self, count: usize) {
+        self.queue.drain(..count);
+        let lost = std::mem::take(&mut self.lost);
+        if lost > 0 {
+            let text = format!("{lost} messages lost: the journal did not take them in time");
+            self.queue.push_back(Line { level: Level::Warn, text, service: None });
         }
-        let without = WITHOUT_JOURNAL.load(Ordering::Relaxed);
-        let sent = !without && journal.as_ref().is_some_and(|j| to_journal(j, &line));
-        if !sent {
-            journal = None;
-            elsewhere(kernel.as_mut(), &line);
+    }
+
+    fn give(&mut self, count: usize) -> io::Result<()> {
+        if self.without {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        let mut packet = Vec::new();
+        self.queue.iter().take(count).for_each(|line| line.write(&mut packet));
+        if let Some(journal) = &self.journal {
+            match journal.send(&packet) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(e),
+                Ok(_) => {
+                    self.sent = clock();
+                    return Ok(());
+                }
+                // The socket is another one now.
+                Err(_) => self.journal = None,
+            }
+        }
+        self.journal.insert(connect()?).send(&packet)?;
+        self.sent = clock();
+        Ok(())
+    }
+
+    /// Gives the first message to the kernel's log, or to standard error.
+    fn elsewhere(&mut self) {
+        let Some(line) = self.queue.pop_front() else { return };
+        let priority = match line.level {
+            Level::Error => 27,
+            Level::Warn => 28,
+            _ => 30,
+        };
+        // The kernel takes each write as a message of its own.
+        let message = format!("<{priority}>servicemgr: {}\n", line.text);
+        let kernel = self.kernel.as_mut().map(|k| k.write_all(message.as_bytes()));
+        if !matches!(kernel, Some(Ok(()))) && to_stderr(&line.text).is_err() {
+            self.lost += 1;
         }
     }
 }
 
-fn to_journal(journal: &JournalLog, line: &Line) -> bool {
-    // journald's name for what root says about a service: `log -u NAME` shows it too.
-    let unit = line.service.as_ref().map(|name| ("UNIT", format!("{name}.service")));
-    journal
-        .journal_send(
-            &Record::builder()
-                .level(line.level)
-                .target("servicemgr")
-                .args(format_args!("{}", line.text))
-                .key_values(&unit)
-                .build(),
-        )
-        .is_ok()
+impl Line {
+    fn write(&self, out: &mut Vec<u8>) {
+        let priority: &[u8] = match self.level {
+            Level::Error => b"3",
+            Level::Warn => b"4",
+            _ => b"6",
+        };
+        export::put(out, "PRIORITY", priority);
+        export::put(out, "SYSLOG_IDENTIFIER", b"servicemgr");
+        if let Some(service) = &self.service {
+            // journald's name for what root says about a service: `log -u NAME` shows it too.
+            export::put(out, "UNIT", format!("{service}.service").as_bytes());
+        }
+        export::put(out, "MESSAGE", self.text.as_bytes());
+        export::end(out);
+    }
 }
 
-#[expect(clippy::print_stderr, reason = "a device with no journal yet still has a console")]
-fn elsewhere(kernel: Option<&mut File>, line: &Line) {
-    let priority = match line.level {
-        Level::Error => 27,
-        Level::Warn => 28,
-        _ => 30,
-    };
-    // The kernel takes each write as a message of its own.
-    let message = format!("<{priority}>servicemgr: {}\n", line.text);
-    let written = kernel.map(|k| k.write_all(message.as_bytes()));
-    if !matches!(written, Some(Ok(()))) {
-        eprintln!("servicemgr: {}", line.text);
+fn connect() -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.connect(paths::JOURNAL_NATIVE)?;
+    Ok(socket)
+}
+
+/// Only if it has room now: who does not read must not stop us.
+fn to_stderr(text: &str) -> io::Result<()> {
+    let mut to = io::stderr();
+    let ready = poll(&[(to.as_fd(), For::Writing)], Some(Duration::ZERO))?;
+    if !ready.iter().any(|r| r.write) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    to.write_all(format!("servicemgr: {text}\n").as_bytes())
+}
+
+/// Sends the queue after a while, and whenever the journal has room, until it is empty.
+async fn later(soon: Duration) {
+    tokio::time::sleep(soon).await;
+    loop {
+        let blocked = {
+            let mut lines = VOICE.lines();
+            if lines.send() {
+                lines.later = false;
+                return;
+            }
+            lines.journal.as_ref().and_then(|journal| journal.try_clone().ok())
+        };
+        let room = blocked.and_then(|fd| ready::watch(OwnedFd::from(fd), Interest::WRITABLE).ok());
+        match room {
+            Some(journal) => drop(journal.writable().await),
+            None => tokio::time::sleep(GATHER).await,
+        }
     }
 }
