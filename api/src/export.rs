@@ -115,18 +115,30 @@ pub fn priority(value: &[u8]) -> Option<u8> {
 /// Whether a name is one: 1 to 64 of `A-Z`, `0-9`, `_`, not a digit first.
 #[must_use]
 pub fn is_name(name: &[u8]) -> bool {
-    let part = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_';
+    // Looking at all of them, whatever the first ones are, takes an instruction for many.
+    let part = |b: &u8| b.is_ascii_uppercase() | b.is_ascii_digit() | (*b == b'_');
     name.len() <= MAX_NAME
         && name.first().is_some_and(|b| !b.is_ascii_digit())
-        && name.iter().all(part)
+        && name.iter().fold(true, |all, b| all & part(b))
 }
+
+/// Bytes around a name and a value, at most.
+const BINARY: usize = 10;
 
 /// Writes one field. A name that [`is_name`] refuses is left out, and the answer is `false`: the
 /// format cannot be broken by what somebody chose as a name.
 pub fn put(out: &mut Vec<u8>, name: &str, value: &[u8]) -> bool {
-    if !is_name(name.as_bytes()) {
-        return false;
+    let named = is_name(name.as_bytes());
+    if named {
+        put_own(out, name, value);
     }
+    named
+}
+
+/// Writes one field whose name is one for sure: a constant of ours.
+pub fn put_own(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    debug_assert!(is_name(name.as_bytes()), "{name} is no name");
+    out.reserve(name.len() + value.len() + BINARY);
     out.extend_from_slice(name.as_bytes());
     if is_text(value) {
         out.push(b'=');
@@ -137,7 +149,21 @@ pub fn put(out: &mut Vec<u8>, name: &str, value: &[u8]) -> bool {
     }
     out.extend_from_slice(value);
     out.push(b'\n');
-    true
+}
+
+/// Writes a number as a field. The name as with [`put_own`].
+pub fn put_number(out: &mut Vec<u8>, name: &str, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        used += 1;
+        if number == 0 {
+            break;
+        }
+    }
+    put_own(out, name, digits.get(digits.len() - used..).unwrap_or_default());
 }
 
 /// Ends a record.
@@ -148,8 +174,9 @@ pub fn end(out: &mut Vec<u8>) {
 /// Whether a value is written as text: printable UTF-8 on one line. Tabs are.
 #[must_use]
 pub fn is_text(value: &[u8]) -> bool {
-    let plain = |b: &u8| (b' '..=b'~').contains(b) || *b == b'\t';
-    value.iter().all(plain)
+    // As in `is_name`.
+    let plain = |b: &u8| (b' '..=b'~').contains(b) | (*b == b'\t');
+    value.iter().fold(true, |all, b| all & plain(b))
         || std::str::from_utf8(value).is_ok_and(|s| s.chars().all(|c| c == '\t' || !c.is_control()))
 }
 

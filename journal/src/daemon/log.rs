@@ -201,7 +201,7 @@ impl Log {
     /// The id of this boot.
     #[must_use]
     pub(super) fn boot(&self) -> &str {
-        &self.machine.boot
+        self.machine.boot()
     }
 }
 

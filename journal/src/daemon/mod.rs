@@ -120,11 +120,7 @@ fn open(settings: &Settings) -> io::Result<(Store, PathBuf, Vec<String>)> {
 
 fn machine() -> Machine {
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Machine {
-        boot: uuid(api::paths::BOOT_ID),
-        machine: uuid("/etc/machine-id"),
-        hostname: hostname.trim().to_owned(),
-    }
+    Machine::new(uuid(api::paths::BOOT_ID), &uuid("/etc/machine-id"), hostname.trim())
 }
 
 /// A UUID of a file as its digits; nothing when it is not there.

@@ -18,10 +18,10 @@ pub fn parse(record: &[u8]) -> Option<(u64, Entry<'_>)> {
     let mut head = std::str::from_utf8(record.get(..at)?).ok()?.split(',');
     let number: u32 = head.next()?.parse().ok()?;
     let sequence = head.next()?.parse().ok()?;
-    let time: u64 = head.next()?.parse().ok()?;
+    let time = head.next().filter(|time| time.parse::<u64>().is_ok())?;
     let mut lines = record.get(at + 1..)?.split(|b| *b == b'\n');
     let mut entry = Entry::default()
-        .with("_SOURCE_MONOTONIC_TIMESTAMP", time.to_string().into_bytes())
+        .with("_SOURCE_MONOTONIC_TIMESTAMP", time.as_bytes())
         .with_syslog_priority(number);
     let text = lines.next()?;
     entry = match number >> 3 {

@@ -25,6 +25,12 @@ pub use origin::Origin;
 /// Most fields of an entry: what a record may have, less what we add to it.
 pub const ENTRY_FIELDS: usize = MAX_FIELDS - 24;
 
+/// Room that is made for the fields of an entry: few have more.
+const USUAL_FIELDS: usize = 8;
+
+/// Each priority as text.
+const PRIORITIES: [&[u8]; 8] = [b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"7"];
+
 /// A name (a valid one) and a value.
 pub type Field<'a> = (&'a str, Cow<'a, [u8]>);
 
@@ -39,6 +45,9 @@ impl<'a> Entry<'a> {
     /// With one more field.
     #[must_use]
     pub fn with(mut self, name: &'a str, value: impl Into<Cow<'a, [u8]>>) -> Self {
+        if self.fields.is_empty() {
+            self.fields.reserve(USUAL_FIELDS);
+        }
         self.fields.push((name, value.into()));
         self
     }
@@ -46,8 +55,9 @@ impl<'a> Entry<'a> {
     /// With the priority and facility that syslog, the kernel and others put into one number.
     #[must_use]
     fn with_syslog_priority(self, number: u32) -> Self {
-        self.with("PRIORITY", (number & 7).to_string().into_bytes())
-            .with("SYSLOG_FACILITY", (number >> 3).to_string().into_bytes())
+        let priority = usize::try_from(number & 7).ok().and_then(|n| PRIORITIES.get(n).copied());
+        let facility = (number >> 3).to_string().into_bytes();
+        self.with("PRIORITY", priority.unwrap_or_default()).with("SYSLOG_FACILITY", facility)
     }
 
     /// How urgent it is: 0 (the device is unusable) to 7 (debug).
@@ -74,28 +84,40 @@ pub struct Stamp<'a> {
 /// Which device and boot this is.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
-    /// 32 hexadecimal digits.
-    pub boot: String,
-    /// 32 hexadecimal digits; empty when the device has none.
-    pub machine: String,
-    /// Empty when it has none.
-    pub hostname: String,
+    boot: String,
+    /// Its fields, the same in every record.
+    fields: Vec<u8>,
+}
+
+impl Machine {
+    /// The boot and the machine as 32 hexadecimal digits each. The machine and the host name may be
+    /// empty: there is none.
+    #[must_use]
+    pub fn new(boot: String, machine: &str, hostname: &str) -> Self {
+        let mut fields = Vec::new();
+        export::put_own(&mut fields, "_BOOT_ID", boot.as_bytes());
+        for (name, value) in [("_MACHINE_ID", machine), ("_HOSTNAME", hostname)] {
+            if !value.is_empty() {
+                export::put_own(&mut fields, name, value.as_bytes());
+            }
+        }
+        Self { boot, fields }
+    }
+
+    /// The boot.
+    #[must_use]
+    pub fn boot(&self) -> &str {
+        &self.boot
+    }
 }
 
 impl Stamp<'_> {
     /// Writes the whole record in export format.
     pub fn write(&self, out: &mut Vec<u8>, entry: &Entry<'_>, origin: &Origin) {
-        export::put(out, CURSOR, self.cursor.as_bytes());
-        export::put(out, REALTIME, self.realtime.to_string().as_bytes());
-        export::put(out, MONOTONIC, self.monotonic.to_string().as_bytes());
-        export::put(out, "_BOOT_ID", self.machine.boot.as_bytes());
-        for (name, value) in
-            [("_MACHINE_ID", &self.machine.machine), ("_HOSTNAME", &self.machine.hostname)]
-        {
-            if !value.is_empty() {
-                export::put(out, name, value.as_bytes());
-            }
-        }
+        export::put_own(out, CURSOR, self.cursor.as_bytes());
+        export::put_number(out, REALTIME, self.realtime);
+        export::put_number(out, MONOTONIC, self.monotonic);
+        out.extend_from_slice(&self.machine.fields);
         origin.write(out);
         for (name, value) in &entry.fields {
             export::put(out, name, value);
@@ -110,8 +132,7 @@ mod tests {
 
     #[test]
     fn a_record_says_when_where_who_and_what() {
-        let machine =
-            Machine { boot: "b00t".into(), machine: String::new(), hostname: "tv".into() };
+        let machine = Machine::new("b00t".into(), "", "tv");
         let entry = Entry::default()
             .with("MESSAGE", &b"hi"[..])
             .with_syslog_priority(30)

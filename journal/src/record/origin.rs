@@ -23,19 +23,19 @@ pub struct Origin {
 impl Origin {
     /// Writes the trusted fields.
     pub fn write(&self, out: &mut Vec<u8>) {
-        export::put(out, "_TRANSPORT", self.transport.as_bytes());
+        export::put_own(out, "_TRANSPORT", self.transport.as_bytes());
         if let Some(pid) = self.pid {
-            export::put(out, "_PID", pid.to_string().as_bytes());
+            export::put_number(out, "_PID", u64::try_from(pid).unwrap_or(0));
         }
         if let Some((user, group)) = self.user {
-            export::put(out, "_UID", user.to_string().as_bytes());
-            export::put(out, "_GID", group.to_string().as_bytes());
+            export::put_number(out, "_UID", user.into());
+            export::put_number(out, "_GID", group.into());
         }
         if let Some(comm) = &self.comm {
-            export::put(out, "_COMM", comm);
+            export::put_own(out, "_COMM", comm);
         }
         if let Some(unit) = &self.unit {
-            export::put(out, "_SYSTEMD_UNIT", unit.as_bytes());
+            export::put_own(out, "_SYSTEMD_UNIT", unit.as_bytes());
         }
     }
 }

@@ -14,9 +14,17 @@ pub struct Cursor {
     pub number: u64,
 }
 
+/// Writes a cursor as text.
+///
+/// # Errors
+/// Those of `to`.
+pub fn write(to: &mut impl fmt::Write, log: &str, number: u64) -> fmt::Result {
+    write!(to, "s={log};i={number:x}")
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s={};i={:x}", self.log, self.number)
+        write(f, &self.log, self.number)
     }
 }
 

@@ -26,7 +26,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use cursor::Cursor;
 use disk::Disk;
 use waiting::Waiting;
 
@@ -90,6 +89,8 @@ pub struct Store {
     length: u64,
     log: String,
     next: u64,
+    /// Room for the text of a cursor.
+    cursor: String,
     waiting: Waiting,
     retry_at: Option<Duration>,
     sync_at: Option<Duration>,
@@ -117,6 +118,7 @@ impl Store {
             length: 0,
             log: log.to_owned(),
             next: 1,
+            cursor: String::new(),
             waiting: Waiting::default(),
             retry_at: None,
             sync_at: None,
@@ -162,9 +164,10 @@ impl Store {
 
     /// Adds a record, which `encode` writes with the cursor it is given. It waits for [`Self::write`].
     pub fn push(&mut self, priority: u8, encode: impl FnOnce(&mut Vec<u8>, &str)) {
-        let cursor = Cursor { log: self.log.clone(), number: self.next };
-        let cursor = cursor.to_string();
-        self.waiting.push(self.next, priority, |out| encode(out, &cursor));
+        self.cursor.clear();
+        // To a string in memory: there is nothing that could fail.
+        let _never = cursor::write(&mut self.cursor, &self.log, self.next);
+        self.waiting.push(self.next, priority, |out| encode(out, &self.cursor));
         self.next += 1;
     }
 
