@@ -5,6 +5,7 @@
 //! ```
 
 pub mod bench;
+pub mod bench_peers;
 pub mod build;
 pub mod built;
 pub mod cli;

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use model::service::Service;
 use model::text::load_service;
 
 use super::bench_build::Build;
+use super::bench_peers::Peers;
 use super::{bad_toml, devices, print};
 use crate::bench::{self, MAX_SERVICES, Mode, Programs};
 use crate::doctor;
@@ -31,6 +33,7 @@ pub(super) struct Bench {
 enum What {
     Boot(Boot),
     Build(Build),
+    Peers(Peers),
 }
 
 /// Count instructions from PID 1 to all services ready
@@ -59,6 +62,7 @@ impl Bench {
         match self.what {
             What::Boot(boot) => boot.run(),
             What::Build(build) => build.run(),
+            What::Peers(peers) => peers.run(),
         }
     }
 }
@@ -68,14 +72,9 @@ impl Boot {
         let progress = progress::to_stderr(false);
         let workspace = Workspace::find()?;
         doctor::provide(&[doctor::For::Build, doctor::For::Machine], &*progress)?;
-        let toml = devices::toml(&workspace, DEVICE.as_ref())?;
-        let device = devices::load(&workspace, &toml, None)?;
-        let kernel = devices::kernel(&workspace, &device, &*progress)?;
+        let kernel = kernel(&workspace, &*progress)?;
         let programs = all_programs(&workspace, &*progress)?;
-        let path = workspace.root().join("configs/services/journal.toml");
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let journal = load_service(&path.display().to_string(), &text).map_err(|r| bad_toml(&r))?;
+        let journal = journal(&workspace)?;
         let mut rows: BTreeMap<u32, BTreeMap<Mode, _>> = BTreeMap::new();
         let directory = workspace.ours("bench");
         fs::create_dir_all(&directory)?;
@@ -93,24 +92,62 @@ impl Boot {
     }
 }
 
-fn all_programs(workspace: &Workspace, progress: &dyn Progress) -> Result<Programs> {
+/// The kernel of all machines.
+pub(super) fn kernel(workspace: &Workspace, progress: &dyn Progress) -> Result<PathBuf> {
+    let toml = devices::toml(workspace, DEVICE.as_ref())?;
+    let device = devices::load(workspace, &toml, None)?;
+    devices::kernel(workspace, &device, progress)
+}
+
+/// The journal, as devices have it.
+pub(super) fn journal(workspace: &Workspace) -> Result<Service> {
+    let path = workspace.root().join("configs/services/journal.toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    load_service(&path.display().to_string(), &text).map_err(|r| bad_toml(&r))
+}
+
+/// Our programs and their places on a device.
+pub(super) fn ours(
+    workspace: &Workspace,
+    progress: &dyn Progress,
+) -> Result<Vec<(String, Content)>> {
     let ours = programs::build(workspace, progress)?;
+    let places = [
+        ("init", "usr/lib/ensemble/init"),
+        ("servicemgr", "usr/lib/ensemble/servicemgr"),
+        ("journal", "usr/lib/ensemble/journal"),
+        ("ensctl", "usr/bin/ensctl"),
+    ];
+    contents(&ours, &places)
+}
+
+/// The program of every guest of `ens bench peers`.
+pub(super) fn peer_program(workspace: &Workspace, progress: &dyn Progress) -> Result<Content> {
+    let theirs = programs::build_crate(workspace, "tests", progress)?;
+    let found = contents(&theirs, &[("bench-peer", "")])?;
+    found.into_iter().next().map(|(_, content)| content).context("one program")
+}
+
+fn all_programs(workspace: &Workspace, progress: &dyn Progress) -> Result<Programs> {
     let theirs = programs::build_crate(workspace, "tests", progress)?;
     let places = [
-        (&theirs, "bench-init", "init"),
-        (&theirs, "bench-daemon", "bench/daemon"),
-        (&theirs, "bench-report", "bench/report"),
-        (&ours, "init", "usr/lib/ensemble/init"),
-        (&ours, "servicemgr", "usr/lib/ensemble/servicemgr"),
-        (&ours, "journal", "usr/lib/ensemble/journal"),
-        (&ours, "ensctl", "usr/bin/ensctl"),
+        ("bench-init", "init"),
+        ("bench-daemon", "bench/daemon"),
+        ("bench-report", "bench/report"),
     ];
-    let mut files = Vec::new();
-    for (from, name, place) in places {
-        let path: &PathBuf =
-            from.get(name).with_context(|| format!("cargo made no program {name}"))?;
-        let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        files.push((place.to_owned(), Content::from(bytes)));
-    }
+    let mut files = contents(&theirs, &places)?;
+    files.extend(ours(workspace, progress)?);
     Ok(Programs { files })
+}
+
+/// Programs by their names, at their places.
+fn contents(from: &programs::Programs, places: &[(&str, &str)]) -> Result<Vec<(String, Content)>> {
+    let mut files = Vec::new();
+    for (name, place) in places {
+        let path: &PathBuf =
+            from.get(*name).with_context(|| format!("cargo made no program {name}"))?;
+        let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        files.push(((*place).to_owned(), Content::from(bytes)));
+    }
+    Ok(files)
 }

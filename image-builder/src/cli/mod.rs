@@ -5,6 +5,7 @@
 
 mod bench;
 mod bench_build;
+mod bench_peers;
 mod build;
 mod check;
 mod completion;
