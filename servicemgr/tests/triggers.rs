@@ -16,7 +16,7 @@ use api::params::{Error, ParamsProxy};
 use device::Device;
 use model::Plan;
 use model::service::{Kind, Output, ParameterMatch, RestartWhen, Service, Start, Timer, TimerWhen};
-use plans::service;
+use plans::{plan, service};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -38,9 +38,10 @@ fn calendar(text: &str) -> TimerWhen {
     TimerWhen::Calendar(text.parse().expect("a calendar expression"))
 }
 
-fn plan(services: Vec<Service>) -> Plan {
-    let all: Vec<_> = services.iter().map(|s| s.name.clone()).collect();
-    Plan::link("test 1", services, &all).expect("it links")
+/// All of them, enabled.
+fn all(services: Vec<Service>) -> Plan {
+    let names: Vec<_> = services.iter().map(|s| s.name.clone()).collect();
+    Plan { device: "test 1".to_owned(), ..plan(services, &names) }
 }
 
 fn count(file: &Path) -> usize {
@@ -86,7 +87,7 @@ fn timers_start_services_again_and_again_whoever_dies() {
     pause.activation.timers = timer(TimerWhen::AfterEnd(Duration::from_secs(1)), false);
     let mut never = counter("never", &file("never"), 0);
     never.activation.timers = timer(calendar("2025-01-01"), false);
-    let device = Device::boot(&plan(vec![second, failing, once, pause, never]));
+    let device = Device::boot(&all(vec![second, failing, once, pause, never]));
     device.settled();
     let enough = |n| {
         device.until("starts of all", || {
@@ -112,7 +113,7 @@ fn a_run_missed_while_the_device_was_off_is_made_up_for_once() {
     missed.activation.timers = timer(calendar("yearly"), true);
     let mut new = counter("new", &file("new"), 0);
     new.activation.timers = timer(calendar("yearly"), true);
-    let device = Device::boot_prepared(&plan(vec![missed, new]), |directory| {
+    let device = Device::boot_prepared(&all(vec![missed, new]), |directory| {
         let stamps = directory.join("state/timers");
         fs::create_dir_all(&stamps).expect("a directory");
         fs::write(stamps.join("missed"), "1700000000\n").expect("a stamp");
@@ -141,7 +142,7 @@ fn a_parameter_starts_services_and_outlives_servicemgr() {
     after.activation.parameters = wants("service.night", "done");
     let mut saved = counter("saved", &file("saved"), 0);
     saved.activation.parameters = wants("persist.on", "*");
-    let device = Device::boot_prepared(&plan(vec![night, after, saved]), |directory| {
+    let device = Device::boot_prepared(&all(vec![night, after, saved]), |directory| {
         fs::create_dir_all(directory.join("state")).expect("a directory");
         fs::write(directory.join("state/parameters"), "persist.on=yes\nbad line\n")
             .expect("a file");
@@ -170,7 +171,7 @@ fn a_parameter_starts_services_and_outlives_servicemgr() {
 #[test]
 fn who_waits_hears_of_the_value_and_who_asks_for_nonsense_hears_why() {
     let _alone = ONE_AT_A_TIME.lock();
-    let device = Device::boot(&plan(vec![service("nothing")]));
+    let device = Device::boot(&all(vec![service("nothing")]));
     device.settled();
     let waited = ask(&device, |bus| async move {
         // Each on the same connection: the wait does not stand in the way of the rest.
