@@ -133,6 +133,9 @@ fn packets_and_bytes_start_a_service_once_each_and_none_is_lost() {
     let all = ["datagram", "udp", "fifo"];
     for round in 0..5 {
         let text = format!("number {round}\n");
+        if round > 1 {
+            device.stop_servicemgr();
+        }
         local.send_to(text.as_bytes(), path("datagram.sock")).expect("it listens");
         udp.send_to(text.as_bytes(), address).expect("it listens");
         let fifo = fs::File::options().write(true).open(path("fifo"));
@@ -165,9 +168,13 @@ fn whoever_never_takes_what_triggers_it_is_given_up_and_says_so() {
     device.until("failure", || state(&device, "deaf") == State::Failed);
     let reason = device.status("deaf").row.reason;
     assert!(reason.starts_with("triggered more than 200 times in 2s"), "{reason}");
-    // It rests now, also for the next servicemgr.
+    // It rests now, also for the next servicemgr, and nobody waits for it.
     device.kill_servicemgr();
     assert_eq!(state(&device, "deaf"), State::Failed);
+    assert!(UnixStream::connect(&path).is_err());
+    device.call(|s| async move { s.reset("deaf").await }).expect("forgotten");
+    assert_eq!(state(&device, "deaf"), State::Armed);
+    device.until("socket", || UnixStream::connect(&path).is_ok());
 }
 
 #[test]
@@ -178,8 +185,8 @@ fn each_connection_gets_a_process_that_outlives_servicemgr() {
     // Says who calls, then gives each line back.
     let script = r#"open(C, "+<&=3"); select(C); $| = 1;
         print "$ENV{LISTEN_FDNAMES} $ENV{ENSEMBLE_SERVICE} $ENV{REMOTE_ADDR}\n";
-        while (<C>) { print; }"#;
-    let mut echo = Service { start: Start::Demand, ..service("echo") };
+        while (<C>) { exit 3 if /fail/; print; }"#;
+    let mut echo = service("echo");
     echo.kind = Kind::Target;
     echo.exec = Vec::new();
     echo.sockets = vec![
@@ -209,15 +216,19 @@ fn each_connection_gets_a_process_that_outlives_servicemgr() {
         client.write_all(b"still there\n").expect("it listens");
         assert_eq!(line(client), "still there\n");
     }
+    // One that fails is forgotten as well.
+    ask(UnixStream::connect(&path).expect("it listens"), "fail\n");
     let afar = TcpStream::connect(address).expect("it listens");
     afar.shutdown(std::net::Shutdown::Write).expect("a socket");
-    assert_eq!(ask(afar, ""), "connection echo@4 127.0.0.1\n");
+    assert_eq!(ask(afar, ""), "connection echo@5 127.0.0.1\n");
     drop(clients);
     let names = || {
         let rows = device.call(|s| async move { s.list().await }).expect("a list");
         rows.into_iter().map(|row| row.name).collect::<Vec<_>>()
     };
     device.until("end of all instances", || names() == ["echo"]);
+    device.call(|s| async move { s.stop("echo").await }).expect("stopped");
+    assert!(UnixStream::connect(&path).is_err(), "it listens no more");
 }
 
 fn watching(named: &str, out: &Path, watches: &[(&Path, PathWhen)]) -> Service {
@@ -242,6 +253,9 @@ fn a_changed_file_is_one_start_also_when_it_changes_while_servicemgr_is_dead() {
     fs::write(directory.path().join("new"), "x").expect("a file");
     fs::create_dir(directory.path().join("deep")).expect("a directory");
     for round in 1..=10 {
+        if round % 2 == 0 {
+            device.stop_servicemgr();
+        }
         match round {
             1 => fs::rename(directory.path().join("new"), &file).expect("a file"),
             _ => fs::write(&file, "x").expect("a file"),

@@ -25,10 +25,7 @@ impl Daemon {
     /// Does what the engine asked; how it went is itself an event.
     pub(super) fn act(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Open(id) => {
-                self.open(id);
-                self.follow(id);
-            }
+            Action::Open(id) => self.open(id),
             Action::Arm(id) => self.arm(id),
             Action::Disarm(id) => self.disarm(id),
             Action::Spawn(id) => return Some(self.spawn(id)),

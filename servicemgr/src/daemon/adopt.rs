@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use api::paths;
 use api::pid1::{End, ToPid1};
-use model::service::Kind;
 use model::{Name, Plan};
 use sandbox::Host;
 use sys::bind;
@@ -24,7 +23,6 @@ use sys::cgroup::{Group, Groups};
 
 use super::activate::Activate;
 use super::broker::{self, Broker};
-use super::commands::{self, purpose};
 use super::definitions::Definitions;
 use super::forking::Forked;
 use super::launcher::{Launcher, log_key, socket_key};
@@ -32,21 +30,20 @@ use super::link::{Hello, Link};
 use super::notify::Notify;
 use super::params::{self, Board, Saver};
 use super::state::{Log, Saved, Whole};
-use super::store::stored_by;
 use super::streams::Streams;
 use super::timer::Every;
 use super::timers::{self, Timers};
-use super::upkeep::{Upkeep, ready_key};
+use super::upkeep::Upkeep;
 use super::view::LAST_REBOOT;
-use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, limits, process};
+use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, limits};
 use crate::engine::{Ask, Engine, Event, Id, JOURNAL, Life, State};
 
 /// Permission bits of the sockets that everybody may use.
 const EVERYBODY: u32 = 0o666;
 
 /// How often, and how many times, a killed group is looked at until it is empty: 2 s in all.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-const LOOKS: u32 = 400;
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(5);
+pub(super) const LOOKS: u32 = 400;
 
 /// Where things are; tests have them elsewhere.
 #[derive(Debug, Clone)]
@@ -357,7 +354,7 @@ impl Daemon {
                 self.exited(seq, pid, exit);
             }
         }
-        self.arm_again();
+        self.follow_all();
         Ok(())
     }
 
@@ -370,7 +367,7 @@ impl Daemon {
         for service in &self.plan.services {
             let name = service.name.as_str();
             let Ok(group) = groups.get(name) else { continue };
-            if let Err(e) = end_all(&group) {
+            if let Err(e) = end_all(&group, LOOKS) {
                 log::error!("could not end what is left of {name}: {e}");
             }
         }
@@ -381,6 +378,7 @@ impl Daemon {
         let mut events = Vec::new();
         let mut lives = Vec::new();
         for (id, kept) in saved.units {
+            let forked = self.forked(id, &kept);
             let Some(part) = self.parts.get_mut(id) else { continue };
             part.told = kept.life.state;
             part.text = kept.text;
@@ -391,16 +389,7 @@ impl Daemon {
                 self.left.push(id);
             }
             part.side.frozen = kept.life.frozen.is_some();
-            part.side.forked = kept.side.forked;
-            let forking = self.plan.services.get(id).is_some_and(|s| s.kind == Kind::Forking);
-            if forking && kept.life.state == State::Starting && kept.pid.is_none() {
-                // One whose starter nobody wrote down: it may have ended among the strangers.
-                part.side.forked = match part.side.forked {
-                    Forked::No if self.upkeep.strangers => Forked::Awaited,
-                    Forked::No => Forked::Starter,
-                    known => known,
-                };
-            }
+            part.side.forked = forked;
             let awaited = part.side.forked == Forked::Awaited;
             part.side.command = kept.side.command;
             events.extend(self.find_command(id, &kept.life));
@@ -419,8 +408,8 @@ impl Daemon {
                 }
             }
             // A signal that was decided may not have been sent.
-            if kept.life.state == State::Stopping {
-                self.signal(id, kept.life.killed);
+            if let Some(kill) = kept.life.signal_due() {
+                self.signal(id, kill);
             }
             lives.push((id, kept.life));
         }
@@ -433,82 +422,15 @@ impl Daemon {
         events
     }
 
-    /// The command that was running: recorded, or found by what its environment says. One that is
-    /// not there was lost.
-    fn find_command(&mut self, id: Id, life: &Life) -> Option<Event> {
-        let part = self.parts.get_mut(id)?;
-        let recorded = part.side.command.take();
-        let running = life.command?;
-        let found = recorded.or_else(|| {
-            let word = commands::word(running.phase);
-            self.processes(id).into_iter().find(|pid| purpose(*pid).as_deref() == Some(word))
-        });
-        let Some(pid) = found else { return Some(Event::CommandLost(id)) };
-        self.by_pid.insert(pid, id);
-        self.parts.get_mut(id)?.side.command = Some(pid);
-        None
-    }
-
-    /// Takes what services left with us, and what they are to say that they are ready by.
-    fn take_kept(&mut self, held: &mut BTreeMap<String, OwnedFd>) {
-        for id in 0..self.parts.len() {
-            let Some(service) = self.plan.services.get(id) else { continue };
-            if let Some(pipe) = held.remove(&ready_key(service.name.as_str())) {
-                self.take_ready_fd(id, pipe);
-            }
-        }
-        for (key, fd) in std::mem::take(held) {
-            let known = stored_by(&key).and_then(|service| self.find(service)).is_some();
-            let other = if known { self.upkeep.stores.adopt(&key, fd).err() } else { Some(fd) };
-            held.extend(other.map(|fd| (key, fd)));
-        }
-    }
-
-    /// Goes on watching what runs.
-    fn watch_again(&mut self) {
-        for id in std::mem::take(&mut self.upkeep.awaited) {
-            self.await_main(id);
-        }
-        for id in 0..self.parts.len() {
-            let Some(service) = self.plan.services.get(id) else { continue };
-            let stored = self.upkeep.stores.of(service.name.as_str());
-            let stored: Vec<u32> = stored.map(|(number, _)| number).collect();
-            stored.into_iter().for_each(|number| self.watch_stored(id, number));
-            if let Some(pid) = self.main(id) {
-                self.watch_foreign(id, pid);
-                self.watch_over(id);
-            }
-        }
-    }
-
-    /// All processes of a service.
-    pub(super) fn processes(&self, id: Id) -> Vec<i32> {
-        let Some(service) = self.plan.services.get(id) else { return Vec::new() };
-        match self.group(id) {
-            Some(group) => group.processes().unwrap_or_default(),
-            None => named(service.name.as_str()),
-        }
-    }
-
-    /// The process of a start that was begun and not recorded: the child of PID 1 in the group that
-    /// leads its session, or the oldest if none does (it may not have executed its program yet).
-    /// Others are its orphans.
-    fn find_unrecorded(&self, id: Id) -> Option<i32> {
-        let candidates = self.processes(id);
-        let parent = sys::process::parent();
-        let facts = candidates.into_iter().filter_map(process::Facts::of);
-        let ours = facts.filter(|f| f.parent == parent && purpose(f.pid).is_none());
-        ours.min_by_key(|f| (f.session != f.pid, f.began)).map(|f| f.pid)
-    }
 }
 
-/// Kills all in a group and waits a little until they are gone.
-fn end_all(group: &Group) -> io::Result<()> {
+/// Kills all in a group and waits a little until they are gone: so many looks.
+pub(super) fn end_all(group: &Group, looks: u32) -> io::Result<()> {
     if !group.populated()? {
         return Ok(());
     }
     group.kill()?;
-    for _ in 0..LOOKS {
+    for _ in 0..looks {
         if !group.populated()? {
             return Ok(());
         }
@@ -517,38 +439,6 @@ fn end_all(group: &Group) -> io::Result<()> {
     Err(io::ErrorKind::TimedOut.into())
 }
 
-/// Children of PID 1 that were started as this service, where there are no groups to look into.
-/// One that has not executed its program yet still looks like us: it is waited for.
-fn named(service: &str) -> Vec<i32> {
-    let ours = fs::read_link("/proc/self/exe").ok();
-    let me = i32::try_from(std::process::id()).unwrap_or(0);
-    let unnamed = |pid: &i32| *pid != me && fs::read_link(format!("/proc/{pid}/exe")).ok() == ours;
-    for _ in 0..LOOKS {
-        if !siblings().iter().any(unnamed) {
-            break;
-        }
-        // Nothing to wait for but time; none of the errors matters to that.
-        let _time = sys::poll::poll(&[], Some(LOOK_EVERY));
-    }
-    let wanted = format!("ENSEMBLE_SERVICE={service}");
-    let is_it = |pid: &i32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|b| *b == 0).any(|v| v == wanted.as_bytes())
-    };
-    siblings().into_iter().filter(is_it).collect()
-}
-
-/// All children of PID 1.
-fn siblings() -> Vec<i32> {
-    let tasks = fs::read_dir(format!("/proc/{}/task", sys::process::parent()));
-    let children: String = tasks
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
-        .collect();
-    children.split_whitespace().filter_map(|p| p.parse().ok()).collect()
-}
 
 /// The controllers that the services' groups can have, with those enabled that a limit needs; that
 /// others are missing is said, once.

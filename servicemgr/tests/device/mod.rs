@@ -129,6 +129,13 @@ impl Device {
         self.until("a new servicemgr", || self.seen().lives > lives);
     }
 
+    /// servicemgr stands still until it is killed: what happens now happens while it is away.
+    pub(crate) fn stop_servicemgr(&self) {
+        self.until("servicemgr", || self.servicemgr.load(Ordering::Relaxed) > 0);
+        let pid = u32::try_from(self.servicemgr.load(Ordering::Relaxed)).expect("a process id");
+        sys::process::signal(pid, 19).expect("servicemgr runs");
+    }
+
     /// PID 1 forgets the state when it starts the next servicemgr, as after a row of crashes.
     pub(crate) fn forget_state(&self) {
         self.forget.store(true, Ordering::Relaxed);

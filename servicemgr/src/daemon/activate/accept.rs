@@ -78,6 +78,8 @@ impl Daemon {
     }
 
     fn watch_for_connections(&mut self, id: Id) {
+        // A target has nothing to start, so nobody else opens them.
+        self.open(id);
         let Some(service) = self.plan.services.get(id) else { return };
         let Some(open) = self.launcher.sockets.get(service.name.as_str()) else { return };
         for ((name, fd), _) in open.iter().zip(&service.sockets).filter(|(_, s)| s.accept) {

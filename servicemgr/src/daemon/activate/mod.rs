@@ -291,6 +291,8 @@ impl Daemon {
         if !self.waits_armed(id) {
             return; // It is armed again when it is off.
         }
+        // They were closed if it had failed.
+        self.open(id);
         self.watch_sockets(id);
         self.watch_paths(id);
         self.watch_devices(id);
@@ -314,6 +316,7 @@ impl Daemon {
             self.activate.rest(id);
             self.timers.disarm(id);
         }
+        self.follow_sockets(id);
         self.follow_idle(id);
         self.follow_connections(id);
         self.follow_devices(id);
@@ -335,18 +338,13 @@ impl Daemon {
         }
     }
 
-    /// After the servicemgr before us: what was armed is armed.
-    pub(super) fn arm_again(&mut self) {
+    /// After the servicemgr before us: what runs is followed, what has gone meanwhile is forgotten.
+    /// The engine arms what was armed.
+    pub(super) fn follow_all(&mut self) {
         for id in 0..self.plan.services.len() {
             self.follow(id);
         }
         self.compare_devices();
-        for id in 0..self.plan.services.len() {
-            if self.waits_armed(id) {
-                self.open(id);
-                self.arm(id);
-            }
-        }
     }
 }
 
