@@ -195,7 +195,6 @@ name = "none"
     25:8 `localhost:80` has no path (an address, a port and a path: "127.0.0.1:80/health")
     26:7 [health] is one thing only (leave out `http` or `tcp`)
     26:7 `127.0.0.1` is not an address with a port (like "127.0.0.1:80" or "[::1]:80")
-    27:12 the answer may come after the next question (make `timeout` (3s) no longer than `interval` (10s))
     28:11 the number of bad answers can't be 0 (1 to 1000)
     29:1 a condition needs one of these keys: path, not-empty, executable, cmdline, container, parameter, file-system
     33:13 a condition is one thing only (leave out `path` or `container`)

@@ -80,6 +80,15 @@ fn an_empty_list_takes_away_what_was_there() {
 }
 
 #[test]
+fn another_type_takes_away_what_only_the_old_one_knows() {
+    let shipped = "exec = [\"/bin/x\"]\ntype = \"forking\"\npid-file = \"/run/x.pid\"\n";
+    let web = over(shipped, &[("a.toml", "type = \"notify\"\nwatchdog = \"5s\"\n")]);
+    let web = web.expect("it is right");
+    assert_eq!((web.kind, web.pid_file), (Kind::Notify, None));
+    assert_eq!(web.watchdog.map(|time| time.as_secs()), Some(5));
+}
+
+#[test]
 fn a_mistake_is_told_in_the_file_that_has_it() {
     let drop_in = "type = \"oneshot\"\nwatchdog = \"5s\"\n[limits]\nmemroy = \"1G\"\n";
     let report = over(SHIPPED, &[("/etc/ensemble/services/web.d/10-mine.toml", drop_in)])

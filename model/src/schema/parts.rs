@@ -97,8 +97,9 @@ pub(super) const KINDS: &[Kind] = &[
                 `NAME.toml`, or on a running device into `/etc/ensemble/services/NAME.d/ANY.toml`. \
                 Files of a drop-in directory lie over each other in the order of their names: single \
                 values (a whole command is one) of the later file win, lists are joined, an empty \
-                list takes away what earlier files have, and a table of a list (`[[socket]]`) \
-                replaces one with the same name, path or time. At most 64 drop-ins.\n\n\
+                list takes away what earlier files have, a table of a list (`[[socket]]`) replaces \
+                one with the same name, path or time, and another `type` takes away the keys that \
+                only the earlier one knows. At most 64 drop-ins.\n\n\
                 `NAME@.toml` is a template. Its instances are made by their names: `enable = \
                 [\"getty@tty1\"]`, a relation to `getty@tty1`, or `accept` of a `[[socket]]`. In the \
                 texts of a template `%i` stands for the instance (`tty1`) and `%%` for a percent \

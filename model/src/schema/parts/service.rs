@@ -252,12 +252,12 @@ const HEALTH: Part = Part {
         row("http", "", Text("an address, a port and a path; no names")),
         row("tcp", "", Text("an address and a port; no names")),
         row("interval", "\"10s\"", TIME),
-        row("timeout", "\"3s\"", Text("at most `interval`")),
+        row("timeout", "\"3s\"", TIME),
         row("retries", "3", Range("1", "1000")),
         row("readiness", "false", Any),
     ],
     notes: &[],
-    around: (EXEC, "[health]\ntcp = \"127.0.0.1:80\"\ntimeout = \"1ms\"\n"),
+    around: (EXEC, "[health]\ntcp = \"127.0.0.1:80\"\n"),
     examples: &[
         "\
 [health]

@@ -2,7 +2,7 @@
 //!
 //! Single values (a whole command is one): the later file wins. Lists: joined; an empty list takes
 //! away all that earlier files have. Tables in lists: one with the same name, path or time takes the
-//! other's place.
+//! other's place. Another `type` takes away the keys that only the earlier one knows.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -16,6 +16,12 @@ pub(crate) fn overlay(files: impl IntoIterator<Item = raw::Service>) -> raw::Ser
     let mut merged = raw::Service::default();
     let mut m = Merging { empties: true, ..Merging::default() };
     for mut over in files {
+        if over.kind.is_some() && over.kind != merged.kind {
+            merged.pid_file = None;
+            merged.ready_fd = None;
+            merged.watchdog = None;
+            merged.remain = None;
+        }
         let signal = over.reload_signal.is_some();
         if let Some(commands) = merged.commands.as_mut().filter(|_| signal) {
             commands.reload = None;

@@ -113,7 +113,8 @@ fn start(raw: &raw::Service, service: &Service, c: &mut Check) {
         let message = "nothing triggers this service";
         let help = "it starts when another needs it or by hand; give it a [[socket]], [[timer]], \
                     [[path]], [[device]], [[parameter]] or [bus], or leave `start` out";
-        if !service.name.is_template() {
+        // A oneshot without a trigger is a command to be given by hand.
+        if !service.name.is_template() && service.kind != Kind::Oneshot {
             c.add(Problem::warning(at.place.clone(), message).help(help));
         }
     }

@@ -174,12 +174,6 @@ pub(super) fn health(raw: &raw::Health, file: &Place, c: &mut Check) -> Option<H
         |at: &Option<At<String>>, default| c.one(at.as_ref(), units::timeout).unwrap_or(default);
     let interval = time(&raw.interval, Health::INTERVAL);
     let timeout = time(&raw.timeout, Health::TIMEOUT);
-    let late = raw.timeout.as_ref().or(raw.interval.as_ref()).filter(|_| timeout > interval);
-    if let Some(at) = late {
-        let message = "the answer may come after the next question";
-        let help = "make `timeout` (3s) no longer than `interval` (10s)";
-        c.add(Problem::new(at.place.clone(), message).help(help));
-    }
     let retries = c.range(raw.retries.as_ref(), "the number of bad answers", 1, MAX_FAILURES);
     Some(Health {
         probe: probes.into_iter().flatten().next()?,
