@@ -10,32 +10,26 @@
 //! waiting for the disk: after a power cut a service may run once more. Nothing wakes up when
 //! nothing is due; a device without timers has no descriptor and no file of ours.
 
+mod files;
+mod kernel;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
-use std::future::pending;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use model::calendar::Zone;
-use model::service::{Service, Timer, TimerWhen};
-use sys::timerfd::{self, Clock, Woken};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use model::service::{Service, Timer};
+use sys::timerfd::{Clock, Woken};
 
+use super::Daemon;
 use super::activate::NOBODY;
-use super::{Daemon, ready};
 use crate::engine::{Ask, Event, Id, Now, State};
 use crate::timers::{Due, Moment, Past, delay, due};
-
-/// Where the rules of time zones are.
-const ZONES: &str = "/usr/share/zoneinfo";
-
-/// Longest file of a time zone or of ours that is read, in bytes.
-const MAX_FILE: u64 = 1 << 20;
+use files::{line, moment, read, replace, since_1970, wall, zone};
+use kernel::Kernel;
 
 /// Where the files are.
 #[derive(Debug, Clone)]
@@ -284,210 +278,5 @@ impl Daemon {
             }
             self.trigger(id);
         }
-    }
-}
-
-/// A timer of the kernel, made when there is something to wait for.
-#[derive(Debug)]
-struct Kernel {
-    clock: Clock,
-    /// With a copy of its descriptor in the reactor.
-    timer: Option<(timerfd::Timer, AsyncFd<OwnedFd>)>,
-    /// What it waits for.
-    set: Option<Duration>,
-}
-
-impl Kernel {
-    fn new(clock: Clock) -> Self {
-        Self { clock, timer: None, set: None }
-    }
-
-    /// Until its clock shows this.
-    async fn wait(&mut self, at: Option<Duration>) -> Woken {
-        match self.try_wait(at).await {
-            Ok(woken) => woken,
-            Err(e) => {
-                let clock = self.clock;
-                log::error!("no timer on the {clock:?} clock: {e}: it starts no services");
-                pending().await
-            }
-        }
-    }
-
-    async fn try_wait(&mut self, at: Option<Duration>) -> io::Result<Woken> {
-        if self.timer.is_none() && at.is_some() {
-            let timer = timerfd::Timer::new(self.clock)?;
-            let copy = timer.as_fd().try_clone_to_owned()?;
-            self.timer = Some((timer, ready::watch(copy, Interest::READABLE)?));
-        }
-        let Some((timer, readable)) = &self.timer else { return pending().await };
-        if self.set != at {
-            match at {
-                Some(at) => timer.set(at)?,
-                None => timer.unset()?,
-            }
-            self.set = at;
-        }
-        loop {
-            let mut ready = readable.readable().await?;
-            if let Some(woken) = timer.woken()? {
-                // It waits for nothing now.
-                self.set = None;
-                return Ok(woken);
-            }
-            ready.clear_ready();
-        }
-    }
-}
-
-/// The rules of the clock that a timer goes by.
-fn zone(timer: &Timer, name: &str, etc: &Path) -> TimeZone {
-    let TimerWhen::Calendar(calendar) = &timer.when else { return TimeZone::UTC };
-    let local = || rules(&etc.join("localtime")).unwrap_or(TimeZone::UTC);
-    match calendar.zone() {
-        Zone::Utc => TimeZone::UTC,
-        Zone::Device => local(),
-        Zone::Place(place) => rules(&Path::new(ZONES).join(place)).unwrap_or_else(|| {
-            log::warn!(target: name, "{name}: no time zone {place} here: it goes by the device's");
-            local()
-        }),
-    }
-}
-
-fn rules(path: &Path) -> Option<TimeZone> {
-    if fs::metadata(path).ok()?.len() > MAX_FILE {
-        return None;
-    }
-    TimeZone::tzif("local", &fs::read(path).ok()?).ok()
-}
-
-fn since_1970(at: Timestamp) -> Duration {
-    Duration::try_from(at.as_duration()).unwrap_or_default()
-}
-
-fn read(path: &Path) -> Option<String> {
-    if fs::metadata(path).ok()?.len() > MAX_FILE {
-        return None;
-    }
-    fs::read_to_string(path).ok()
-}
-
-/// Never half of it, whenever we die.
-fn replace(directory: &Path, name: &str, text: &str) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    // No service has such a name.
-    let new = directory.join(".new");
-    fs::write(&new, text)?;
-    fs::rename(&new, directory.join(name))
-}
-
-/// Nanoseconds since PID 1 began, and since 1970.
-fn line(moment: Moment) -> String {
-    format!("{} {}\n", moment.boot.as_nanos(), moment.wall.as_nanosecond())
-}
-
-fn moment(line: &str) -> Option<Moment> {
-    let (boot, wall) = line.split_once(' ')?;
-    let boot = Duration::from_nanos(boot.parse().ok()?);
-    Some(Moment { boot, wall: Timestamp::from_nanosecond(wall.parse().ok()?).ok()? })
-}
-
-fn wall(text: &str) -> Option<Timestamp> {
-    Timestamp::from_second(text.trim().parse().ok()?).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use model::Name;
-
-    use super::*;
-
-    const NONE: [Id; 0] = [];
-
-    fn places(directory: &Path) -> Places {
-        let at = |name: &str| directory.join(name);
-        Places { etc: at("etc"), run: at("run"), state: at("state") }
-    }
-
-    fn service(name: &str, when: TimerWhen, persistent: bool) -> Service {
-        let mut service = Service::new(Name::try_from(name).unwrap(), vec!["/bin/true".into()]);
-        let timer = Timer { when, random_delay: Duration::ZERO, persistent };
-        service.activation.timers = vec![timer];
-        service
-    }
-
-    fn daily(persistent: bool) -> Service {
-        service("daily", TimerWhen::Calendar("daily UTC".parse().unwrap()), persistent)
-    }
-
-    fn at(boot: u64, wall: &str) -> Moment {
-        Moment { boot: Duration::from_secs(boot), wall: wall.parse().unwrap() }
-    }
-
-    #[test]
-    fn a_timer_is_due_once_and_then_waits_for_the_next_time() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut timers = Timers::new(places(directory.path()), Duration::ZERO);
-        let evening = at(5, "2026-01-31T23:59:00Z");
-        timers.arm(3, &daily(false), evening.boot, evening);
-        assert_eq!(timers.take_due(evening), NONE);
-        let midnight = at(65, "2026-02-01T00:00:00Z");
-        assert_eq!(timers.take_due(midnight), [3]);
-        assert_eq!(timers.take_due(midnight), NONE);
-        assert_eq!(timers.next(3, Now::ZERO).unwrap(), "2026-02-02T00:00:00Z");
-        timers.disarm(3);
-        assert_eq!(timers.take_due(at(99_999, "2026-02-09T00:00:00Z")), NONE);
-        assert!(timers.wall.is_empty() && timers.boot.is_empty());
-    }
-
-    #[test]
-    fn the_next_servicemgr_goes_on_where_the_last_one_died() {
-        let directory = tempfile::tempdir().unwrap();
-        let places = places(directory.path());
-        let every = TimerWhen::AfterStart(Duration::from_secs(60));
-        let service = service("minute", every, false);
-        let mut first = Timers::new(places.clone(), Duration::ZERO);
-        first.arm(0, &service, Now::ZERO, at(0, "2026-01-31T12:00:00Z"));
-        assert_eq!(first.take_due(at(60, "2026-01-31T12:01:00Z")), [0]);
-        // It dies, and is away while the timer is due.
-        let later = at(125, "2026-01-31T12:02:05Z");
-        let mut second = Timers::new(places, Duration::ZERO);
-        second.arm(0, &service, Now::ZERO, later);
-        assert_eq!(second.next(0, Now::ZERO).unwrap(), "in 120 s");
-        assert_eq!(second.take_due(later), [0]);
-    }
-
-    #[test]
-    fn what_is_persistent_is_made_up_for_after_a_boot() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut places = places(directory.path());
-        let boot = at(3, "2026-01-31T12:00:00Z");
-        let mut first = Timers::new(places.clone(), Duration::ZERO);
-        first.arm(7, &daily(true), boot.boot, boot);
-        assert_eq!(first.take_due(boot), NONE);
-        // The device is off for two days.
-        places.run = directory.path().join("run of the next boot");
-        let next = at(3, "2026-02-02T12:00:00Z");
-        let mut second = Timers::new(places.clone(), Duration::ZERO);
-        second.arm(7, &daily(true), next.boot, next);
-        assert_eq!(second.take_due(next), [7]);
-        assert_eq!(second.take_due(next), NONE);
-        places.run = directory.path().join("run of the third boot");
-        let mut third = Timers::new(places, Duration::ZERO);
-        third.arm(7, &daily(true), next.boot, next);
-        assert_eq!(third.take_due(next), NONE);
-    }
-
-    #[test]
-    fn files_with_nonsense_are_as_good_as_none() {
-        let directory = tempfile::tempdir().unwrap();
-        let places = places(directory.path());
-        for place in [&places.run, &places.state] {
-            replace(place, "daily", "\u{7f}nonsense -1 x\n99999999999999999999999 1\n").unwrap();
-        }
-        let mut timers = Timers::new(places, Duration::ZERO);
-        let noon = at(9, "2026-01-31T12:00:00Z");
-        timers.arm(0, &daily(true), noon.boot, noon);
-        assert_eq!(timers.next(0, Now::ZERO).unwrap(), "2026-02-01T00:00:00Z");
     }
 }
