@@ -36,7 +36,7 @@ use super::timers::{self, Timers};
 use super::upkeep::Upkeep;
 use super::view::LAST_REBOOT;
 use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, limits};
-use crate::engine::{Ask, Engine, Event, Id, JOURNAL, Life, State};
+use crate::engine::{Ask, Engine, Event, Id, JOURNAL};
 
 /// Permission bits of the sockets that everybody may use.
 const EVERYBODY: u32 = 0o666;
@@ -421,7 +421,6 @@ impl Daemon {
         events.push(Event::Tick);
         events
     }
-
 }
 
 /// Kills all in a group and waits a little until they are gone: so many looks.
@@ -438,7 +437,6 @@ pub(super) fn end_all(group: &Group, looks: u32) -> io::Result<()> {
     }
     Err(io::ErrorKind::TimedOut.into())
 }
-
 
 /// The controllers that the services' groups can have, with those enabled that a limit needs; that
 /// others are missing is said, once.

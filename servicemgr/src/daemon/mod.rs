@@ -22,6 +22,7 @@ mod critical;
 mod definitions;
 mod facts;
 mod forking;
+mod found;
 mod health;
 mod hears;
 mod launcher;
@@ -267,10 +268,15 @@ impl Daemon {
     }
 
     fn go_down(&mut self, end: api::pid1::End) {
+        let event = self.going_down(end);
+        self.feed(event);
+    }
+
+    fn going_down(&mut self, end: api::pid1::End) -> Event {
         log::info!("stopping every service");
         self.down = Some(end);
         self.whole.down = Some(adopt::down_code(end));
-        self.feed(Event::Down);
+        Event::Down
     }
 
     /// One event, and all that follows from it.
