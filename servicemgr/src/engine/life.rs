@@ -186,3 +186,15 @@ pub struct Life {
     /// When it happened.
     pub times: Times,
 }
+
+impl Life {
+    /// The signal it was last told by, for a new servicemgr that does not know whether it was sent:
+    /// whether that is `SIGKILL`. `None`: none is due.
+    #[must_use]
+    pub fn signal_due(&self) -> Option<bool> {
+        let there = self.main || self.left;
+        let told = self.signalled && !(self.aborted && self.main);
+        let due = self.state == State::Stopping && there && (told || self.killed);
+        due.then_some(self.killed)
+    }
+}

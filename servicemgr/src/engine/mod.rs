@@ -3,23 +3,29 @@
 //! ```text
 //!            asked            all before it settled              ready
 //!     Off ──────────► Waiting ────────────────────► Starting ──────────► Ready ◄┐ oneshot:
-//!      ▲               ▲   │                           │                  │     │ Done
-//!      │               │   │ what it requires failed   │ time-out         │ asked to stop, or
-//!      │ next          │   ▼                           ▼                  ▼ a need is lost
-//!      │               │ Failed                     Leaving ◄─────────────┘
-//!      │               │   ▲                           │ its users are gone
-//!      │               │   │ next                      ▼ TERM
-//!      └───────────────┼───┴──────────────────────  Stopping
+//!      ▲ trigger,      ▲   │                           │                  │     │ Done
+//!      │ if armed      │   │ what it requires failed   │ time-out         │ asked to stop, a need
+//!      │ next          │   ▼                           ▼                  ▼ is lost, it is not well
+//!      │               │ Failed                     Leaving ◄─────────────┤
+//!      │               │   ▲                           │ its users        │ it says that it ends
+//!      │               │   │ next                      ▼ are gone         ▼
+//!      └───────────────┼───┴─────────────────────── Stopping ◄────────────┘
 //!                      │ its time has come             │
 //!                   Backoff ◄──────────────────────────┘ all are gone
+//!
+//!     Starting: commands before ─ process ─ ready ─ commands after     a target: none of it
+//!     Stopping: commands to stop ─ signal ─ kill ─ gone ─ commands after the stop
 //! ```
 //!
 //! A step has two phases. First what follows is told to the neighbours until nothing changes
 //! (a need is lost: its users leave); then what may begin begins (a start, a `SIGTERM`). Each
-//! service counts its neighbours in the way, so a start of everything is one look per edge.
+//! service counts its neighbours in the way, so a start of everything is one look per edge. A
+//! request is drafted as a whole before: [`Engine::plan`].
 //!
-//! Invariants: a service runs only while all it requires are ready; it is signalled only after
-//! its users have ended; it starts only after those have; every wait has a deadline.
+//! Invariants: a service runs only while all it requires are ready, and never beside one that it
+//! conflicts with; it is signalled only after its users have ended; it starts only after those
+//! have; every wait has a deadline, which stands still only while it is frozen; every request is
+//! answered once.
 //!
 //! Nothing here knows a process id, a file or a clock.
 
