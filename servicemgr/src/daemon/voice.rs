@@ -137,10 +137,11 @@ impl Lines {
         if self.later {
             return;
         }
+        let runtime = Handle::try_current().ok();
         let soon = self.sent.saturating_add(GATHER).saturating_sub(clock());
-        let wait = !soon.is_zero() && self.journal.is_some();
+        let wait = runtime.is_some() && self.journal.is_some() && !soon.is_zero();
         if (wait || !self.send())
-            && let Ok(runtime) = Handle::try_current()
+            && let Some(runtime) = runtime
         {
             self.later = true;
             runtime.spawn(later(if wait { soon } else { Duration::ZERO }));
@@ -260,5 +261,68 @@ async fn later(soon: Duration) {
             Some(journal) => drop(journal.writable().await),
             None => tokio::time::sleep(GATHER).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Line {
+        let service = Some("web".to_owned());
+        Line { level: Level::Info, text: text.to_owned(), service }
+    }
+
+    fn with_journal() -> (Lines, UnixDatagram) {
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        (Lines { journal: Some(ours), ..Lines::new() }, theirs)
+    }
+
+    fn received(journal: &UnixDatagram) -> Option<String> {
+        let mut buf = vec![0; TOGETHER * (MAX_TEXT + 256)];
+        let n = journal.recv(&mut buf).ok()?;
+        Some(String::from_utf8(buf.get(..n).unwrap().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn what_waits_goes_in_one_datagram() {
+        let (mut lines, journal) = with_journal();
+        lines.queue.extend([line("one"), line("two\nlines")]);
+        assert!(lines.send());
+        let head = "PRIORITY=6\nSYSLOG_IDENTIFIER=servicemgr\nUNIT=web.service\n";
+        let length = "\u{9}\0\0\0\0\0\0\0";
+        let all = format!("{head}MESSAGE=one\n\n{head}MESSAGE\n{length}two\nlines\n\n");
+        assert_eq!(received(&journal), Some(all));
+        assert_eq!(received(&journal), None);
+    }
+
+    #[test]
+    fn a_full_journal_is_not_waited_for_and_loses_nothing() {
+        let (mut lines, journal) = with_journal();
+        let mut said = 0;
+        while lines.queue.is_empty() {
+            said += 1;
+            lines.queue.push_back(line(&said.to_string()));
+            lines.send();
+        }
+        let mut heard = String::new();
+        while let Some(text) = received(&journal) {
+            heard.push_str(&text);
+            lines.send();
+        }
+        assert_eq!(heard.matches("MESSAGE=").count(), said);
+        assert!(heard.ends_with(&format!("MESSAGE={said}\n\n")));
+    }
+
+    #[test]
+    fn what_a_full_queue_lost_is_told_with_the_next_words() {
+        let (mut lines, journal) = with_journal();
+        lines.lost = 7;
+        lines.queue.push_back(line("next"));
+        assert!(lines.send());
+        assert!(received(&journal).unwrap().contains("MESSAGE=next\n"));
+        assert!(received(&journal).unwrap().contains("MESSAGE=7 messages lost: "));
     }
 }
