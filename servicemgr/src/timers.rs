@@ -57,6 +57,22 @@ pub enum Due {
     Wall(Timestamp),
 }
 
+impl Past {
+    /// The same, on a clock that was never set before now: what happened gets the time that it would
+    /// have shown then. To be kept, so that the clock is believed from now on.
+    #[must_use]
+    pub fn on(self, now: Moment) -> Self {
+        let on = |moment: Moment| {
+            let ago = now.boot.saturating_sub(moment.boot);
+            let wall = now.wall.checked_sub(ago).unwrap_or(now.wall);
+            let leapt = moment.wall.checked_add(LEAP).is_ok_and(|limit| limit < wall);
+            if leapt { Moment { wall, ..moment } } else { moment }
+        };
+        let (first, armed, trigger) = (on(self.first), on(self.armed), self.trigger.map(on));
+        Self { first, armed, trigger, ..self }
+    }
+}
+
 /// When `timer` is due, `delay` included; `None`: not again in this boot. `zone` is the one that
 /// its calendar means.
 #[must_use]
@@ -90,15 +106,10 @@ pub fn due(
 
 /// From where a calendar is searched.
 fn searched_from(past: &Past, now: Moment, persistent: bool) -> Timestamp {
-    let last = past.trigger.unwrap_or(past.first);
-    if persistent {
-        return past.stamp.unwrap_or(last.wall).min(now.wall);
-    }
-    // What the clock would have shown then, had it been as it is now.
-    let ago = now.boot.saturating_sub(last.boot);
-    let as_now = now.wall.checked_sub(ago).unwrap_or(now.wall);
-    let leapt = last.wall.checked_add(LEAP).is_ok_and(|limit| limit < as_now);
-    if leapt { as_now } else { last.wall.min(now.wall) }
+    let past = past.on(now);
+    let last = past.trigger.unwrap_or(past.first).wall;
+    let from = if persistent { past.stamp.unwrap_or(last) } else { last };
+    from.min(now.wall)
 }
 
 /// A part of `most`, the same for the same device (`machine`) and service each time, and different
@@ -209,6 +220,17 @@ mod tests {
         let past = Past { stamp: last, ..new(armed) };
         assert_eq!(when(&on("daily", true), &past, armed), "1970-01-02T00:00:00Z");
         assert_eq!(when(&on("daily", true), &past, set), "2026-01-31T00:00:00Z");
+    }
+
+    #[test]
+    fn a_clock_is_believed_once_it_was_set() {
+        let timer = on("*-06-01 12:00", false);
+        let past = new(at(10, "1970-01-01T00:00:10Z"));
+        let set = at(40, "2027-06-01T11:50:00Z");
+        assert_eq!(when(&timer, &past, set), "2027-06-01T12:00:00Z");
+        // Put forward over the moment a little later.
+        let jumped = at(50, "2027-06-01T12:10:00Z");
+        assert_eq!(when(&timer, &past.on(set), jumped), "2027-06-01T12:00:00Z");
     }
 
     #[test]

@@ -122,9 +122,12 @@ impl Board {
         self.armed.remove(&id);
     }
 
-    /// Whether nobody hears of changes.
-    fn is_alone(&self) -> bool {
-        self.waits.is_empty() && self.watchers.is_empty() && self.armed.is_empty()
+    /// Whether anybody wants to hear of states of services: most devices change many and watch none.
+    fn wants_states(&self) -> bool {
+        let watched = |w: &Watcher| SERVICE.starts_with(&w.prefix) || w.prefix.starts_with(SERVICE);
+        self.waits.iter().any(|wait| wait.name.starts_with(SERVICE))
+            || self.watchers.iter().any(watched)
+            || self.armed.values().flatten().any(|wanted| wanted.name.starts_with(SERVICE))
     }
 
     /// Tells who wants to know, and says which services it triggers.
@@ -275,7 +278,7 @@ impl Daemon {
 
     /// The state of a service is a parameter too.
     pub(super) fn params_hear_of(&mut self, id: Id) {
-        if self.params.is_alone() {
+        if !self.params.wants_states() {
             return self.params.states.clear();
         }
         let Some(Row { name, state, .. }) = self.row(id) else { return };

@@ -163,7 +163,11 @@ impl Timers {
 
     fn compute(&mut self, id: Id, now: Moment) {
         let Some(armed) = self.armed.get(&id).cloned() else { return };
-        let Some(past) = self.past.get(&armed.name).copied() else { return };
+        let Some(known) = self.past.get_mut(&armed.name) else { return };
+        let past = known.on(now);
+        if std::mem::replace(known, past) != past {
+            self.write(&armed.name, &past);
+        }
         let (mut boot, mut wall) = (None, None);
         for timer in &armed.timers {
             let late = self.delay(timer.random_delay, &armed.name);
