@@ -242,7 +242,7 @@ fn a_start_begun_by_a_servicemgr_that_died_is_begun_again() {
 }
 
 #[test]
-fn a_start_of_everything_looks_at_each_edge_a_few_times() {
+fn a_start_and_an_end_of_everything_look_at_each_edge_a_few_times() {
     let mut text = String::new();
     for i in 0..1000 {
         let need = if i % 100 == 0 { String::new() } else { format!("requires s{}", i - 1) };
@@ -260,8 +260,20 @@ fn a_start_of_everything_looks_at_each_edge_a_few_times() {
         todo.extend(s.engine.step(s.now, &Event::Ready(id)));
     }
     assert_eq!((spawned, steps), (1000, 2001));
-    assert!(s.engine.looks() <= 6 * edges, "{} looks for {edges} edges", s.engine.looks());
+    let up = s.engine.looks();
+    assert!(up <= 6 * edges, "{up} looks for {edges} edges");
     assert!(s.engine.booted());
+    let mut todo = s.engine.step(s.now, &Event::Down);
+    let mut ended = 0;
+    while let Some(action) = todo.pop() {
+        let Action::Terminate(id) = action else { continue };
+        ended += 1;
+        let exit = Event::Exited { id, end: End::Status(0), left: false };
+        todo.extend(s.engine.step(s.now, &exit));
+    }
+    assert_eq!(ended, 1000);
+    let down = s.engine.looks() - up;
+    assert!(down <= 8 * edges, "{down} looks for the way down");
 }
 
 #[test]
