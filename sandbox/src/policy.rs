@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fmt;
 
-use model::service::{Output, Service};
+use model::service::{Kind, Output, Service};
 use sys::passwd::Users;
 use sys::spawn::{Ids, Launch, Limit, Resource};
 
@@ -121,6 +121,7 @@ pub fn launch(
         capabilities: capabilities(service, host)?,
         no_new_privileges: service.sandbox.no_new_privileges,
         watchdog: service.watchdog.is_some() && own.command.is_none(),
+        starter: service.kind == Kind::Forking && own.command.is_none(),
         terminal: service.output == Output::Console,
         oom_score: match service.limits.oom_score {
             Some(score) => Some(c(&score.to_string())?),

@@ -314,12 +314,7 @@ impl Daemon {
         let exits = std::mem::take(&mut hello.exits);
         let restart = saved.as_ref().map(|s| s.restart.clone()).unwrap_or_default();
         let events = match saved {
-            Some(saved) => {
-                let known = |pid| saved.units.values().any(|kept| kept.pid == Some(pid));
-                let new = exits.iter().filter(|(seq, ..)| *seq > saved.whole.seen);
-                self.upkeep.strangers = new.into_iter().any(|(_, pid, _)| !known(*pid));
-                self.restore(saved)
-            }
+            Some(saved) => self.restore(saved),
             None => {
                 self.afresh();
                 Vec::new()
@@ -378,13 +373,13 @@ impl Daemon {
         let mut events = Vec::new();
         let mut lives = Vec::new();
         for (id, kept) in saved.units {
-            let forked = self.forked(id, &kept);
+            let (forked, starter) = self.forked(id, &kept);
             let Some(part) = self.parts.get_mut(id) else { continue };
             part.told = kept.life.state;
             part.text = kept.text;
             part.devices = kept.devices;
             part.pid = kept.pid.filter(|_| kept.life.main);
-            let recorded = part.pid;
+            let recorded = part.pid.or(starter);
             if kept.life.left && !kept.life.main {
                 self.left.push(id);
             }

@@ -30,6 +30,9 @@ const SIGABRT: i32 = 6;
 /// Says in the environment of a process what it is for; the main one does not have it.
 pub(super) const MARK: &str = "ENSEMBLE_COMMAND";
 
+/// Says in the environment of a starter which process that is.
+const OWN_PID: &str = "ENSEMBLE_PID";
+
 /// What a process is to its service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -195,6 +198,7 @@ impl Daemon {
             Exit::Unknown => End::Unknown,
         };
         match self.role(id, pid) {
+            Role::Main if self.was_not_main(id, end) => {}
             Role::Main => self.main_ended(id, end),
             Role::Starter => self.starter_ended(id, end),
             Role::Command => self.command_ended(id, end),
@@ -289,11 +293,22 @@ const ESRCH: i32 = 3;
 /// What a process was started for: the value of [`MARK`] in its environment.
 #[must_use]
 pub(super) fn purpose(pid: i32) -> Option<String> {
+    variable(pid, MARK)
+}
+
+/// Whether a process is the one that we started, and not a descendant with its environment.
+#[must_use]
+pub(super) fn is_starter(pid: i32) -> bool {
+    variable(pid, OWN_PID).is_some_and(|own| own.parse() == Ok(pid))
+}
+
+/// A variable in the environment that a process began with.
+fn variable(pid: i32, name: &str) -> Option<String> {
     let path = format!("/proc/{pid}/environ");
     let environment = std::fs::read(Path::new(&path)).unwrap_or_default();
     environment.split(|byte| *byte == 0).find_map(|variable| {
         let text = std::str::from_utf8(variable).ok()?;
-        text.strip_prefix(MARK)?.strip_prefix('=').map(str::to_owned)
+        text.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
     })
 }
 

@@ -13,6 +13,7 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use model::service::Kind;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ use crate::engine::{End, Event, Id};
 
 /// Longest pid file, in bytes.
 const MAX_FILE: u64 = 64;
+
+/// How long after it was ready a process that was guessed may turn out to be on the way only.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
 
 /// How far a service of type `forking` is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +178,24 @@ impl Daemon {
         if gone {
             self.main_ended(id, End::Status(0));
         }
+    }
+
+    /// Whether the process that was guessed to be the main one was only on the way to it: it ended well
+    /// soon after the start and left another, which is the main one now.
+    pub(super) fn was_not_main(&mut self, id: Id, end: End) -> bool {
+        let guessed = self
+            .plan
+            .services
+            .get(id)
+            .is_some_and(|s| s.kind == Kind::Forking && s.pid_file.is_none());
+        let since = self.engine.life(id).filter(|l| l.state.running()).map(|l| l.since);
+        let soon = since.is_some_and(|at| self.now().saturating_sub(at) < ON_THE_WAY);
+        if !guessed || !end.ok() || !soon {
+            return false;
+        }
+        let next = self.oldest(id);
+        next.into_iter().for_each(|pid| self.set_main(id, pid));
+        next.is_some()
     }
 
     /// It is told to end before its main process is known: there will be none.

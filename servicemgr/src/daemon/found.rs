@@ -11,7 +11,7 @@ use model::service::Kind;
 
 use super::Daemon;
 use super::adopt::{LOOK_EVERY, LOOKS};
-use super::commands::{self, purpose};
+use super::commands::{self, is_starter, purpose};
 use super::forking::Forked;
 use super::process::Facts;
 use super::state::Kept;
@@ -20,18 +20,20 @@ use super::upkeep::ready_key;
 use crate::engine::{Event, Id, Life, State};
 
 impl Daemon {
-    /// How far a service of type `forking` is. One whose starter nobody wrote down may have it no more,
-    /// if somebody unknown has ended and it has processes.
-    pub(super) fn forked(&self, id: Id, kept: &Kept) -> Forked {
+    /// How far a service of type `forking` is, and its starter. Of one whose starter nobody wrote
+    /// down, it may have ended already.
+    pub(super) fn forked(&self, id: Id, kept: &Kept) -> (Forked, Option<i32>) {
         let known = kept.side.forked;
         let forking = self.plan.services.get(id).is_some_and(|s| s.kind == Kind::Forking);
-        let unknown = kept.life.state == State::Starting && kept.pid.is_none();
+        let unknown = kept.life.main && kept.life.state == State::Starting && kept.pid.is_none();
         if !forking || !unknown || known != Forked::No {
-            return known;
+            return (known, kept.pid);
         }
-        match self.upkeep.strangers && !self.processes(id).is_empty() {
-            true => Forked::Awaited,
-            false => Forked::Starter,
+        let all = self.executed(id);
+        let starter = all.iter().copied().find(|pid| is_starter(*pid));
+        match all.is_empty() || starter.is_some() {
+            true => (Forked::Starter, starter),
+            false => (Forked::Awaited, None),
         }
     }
 
@@ -43,12 +45,34 @@ impl Daemon {
         let running = life.command?;
         let found = recorded.or_else(|| {
             let word = commands::word(running.phase);
-            self.processes(id).into_iter().find(|pid| purpose(*pid).as_deref() == Some(word))
+            let all = self.executed(id).into_iter();
+            first(all.filter(|pid| purpose(*pid).as_deref() == Some(word)))
         });
         let Some(pid) = found else { return Some(Event::CommandLost(id)) };
         self.by_pid.insert(pid, id);
         self.parts.get_mut(id)?.side.command = Some(pid);
         None
+    }
+
+    /// All processes of a service, once each has executed its program: until then it looks like us,
+    /// or has no environment.
+    fn executed(&self, id: Id) -> Vec<i32> {
+        let ours = fs::read_link("/proc/self/exe").ok();
+        let not_yet = |pid: &i32| {
+            let path = format!("/proc/{pid}");
+            let bare = fs::read(format!("{path}/environ")).is_ok_and(|bytes| bytes.is_empty());
+            let like_us = fs::read_link(format!("{path}/exe")).ok() == ours;
+            (bare || like_us) && Facts::of(*pid).is_some()
+        };
+        for _ in 0..LOOKS {
+            let all = self.processes(id);
+            if !all.iter().any(not_yet) {
+                return all;
+            }
+            // Nothing to wait for but time; none of the errors matters to that.
+            let _time = sys::poll::poll(&[], Some(LOOK_EVERY));
+        }
+        self.processes(id)
     }
 
     /// Takes what services left with us, and what they are to say that they are ready by.
@@ -92,16 +116,18 @@ impl Daemon {
         }
     }
 
-    /// The process of a start that was begun and not recorded: the child of PID 1 in the group that
-    /// leads its session, or the oldest if none does (it may not have executed its program yet).
-    /// Others are its orphans.
+    /// The process of a start that was begun and not recorded.
     pub(super) fn find_unrecorded(&self, id: Id) -> Option<i32> {
-        let candidates = self.processes(id);
-        let parent = sys::process::parent();
-        let facts = candidates.into_iter().filter_map(Facts::of);
-        let ours = facts.filter(|f| f.parent == parent && purpose(f.pid).is_none());
-        ours.min_by_key(|f| (f.session != f.pid, f.began)).map(|f| f.pid)
+        first(self.executed(id).into_iter().filter(|pid| purpose(*pid).is_none()))
     }
+}
+
+/// Of some processes the one that we started: the child of PID 1 that leads its session, or the oldest
+/// if none does. Others are orphans.
+fn first(all: impl Iterator<Item = i32>) -> Option<i32> {
+    let parent = sys::process::parent();
+    let ours = all.filter_map(Facts::of).filter(|facts| facts.parent == parent);
+    ours.min_by_key(|f| (f.session != f.pid, f.began)).map(|f| f.pid)
 }
 
 /// Children of PID 1 that were started as this service, where there are no groups to look into.

@@ -48,8 +48,6 @@ pub(super) struct Upkeep {
     pub(super) stores: Stores,
     /// Services of type `forking` whose starter has ended and whose main process is not known.
     pub(super) awaited: Vec<Id>,
-    /// When we began: processes had ended that nobody knows.
-    pub(super) strangers: bool,
 }
 
 /// What is watched, of one service, and which of its processes are what.
@@ -145,7 +143,7 @@ impl Upkeep {
         let woken = ready::watch(set.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
         let (sender, news) = mpsc::channel(NEWS);
         let (stores, awaited) = (Stores::default(), Vec::new());
-        Ok(Self { set, woken, news, sender, stores, awaited, strangers: false })
+        Ok(Self { set, woken, news, sender, stores, awaited })
     }
 
     /// Waits until something happened.

@@ -62,7 +62,7 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
     if launch.no_new_privileges {
         done(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0))?;
     }
-    if shared.fds.len() > FIRST || launch.watchdog {
+    if shared.fds.len() > FIRST || launch.watchdog || launch.starter {
         own_pids(shared);
     }
     let (program, arguments) = (launch.program.as_ptr(), shared.arguments);

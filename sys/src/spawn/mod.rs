@@ -30,7 +30,7 @@ pub struct Launch {
     /// Its arguments, the program's name first.
     pub arguments: Vec<CString>,
     /// `NAME=value` each. `LISTEN_PID` is added when descriptors are passed, and
-    /// `WATCHDOG_PID` for `watchdog`.
+    /// `WATCHDOG_PID` for `watchdog`, `ENSEMBLE_PID` for `starter`.
     pub environment: Vec<CString>,
     /// Working directory.
     pub directory: CString,
@@ -44,6 +44,8 @@ pub struct Launch {
     pub no_new_privileges: bool,
     /// It is to say again and again that it is alive, itself and none of its children.
     pub watchdog: bool,
+    /// It is to be told from its descendants, by its environment.
+    pub starter: bool,
     /// Standard input becomes its controlling terminal, if it is one.
     pub terminal: bool,
     /// How willingly the kernel kills it when memory is short; `None` inherits ours.
@@ -162,7 +164,7 @@ struct Shared<'a> {
     environment: *const *const c_char,
     /// Descriptors for 0, 1, 2, 3 …, in this order.
     fds: &'a [RawFd],
-    own_pids: [*mut OwnPid; 2],
+    own_pids: [*mut OwnPid; 3],
     step: AtomicU32,
     errno: AtomicI32,
 }
@@ -194,10 +196,11 @@ pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
     if passed.fds.len() > MAX_FDS {
         return Err(fail(Step::Descriptors, libc::E2BIG));
     }
-    let mut own_pids = [OwnPid::new(b"LISTEN_PID="), OwnPid::new(b"WATCHDOG_PID=")];
+    let names = [&b"LISTEN_PID="[..], b"WATCHDOG_PID=", b"ENSEMBLE_PID="];
+    let mut own_pids = names.map(OwnPid::new);
     let own_pids = own_pids.each_mut().map(|own| &raw mut *own);
     let mut environment: Vec<*const c_char> = pointers(&launch.environment);
-    let wanted = [!passed.fds.is_empty(), launch.watchdog];
+    let wanted = [!passed.fds.is_empty(), launch.watchdog, launch.starter];
     for (own, _) in own_pids.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
         environment.insert(0, own.cast::<c_char>().cast_const());
     }
@@ -283,8 +286,9 @@ mod tests {
         let fds = [writer.as_fd(), reader.as_fd(), writer.as_fd()];
         let script = "ls /proc/$$/fd | xargs echo; [ $LISTEN_PID = $$ ] && echo mine";
         assert_eq!(output(&shell(script), &fds).unwrap(), "0 1 2 3 4 5\nmine\n");
-        let watched = Launch { watchdog: true, ..shell("echo $((WATCHDOG_PID - $$)) $LISTEN_PID") };
-        assert_eq!(output(&watched, &[]).unwrap(), "0\n");
+        let own = "echo $((WATCHDOG_PID - $$)) $((ENSEMBLE_PID - $$)) $LISTEN_PID";
+        let watched = Launch { watchdog: true, starter: true, ..shell(own) };
+        assert_eq!(output(&watched, &[]).unwrap(), "0 0\n");
     }
 
     #[test]
