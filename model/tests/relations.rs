@@ -265,6 +265,15 @@ fn drop_ins_of_every_nearer_directory_lie_over_a_service() {
 }
 
 #[test]
+fn what_a_device_could_not_read_again_is_refused() {
+    let long = format!("exec = [\"/bin/x\"]\n{}\n", "#".repeat(64 << 10));
+    let files = shipped().with("services/network.toml", &long);
+    let files = files.with("devices/tv.toml", "version = 1\ninherit = [\"base\"]\n");
+    let report = load_device(&files, "devices/tv.toml").expect_err("it is long");
+    insta::assert_snapshot!(brief(&report), @"1:1 the file of a service has at most 64 KiB");
+}
+
+#[test]
 fn templates_of_a_device_are_checked_like_its_services() {
     let report = device("version = 1\n[services]\ntemplates = [\"gety@\"]\n");
     insta::assert_snapshot!(report.expect_err("there is none"), @r#"

@@ -22,7 +22,8 @@ of a-z, 0-9 and `-`, a letter first. How services start, stop, fail and come bac
 [services.md](services.md).
 
 Sizes are numbers with K, M or G (`\"64M\"`; 1K is 1024 bytes). Times are numbers with ms, s, min \
-or h (`\"500ms\"`). An unknown key is an error, never ignored. A file is at most 1 MiB.
+or h (`\"500ms\"`). An unknown key is an error, never ignored. A file is at most 1 MiB, that of \
+a service 64 KiB.
 ";
 
 /// The whole page.

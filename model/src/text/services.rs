@@ -6,6 +6,7 @@ use super::decode::At;
 use super::near::did_you_mean;
 use super::path::join;
 use super::report::{Place, Problem};
+use super::service::{MAX_DROP_INS, MAX_TEXT};
 use super::source::Loader;
 use super::{merge, raw, service, users};
 use crate::plan::LinkError;
@@ -13,9 +14,6 @@ use crate::{Device, Name, Plan};
 
 /// Keys under which a service names what it can't be without.
 const NEEDS: [&str; 2] = ["requires", "binds"];
-
-/// Most drop-ins of one service.
-const MAX_DROP_INS: usize = service::MAX_DROP_INS;
 
 /// The services of a plan while they are gathered.
 pub(crate) struct Services<'l, 's> {
@@ -98,6 +96,11 @@ impl<'l, 's> Services<'l, 's> {
         for (path, place) in paths {
             let (number, raw) = self.loader.read::<raw::Service>(&path);
             files.push(raw);
+            let long = self.loader.texts.get(number).is_some_and(|t| t.text.len() > MAX_TEXT);
+            if long {
+                let message = format!("the file of a service has at most {} KiB", MAX_TEXT >> 10);
+                self.loader.check.add(Problem::new(Place::new(number, 0..0), message));
+            }
             let text = self.loader.texts.get(number).map(|text| text.text.clone());
             self.texts.extend(text.map(|text| (place, text)));
         }
