@@ -53,6 +53,7 @@ fn a_file_that_cannot_be_where_it_is_wanted_is_told_at_its_line() {
     insta::assert_snapshot!(file("/usr/bin"), @"4:8 `/usr/bin` cannot be in the image: a directory that is not empty is there already");
     insta::assert_snapshot!(file("/usr/bin/busybox/x"), @"4:8 `/usr/bin/busybox/x` cannot be in the image: it leads through something that is not a directory");
     insta::assert_snapshot!(file("/usr/lib/ensemble/init"), @"4:8 `/usr/lib/ensemble/init` cannot be in the image: Ensemble's own program or plan is there, which [[file]] does not replace");
+    insta::assert_snapshot!(file("/usr/lib/ensemble/services/web.toml"), @"4:8 `/usr/lib/ensemble/services/web.toml` cannot be in the image: services come from services/ beside the device's TOML");
 }
 
 #[test]
@@ -61,12 +62,14 @@ fn a_module_the_kernel_does_not_have_is_told_at_its_line() {
 }
 
 #[test]
-fn a_file_below_bin_goes_where_bin_leads() {
+fn a_file_below_bin_goes_where_bin_leads_and_services_are_there_for_drop_ins() {
     let directory = tempfile::tempdir().unwrap();
     let toml = device(directory.path(), "[[file]]\npath = \"/bin/mine\"\ncontent = \"x\"\n");
     let built = job::build(&toml, directory.path(), Flavor::Container).unwrap();
     let image_builder::built::Parts::Container { root } = built.parts else { panic!("{built:?}") };
     assert_eq!(fs::read_to_string(root.join("usr/bin/mine")).unwrap(), "x");
+    let journal = fs::read_to_string(root.join("usr/lib/ensemble/services/journal.toml")).unwrap();
+    assert!(journal.contains("/usr/lib/ensemble/journal"), "{journal}");
 }
 
 #[test]
