@@ -4,6 +4,7 @@
 mod case;
 mod device;
 mod service;
+mod triggers;
 
 /// One kind of file.
 #[derive(Debug)]
