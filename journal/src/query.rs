@@ -48,7 +48,9 @@ impl Filter {
             Some(Ok(_)) => return Err("the cursor is of another log: ask without it".into()),
             Some(Err(text)) => return Err(format!("`{text}` is no cursor: take it from a record")),
         };
-        let unit = query.unit.map(|u| if u.contains('.') { u } else { u + ".service" });
+        // An instance of a template may have a dot in its name, and others' units end otherwise.
+        let whole = |u: &str| [".service", ".scope", ".slice"].iter().any(|end| u.ends_with(end));
+        let unit = query.unit.map(|u| if whole(&u) { u } else { u + ".service" });
         Ok(Self {
             unit,
             boot,
@@ -115,7 +117,9 @@ mod tests {
 
     #[test]
     fn each_part_of_a_query_restricts() {
-        for (unit, yes) in [("web", true), ("web.service", true), ("db", true), ("we", false)] {
+        for (unit, yes) in
+            [("web", true), ("web.service", true), ("db", true), ("we", false), ("w.eb", false)]
+        {
             assert_eq!(matches(Query { unit: text(unit), ..Query::default() }), yes, "{unit}");
         }
         for (boot, yes) in [("this", true), (&*"F".repeat(32), true), (&*"0".repeat(32), false)] {

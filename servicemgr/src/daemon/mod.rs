@@ -70,8 +70,8 @@ use notify::Notify;
 use params::{Board, Saver};
 use state::{Keep, Log, Whole};
 use streams::Streams;
-use timers::Timers;
 use timer::Every;
+use timers::Timers;
 use upkeep::Upkeep;
 
 pub use adopt::Settings;
@@ -199,7 +199,8 @@ impl Daemon {
             tokio::select! {
                 ready = self.link.readable() => { ready?; self.hear_pid1()?; }
                 ready = self.notify.readable() => { ready?; self.hear_services(); }
-                Some(request) = inbox.recv() => request(self),
+                // Who asks while it ends asks the next one.
+                Some(request) = inbox.recv(), if self.renewal.is_none() => request(self),
                 () = self.streams.writable() => self.streams.flush(),
                 woken = self.broker.ready() => self.hear_bus(woken),
                 woken = self.upkeep.ready() => self.look_after(woken),

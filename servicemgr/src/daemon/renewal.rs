@@ -107,6 +107,7 @@ impl Daemon {
         {
             add(name, "added", "");
         }
+        all.sort_by(|a, b| (&a.name, &a.what).cmp(&(&b.name, &b.what)));
         all
     }
 
