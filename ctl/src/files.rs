@@ -1,7 +1,7 @@
 //! The files that define services on this device: what the image has, and what people changed.
 //!
 //! ```text
-//! /usr/lib/ensemble/services/NAME.toml     shipped
+//! /usr/lib/ensemble/services/NAME.toml     shipped, with NAME.d/*.toml over it
 //! /etc/ensemble/services/NAME.toml         instead of it
 //! /etc/ensemble/services/NAME.d/*.toml     over it
 //! ```
@@ -71,14 +71,20 @@ impl Files<'_> {
             return Ok(Vec::new());
         }
         let own = self.own.join(format!("{name}.toml"));
-        let base = match own.exists() {
-            true => own,
-            false => self.shipped.join(format!("{name}.toml")),
+        let mut paths = match own.exists() {
+            true => vec![own],
+            false => self.as_shipped(&name),
         };
-        let mut paths = vec![base];
         paths.extend(listed(&self.own.join(format!("{name}.d"))));
         paths.retain(|path| path.exists());
         paths.iter().map(|path| part(path)).collect()
+    }
+
+    /// Those of the image for one service.
+    fn as_shipped(&self, name: &str) -> Vec<PathBuf> {
+        let mut paths = vec![self.shipped.join(format!("{name}.toml"))];
+        paths.extend(listed(&self.shipped.join(format!("{name}.d"))));
+        paths
     }
 
     /// Every key that is not as shipped, of one service or of all.
@@ -99,12 +105,12 @@ impl Files<'_> {
         }
         let mut all = Vec::new();
         for name in names {
-            let shipped = self.shipped.join(format!("{name}.toml"));
-            let before = match shipped.exists() {
-                true => keys(&part(&shipped)?)?,
-                false => BTreeMap::new(),
-            };
-            for file in self.of(&name)?.into_iter().filter(|p| Path::new(&p.path) != shipped) {
+            let mut before = BTreeMap::new();
+            for path in self.as_shipped(&name).iter().filter(|path| path.exists()) {
+                before.extend(keys(&part(path)?)?);
+            }
+            let own = |p: &Part| !Path::new(&p.path).starts_with(self.shipped);
+            for file in self.of(&name)?.into_iter().filter(own) {
                 let whole = Path::new(&file.path).parent() == Some(self.own);
                 all.extend(compared(&name, &before, &keys(&file)?, &file.path, whole));
             }

@@ -167,7 +167,7 @@ impl Daemon {
             Answer::Replaced => {
                 Err(Refusal::Replaced("another request took over; look at its status".into()))
             }
-            Answer::Refused(why) => Err(Refusal::Failed(why)),
+            Answer::Refused(why) => Err(Refusal::Refused(why)),
             Answer::GoingDown => {
                 Err(Refusal::GoingDown("the device is going down; nothing starts".into()))
             }

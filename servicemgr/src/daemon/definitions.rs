@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! /usr/lib/ensemble/plan                      linked by the image builder; alone on most devices
-//! /usr/lib/ensemble/services/NAME.toml        what it was made of
+//! /usr/lib/ensemble/services/NAME.toml        what it was made of, with NAME.d/*.toml over it
 //! /etc/ensemble/services/NAME.toml            a new service, or instead of the shipped one
 //! /etc/ensemble/services/NAME.d/*.toml        drop-ins over either, in order of their names
 //! /etc/ensemble/services.toml                 enable = [..], disable = [..]
@@ -177,13 +177,18 @@ impl Own {
 
     /// One service from its files.
     fn define(&self, name: &Name, shipped: &Path) -> Result<Service, String> {
-        let base = match self.files.get(name) {
-            Some(own) => own.clone(),
-            None => shipped.join(format!("{name}.toml")),
-        };
+        let mut paths = Vec::new();
+        match self.files.get(name) {
+            Some(own) => paths.push(own.clone()),
+            None => {
+                paths.push(shipped.join(format!("{name}.toml")));
+                let mut nothing_there = Vec::new();
+                paths.extend(listed(&shipped.join(format!("{name}.d")), &mut nothing_there));
+            }
+        }
+        paths.extend(self.dropins.get(name).into_iter().flatten().cloned());
         let text = |path: &PathBuf| Ok((path.display().to_string(), read_text(path)?));
-        let paths = [&base].into_iter().chain(self.dropins.get(name).into_iter().flatten());
-        let texts = paths.map(text).collect::<Result<Vec<_>, String>>()?;
+        let texts = paths.iter().map(text).collect::<Result<Vec<_>, String>>()?;
         text::service::overlay(name, None, &texts).map_err(|report| report.to_string())
     }
 }
