@@ -8,7 +8,7 @@
 //! Which devices a start has seen is in the state log. Messages that the kernel could not keep are
 //! made up for by a look at `/sys`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -34,6 +34,8 @@ pub(super) struct Devices {
     refused: bool,
     /// Services that ask for devices.
     users: BTreeSet<Id>,
+    /// Number of the last message before a service looked at what is there: older ones are no news.
+    looked: BTreeMap<Id, u64>,
 }
 
 /// A message of the kernel.
@@ -45,6 +47,8 @@ struct Message {
     name: String,
     /// What it was called before, if it was renamed.
     old: Option<String>,
+    /// Its number.
+    number: u64,
 }
 
 impl Message {
@@ -62,6 +66,7 @@ impl Message {
             subsystem: value("SUBSYSTEM")?,
             name: value("DEVPATH").and_then(last)?,
             old: value("DEVPATH_OLD").and_then(last),
+            number: value("SEQNUM").and_then(|n| n.parse().ok()).unwrap_or(u64::MAX),
         })
     }
 }
@@ -81,6 +86,12 @@ fn there(sys: &Path, wanted: &DeviceMatch) -> BTreeSet<String> {
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let names = names.filter(|name| meant(wanted, subsystem, name));
     names.map(|name| format!("{subsystem}/{name}")).collect()
+}
+
+/// Number of the kernel's last message.
+fn last_number() -> u64 {
+    let text = fs::read_to_string(Path::new(SYS).join("kernel/uevent_seqnum")).unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
 }
 
 fn all(service: &Service, which: impl Fn(&DeviceMatch) -> bool) -> BTreeSet<String> {
@@ -149,6 +160,9 @@ impl Daemon {
             self.listen_to_kernel();
         }
         let Some(service) = self.plan.services.get(id) else { return };
+        if self.engine.state(id) == State::Starting {
+            self.activate.devices.looked.insert(id, last_number());
+        }
         if self.engine.state(id) == State::Starting
             && let Some(part) = self.parts.get_mut(id)
         {
@@ -197,7 +211,9 @@ impl Daemon {
             names.iter().any(|name| devices.iter().any(|d| meant(d, subsystem, name)))
         };
         for id in self.activate.devices.users.clone() {
-            if !self.plan.services.get(id).is_some_and(concerns) {
+            let old_news =
+                self.activate.devices.looked.get(&id).is_some_and(|n| message.number <= *n);
+            if old_news && message.came || !self.plan.services.get(id).is_some_and(concerns) {
                 continue;
             }
             let known = self.parts.get_mut(id).is_some_and(|part| {
