@@ -2,7 +2,9 @@
 //!
 //! One test at a time, for each reaps every child of this process.
 
+#[expect(dead_code, reason = "other tests need more of a device")]
 mod device;
+#[expect(dead_code, reason = "other tests need more plans")]
 mod plans;
 
 use std::fs;

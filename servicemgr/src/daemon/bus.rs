@@ -11,7 +11,7 @@ use std::time::Duration;
 use api::pid1::End;
 use api::services::{Bar, Change, Edge, Error, PATH, Row, Status, System, Transaction, Why};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use zbus::connection::Builder;
 use zbus::interface;
 
@@ -36,6 +36,31 @@ pub(super) type Reply<T> = oneshot::Sender<T>;
 /// What a client wants: done by the loop, which knows everything. It carries where the answer goes.
 pub(super) type Request = Box<dyn FnOnce(&mut Daemon) + Send>;
 
+/// The way to the loop, for as long as the client is there: nobody waits for one that has hung up,
+/// or its socket and its place among those who wait would be kept for it.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    requests: mpsc::Sender<Request>,
+    client: watch::Receiver<()>,
+}
+
+impl Desk {
+    /// Asks the loop; the answer may come later. `None`: somebody has gone meanwhile.
+    pub(super) async fn call<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut Daemon, Reply<T>) + Send + 'static,
+    ) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let request: Request = Box::new(move |daemon| ask(daemon, reply));
+        self.requests.send(request).await.ok()?;
+        let mut client = self.client.clone();
+        tokio::select! {
+            answer = answer => answer.ok(),
+            _gone = client.changed() => None,
+        }
+    }
+}
+
 /// Takes clients for as long as the daemon lives.
 pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
     let (of_root, of_others) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -54,22 +79,24 @@ pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request
             clients.fetch_sub(1, Ordering::Relaxed);
             continue;
         }
-        let (services, clients) =
-            (Services { requests: requests.clone(), uid }, Arc::clone(clients));
+        let (here, client) = watch::channel(());
+        let desk = Desk { requests: requests.clone(), client };
+        let (services, clients) = (Services { desk, uid }, Arc::clone(clients));
         tokio::spawn(async move {
             // A client that breaks off or speaks nonsense is its own problem.
-            let _nonsense = client(stream, services).await;
+            let _nonsense = serve_one(stream, services).await;
+            drop(here);
             clients.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
 
-async fn client(stream: UnixStream, services: Services) -> zbus::Result<()> {
+async fn serve_one(stream: UnixStream, services: Services) -> zbus::Result<()> {
     let guid = api::guid(&fs::read_to_string(api::paths::BOOT_ID).unwrap_or_default());
     let greeted = async {
         let socket = wire::greet(stream, guid.as_str()).await?;
         let build = Builder::authenticated_socket(socket, guid.clone());
-        let params = params::Client::new(services.requests.clone(), services.uid);
+        let params = params::Client::new(services.desk.clone(), services.uid);
         let build = build.p2p().serve_at(PATH, services);
         build.serve_at(params::Client::PATH, params).build().await
     };
@@ -82,7 +109,7 @@ async fn client(stream: UnixStream, services: Services) -> zbus::Result<()> {
 
 /// One client's view.
 struct Services {
-    requests: mpsc::Sender<Request>,
+    desk: Desk,
     uid: u32,
 }
 
@@ -92,11 +119,8 @@ impl Services {
         &self,
         ask: impl FnOnce(&mut Daemon, Reply<T>) + Send + 'static,
     ) -> Result<T, Error> {
-        let (reply, answer) = oneshot::channel();
         let gone = || Error::GoingDown("servicemgr is ending; try again".into());
-        let request: Request = Box::new(move |daemon| ask(daemon, reply));
-        self.requests.send(request).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())
+        self.desk.call(ask).await.ok_or_else(gone)
     }
 
     /// Asks the loop what it can answer at once. That a client has hung up meanwhile is fine.

@@ -17,7 +17,8 @@ impl Daemon {
             return Vec::new();
         };
         let life = self.engine.life(id);
-        let running = life.and_then(|life| life.command).map(|c| commands::word(c.phase).to_owned());
+        let running =
+            life.and_then(|life| life.command).map(|c| commands::word(c.phase).to_owned());
         let watchdog = life.and_then(|life| life.watch).or(service.watchdog);
         let watchdog = watchdog.filter(|every| *every > Duration::ZERO);
         let errno = Some(part.side.errno).filter(|errno| *errno > 0);

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use api::params::{Error, PATH, Param};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
 
 use crate::daemon::Daemon;
-use crate::daemon::bus::{Reply, Request};
+use crate::daemon::bus::{Desk, Reply};
 
 /// Longest wait: a day. Who wants more asks again.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -20,7 +20,7 @@ const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// One client's view.
 #[derive(Debug, Clone)]
 pub(in crate::daemon) struct Client {
-    requests: mpsc::Sender<Request>,
+    desk: Desk,
     uid: u32,
 }
 
@@ -29,19 +29,16 @@ impl Client {
     pub(in crate::daemon) const PATH: &str = PATH;
 
     /// For a client of this user.
-    pub(in crate::daemon) fn new(requests: mpsc::Sender<Request>, uid: u32) -> Self {
-        Self { requests, uid }
+    pub(in crate::daemon) fn new(desk: Desk, uid: u32) -> Self {
+        Self { desk, uid }
     }
 
     async fn call<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&mut Daemon, Reply<T>) + Send + 'static,
     ) -> Result<T, Error> {
-        let (reply, answer) = oneshot::channel();
         let gone = || Error::GoingDown("servicemgr is ending; try again".into());
-        let request: Request = Box::new(move |daemon| ask(daemon, reply));
-        self.requests.send(request).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())
+        self.desk.call(ask).await.ok_or_else(gone)
     }
 }
 
