@@ -104,7 +104,7 @@ pub async fn services<T>(
     repeat(again, limit, ask, lost_services).await?.map_err(said)
 }
 
-/// Asks servicemgr about parameters, as [`services`].
+/// Asks servicemgr about parameters, as [`services()`].
 ///
 /// # Errors
 /// [`Fault`], in words for people.
