@@ -57,8 +57,8 @@ pub struct LoadedCase {
 struct Extra {
     directory: Option<String>,
     enable: Vec<At<Name>>,
-    /// Templates beside them.
-    templates: Vec<At<Name>>,
+    /// Services and templates that are there and do not start at boot.
+    others: Vec<At<Name>>,
     /// File of each service that is a copy.
     copies: BTreeMap<Name, Name>,
 }
@@ -154,7 +154,7 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
     device.services.dedup();
     let mut services = Services::new(loader, directories, extra.copies.clone());
     enabled.extend(templates);
-    enabled.extend(extra.templates.iter().cloned());
+    enabled.extend(extra.others.iter().cloned());
     services.gather(enabled);
     services.check_users(&device);
     let text = format!("{} {}", device.hostname, device.version);
@@ -232,9 +232,10 @@ pub fn load_case_on(
     }
     let place = Place::new(file, 0..0);
     let directory = join(folder, "services");
-    let enable = match &raw.enable {
-        Some(_) => check.list(raw.enable.as_ref(), service::one_service),
-        None => own_services(&loader.names_in(&directory), &directory, &place, &mut check),
+    let own = own_services(&loader.names_in(&directory), &directory, &place, &mut check);
+    let (enable, mut others) = match &raw.enable {
+        Some(_) => (check.list(raw.enable.as_ref(), service::one_service), own),
+        None => own.into_iter().partition(|at| !at.value.is_template()),
     };
     loader.check = check;
     let at = raw.device.as_ref().map_or(&place, |at| &at.place);
@@ -247,8 +248,9 @@ pub fn load_case_on(
         }
     };
     let (enable, copies) = copied(raw.copy.as_ref(), enable, &mut loader.check);
-    let (templates, enable) = enable.into_iter().partition(|at| at.value.is_template());
-    let extra = Extra { directory: Some(directory), enable, templates, copies };
+    let copied = |at: &At<Name>| copies.values().any(|of| *of == at.value);
+    others.retain(|at| !copied(at) && enable.iter().all(|on| on.value != at.value));
+    let extra = Extra { directory: Some(directory), enable, others, copies };
     let mut loaded = load(&mut loader, &device, &extra)?;
     if !loaded.device.debug.agent {
         let message = format!("the device `{}` has no debug agent to run steps", case.device);

@@ -190,7 +190,8 @@ table! {
         "device" => device: At<String>,
         /// Where it runs; everywhere when absent.
         "on" => on: Vec<At<Choice<case::Ring>>>,
-        /// Services that start at boot; all of services/ when absent.
+        /// Services that start at boot; all of services/ when absent. Those left out are there, and
+        /// off.
         "enable" => enable: Vec<At<String>>,
         /// Services of services/ that run many times.
         "copy" => copy: Vec<At<Copy>>,
