@@ -16,7 +16,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use model::service::{Kind, RestartWhen, Sandbox, Service};
+use model::sandbox::Profile;
+use model::service::{Kind, RestartWhen, Service};
 use model::{Name, Plan};
 use serde::Serialize;
 
@@ -110,7 +111,7 @@ fn service(name: &str, exec: &str, like: &Service) -> Result<Service> {
     service.after.clear();
     service.sockets.clear();
     service.environment = BTreeMap::new();
-    service.sandbox = Sandbox::default();
+    service.sandbox = Profile::default();
     service.restart.when = RestartWhen::Never;
     Ok(service)
 }

@@ -15,6 +15,7 @@ pub mod case;
 pub mod device;
 pub mod name;
 pub mod plan;
+pub mod sandbox;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod service;

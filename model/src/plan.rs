@@ -15,6 +15,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
+use crate::sandbox::{Compiled, Profile};
 use crate::service::Service;
 
 /// Where the plan lies on a device.
@@ -24,7 +25,7 @@ pub const PLAN_PATH: &str = "/usr/lib/ensemble/plan";
 pub const SERVICES_PATH: &str = "/usr/lib/ensemble/services";
 
 /// First bytes of an encoded plan; the digit is the version of the format.
-const MAGIC: &[u8] = b"ENSPLAN2";
+const MAGIC: &[u8] = b"ENSPLAN3";
 
 /// Most services in one plan; the engine's tables are sized by it.
 pub const MAX_SERVICES: usize = 4096;
@@ -39,6 +40,8 @@ pub struct Plan {
     /// Services that are only made on demand, by name: `getty@`. Instances of them are copies with
     /// `%i` replaced.
     pub templates: Vec<Service>,
+    /// Profiles of these services, made ready for the architecture of the device, sorted by profile.
+    pub compiled: Vec<(Profile, Compiled)>,
     /// Version of the device, shown by `ensctl status`.
     pub device: String,
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
+use crate::sandbox::Profile;
 
 pub use activation::{
     Activation, Address, BACKLOG, Bus, DeviceMatch, ParameterMatch, PathWatch, PathWhen, Socket,
@@ -75,7 +76,7 @@ pub struct Service {
     /// Limits of its cgroup.
     pub limits: Limits,
     /// What it may do.
-    pub sandbox: Sandbox,
+    pub sandbox: Profile,
     /// Listening sockets opened before it starts, passed as systemd does (`LISTEN_FDS`).
     pub sockets: Vec<Socket>,
     /// Where its output goes.
@@ -133,7 +134,7 @@ impl Service {
             environment: BTreeMap::new(),
             directory: None,
             limits: Limits::default(),
-            sandbox: Sandbox::default(),
+            sandbox: Profile::default(),
             sockets: Vec::new(),
             output: Output::Journal,
             remain: true,
@@ -239,22 +240,6 @@ pub struct Limits {
     pub open_files: Option<u64>,
     /// Core dump size in bytes (`RLIMIT_CORE`).
     pub core: Option<u64>,
-}
-
-/// The first form of the sandbox: privileges. Files, network and system calls come later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sandbox {
-    /// Capabilities kept, in the kernel's spelling without `CAP_` (`NET_ADMIN`); `None` keeps all
-    /// for root and none for another user.
-    pub capabilities: Option<Vec<String>>,
-    /// `no_new_privs`: set-user-id programs give nothing.
-    pub no_new_privileges: bool,
-}
-
-impl Default for Sandbox {
-    fn default() -> Self {
-        Self { capabilities: None, no_new_privileges: true }
-    }
 }
 
 /// Where standard output and error go.

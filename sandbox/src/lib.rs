@@ -1,11 +1,18 @@
-//! What a service may do: policy as data, applied by sys.
+//! What a program may do: policy as data, applied by sys.
 //!
 //! ```text
-//! Service + users + host ──policy──► sys::spawn::Launch ──spawn──► process
+//! Service + users + host ──policy──────────────────────► sys::spawn::Launch ─┐
+//! Profile ──compile (host or install, libseccomp)──► Compiled (plan)         ├─spawn──► process
+//! Compiled + features of the running kernel ──fit──► sys::confine::Confine ──┘
 //! ```
 //!
-//! First form: user, capabilities, limits, `no_new_privs`, a clean environment and no descriptor
-//! but those given. Files, network and system calls come later.
+//! - `calls`: every system call by name and number on both architectures, and our groups of them.
+//! - `rules`: what a profile says of one call with its arguments; the source of truth.
+//! - `filter` (feature `compile`): the same as a program, made by libseccomp; `bpf` runs such a program
+//!   and knows nothing of libseccomp: [`compile`] compares both for every call.
+//! - `landlock`, `mounts`: rights and steps from the lists of files.
+//!
+//! Invariant: what can't be enforced as written is refused, never left out silently.
 
 mod capability;
 pub mod policy;

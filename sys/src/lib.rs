@@ -4,6 +4,7 @@ pub mod bind;
 pub mod cgroup;
 pub mod child;
 pub mod clock;
+pub mod confine;
 pub mod disk;
 pub mod hostname;
 pub mod inherited;

@@ -8,9 +8,10 @@ use super::super::{raw, units};
 use super::relations::at_most;
 use super::words::signal;
 use super::{one_of, written_by};
+use crate::sandbox::Profile;
 use crate::service::{
     Check as Look, Command, Commands, Condition, Credential, CredentialSource, Critical, Health,
-    Kind, Limits, Probe, Reload, Restart, RestartWhen, SIGTERM, Sandbox,
+    Kind, Limits, Probe, Reload, Restart, RestartWhen, SIGTERM,
 };
 
 /// Least memory limit: below it no program starts.
@@ -146,7 +147,7 @@ pub(super) fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
     limits
 }
 
-pub(super) fn sandbox(raw: &raw::Sandbox, c: &mut Check) -> Sandbox {
+pub(super) fn sandbox(raw: &raw::Sandbox, c: &mut Check) -> Profile {
     let listed = raw.capabilities.as_ref();
     let kept = listed.map(|list| values(c.list(Some(list), value::capability)));
     let kept = kept.map(|mut list| {
@@ -154,7 +155,7 @@ pub(super) fn sandbox(raw: &raw::Sandbox, c: &mut Check) -> Sandbox {
         list
     });
     let no_new_privileges = raw.no_new_privileges.as_ref().is_none_or(|at| at.value);
-    Sandbox { capabilities: kept, no_new_privileges }
+    Profile { capabilities: kept, no_new_privileges, ..Profile::default() }
 }
 
 pub(super) fn health(raw: &raw::Health, file: &Place, c: &mut Check) -> Option<Health> {
