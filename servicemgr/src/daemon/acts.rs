@@ -47,6 +47,7 @@ impl Daemon {
                 if let Some(end) = self.down {
                     log::info!("every service has ended");
                     self.tell(&ToPid1::End(end), None);
+            Action::Abandon(id) => self.abandon_command(id),
                 }
             }
         }

@@ -163,6 +163,19 @@ impl Daemon {
         }
     }
 
+    /// The command that was killed is still there, stuck in a driver: it is nobody's now.
+    pub(super) fn abandon_command(&mut self, id: Id) {
+        let (Some(service), Some(part)) = (self.plan.services.get(id), self.parts.get_mut(id))
+        else {
+            return;
+        };
+        if let Some(pid) = part.side.command.take() {
+            let name = service.name.as_str();
+            log::error!(target: name, "{name}: process {pid} of a command does not end: left alone");
+        }
+        self.note(id);
+    }
+
     /// Writes what is known of a service into the state log, now.
     pub(super) fn note(&mut self, id: Id) {
         self.write_unit(id);

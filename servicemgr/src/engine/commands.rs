@@ -93,9 +93,6 @@ impl Engine {
             return no("it is frozen; thaw it first");
         }
         let busy = unit.life.reloading;
-        if !busy && unit.life.command.is_some() {
-            return no("the command of its last reload does not end");
-        }
         unit.jobs.push((job, if busy { Want::NextReload } else { Want::Reload }));
         if !busy {
             self.reload(now, id);
@@ -158,28 +155,24 @@ impl Engine {
     }
 
     /// A reload took too long. The service stays; a command gets time to end. One that does not end
-    /// even then is in the way of further reloads.
+    /// even then (stuck in a driver) is left to itself, and further reloads have one of their own.
     pub(super) fn reload_is_late(&mut self, now: Now, id: Id) {
         let Some(unit) = self.units.get_mut(id) else { return };
         let why = Reason::NotReloaded(unit.spec.start_timeout);
         let stuck = unit.life.command.is_some_and(|c| c.ended);
-        if unit.life.command.is_none() {
+        if stuck {
+            unit.life.command = None;
+            self.actions.push(Action::Abandon(id));
+        }
+        if self.unit(id, |u| u.life.command.is_none()) {
             return self.reload_over(now, id, Some(why));
         }
-        let given_up = |want: &Want| match want {
-            Want::Reload => true,
-            Want::NextReload => stuck,
-            Want::Up | Want::Down => false,
-        };
-        for (job, _) in unit.jobs.extract_if(.., |(_, want)| given_up(want)) {
+        let Some(unit) = self.units.get_mut(id) else { return };
+        for (job, _) in unit.jobs.extract_if(.., |(_, want)| *want == Want::Reload) {
             self.actions.push(Action::Answer(job, Answer::Failed(why.clone())));
         }
-        if stuck {
-            (unit.life.reloading, unit.life.deaf) = (false, false);
-        } else {
-            self.end_command(id);
-            self.set_due(id, Some(now.saturating_add(KILL_TIMEOUT)));
-        }
+        self.end_command(id);
+        self.set_due(id, Some(now.saturating_add(KILL_TIMEOUT)));
         self.mark(id);
     }
 

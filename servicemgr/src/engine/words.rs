@@ -141,6 +141,8 @@ pub enum Action {
     /// End the command that runs: its time is over, or nobody needs it any more. The answer is
     /// still `CommandEnded`.
     EndCommand(Id),
+    /// The command that was told to end does not: it is left to itself, and no answer is awaited.
+    Abandon(Id),
     /// The signal by which its main process reads its configuration anew.
     Reload(Id),
     /// Watch for what triggers it.

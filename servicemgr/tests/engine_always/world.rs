@@ -128,6 +128,10 @@ impl World {
                 assert_eq!(old, None, "two commands of {id}");
             }
             Action::EndCommand(id) => assert!(self.commands.contains_key(&id)),
+            Action::Abandon(id) => {
+                let was = self.commands.remove(&id);
+                assert_eq!(was, Some(Phase::Reload), "{id} has another command to abandon");
+            }
             Action::Terminate(id) => {
                 for user in &self.links[id].users {
                     let state = self.engine.state(*user);

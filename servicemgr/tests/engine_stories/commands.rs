@@ -126,6 +126,17 @@ fn a_reload_by_command_ends_with_it() {
 }
 
 #[test]
+fn a_reload_command_that_no_kill_ends_is_left_to_itself() {
+    let mut s = Story::at("+a reload command", "boot up:a reload:a +30000");
+    assert_eq!(s.play("reload:a"), "", "the kill may still work");
+    assert_eq!(s.play("+10000"), "abandon command of a, run a to reload 1");
+    assert_eq!(s.play("cmd:a"), "2 done");
+    let mut s = Story::at("+a reload command", "boot up:a reload:a +30000 +10000");
+    assert_eq!(s.state("a"), State::Ready);
+    assert_eq!(s.play("reload:a cmd:a stop:a"), "run a to reload 1, 2 done, term a");
+}
+
+#[test]
 fn a_reload_by_signal_ends_when_the_service_says_so_if_it_can() {
     let mut s = Story::at("+a reload signal\n +b notify reload signal", "boot up:a up:b ready:b");
     assert_eq!(s.play("reload:a"), "signal a to reload, 1 done");

@@ -209,6 +209,8 @@ impl Story {
             Action::Reload(id) => format!("signal {} to reload", who(id)),
             Action::Arm(id) => format!("arm {}", who(id)),
             Action::Disarm(id) => format!("disarm {}", who(id)),
+            Action::Abandon(id) => format!("abandon command of {}", who(id)),
+            Action::Listen(id) => format!("listen {}", who(id)),
             Action::Abort(id) => format!("abort {}", who(id)),
             Action::Freeze(id, true) => format!("freeze {}", who(id)),
             Action::Freeze(id, false) => format!("thaw {}", who(id)),
