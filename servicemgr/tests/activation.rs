@@ -324,3 +324,64 @@ fn who_is_not_used_is_stopped_and_the_next_use_starts_it_again() {
     drop(silent);
     device.until("rest", || state(&device, "server") == State::Armed);
 }
+
+#[test]
+fn the_socket_of_an_armed_service_is_closed_while_one_it_conflicts_with_runs() {
+    let _one = ONE_AT_A_TIME.lock();
+    let address = free_port();
+    let mut waits = perl("waits", ANSWERS, Path::new("x"));
+    waits.sockets = vec![socket(Address::Ip(address), SocketKind::Stream)];
+    let binds = format!(
+        r#"use IO::Socket::INET; my $l = IO::Socket::INET->new(LocalAddr => "{address}",
+        Listen => 5, ReuseAddr => 1) or exit 3; while (my $c = $l->accept) {{
+        my $line = <$c>; print $c "other $line"; close $c }}"#
+    );
+    let mut binds = perl("binds", &binds, Path::new("x"));
+    binds.start = Start::Boot;
+    binds.conflicts = vec![name("waits")];
+    let enabled = [name("waits")];
+    let plan = Plan::link("test 1", vec![waits, binds], &enabled).expect("it links");
+    let device = Device::boot(&plan);
+    device.settled();
+    assert_eq!(state(&device, "waits"), State::Armed);
+    device.call(|s| async move { s.start("binds").await }).expect("started");
+    let other = || {
+        TcpStream::connect(address).is_ok_and(|stream| ask(stream, "hello\n") == "other hello\n")
+    };
+    device.until("the other one", other);
+    assert_eq!((state(&device, "waits"), state(&device, "binds")), (State::Off, State::Ready));
+    device.kill_servicemgr();
+    assert!(other());
+    device.call(|s| async move { s.stop("binds").await }).expect("stopped");
+    device.until("an armed one", || state(&device, "waits") == State::Armed);
+    let stream = TcpStream::connect(address).expect("it listens again");
+    assert!(ask(stream, "hello\n").ends_with(" hello\n"));
+}
+
+#[test]
+fn an_armed_service_whose_socket_cannot_be_opened_has_failed_and_says_why() {
+    let _one = ONE_AT_A_TIME.lock();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let mut waits = perl("waits", ANSWERS, Path::new("x"));
+    waits.sockets = vec![socket(Address::Ip(address), SocketKind::Stream)];
+    let mut hub = Service { kind: Kind::Target, exec: Vec::new(), ..service("hub") };
+    hub.restart.when = RestartWhen::Never;
+    hub.sockets = vec![Socket { accept: true, ..socket(Address::Ip(address), SocketKind::Stream) }];
+    let mut each = perl("hub@", ANSWERS, Path::new("x"));
+    each.start = Start::Boot;
+    let device = Device::boot(&plan(vec![waits, hub, each]));
+    device.until("failures", || {
+        ["waits", "hub"].iter().all(|name| device.status(name).row.state == State::Failed)
+    });
+    for name in ["waits", "hub"] {
+        let reason = device.status(name).row.reason;
+        assert!(reason.contains(&address.to_string()) && reason.contains("in use"), "{reason}");
+    }
+    drop(taken);
+    device.call(|s| async move { s.stop("hub").await }).expect("stopped");
+    device.call(|s| async move { s.reset("waits").await }).expect("reset");
+    assert_eq!(state(&device, "waits"), State::Armed);
+    let stream = TcpStream::connect(address).expect("it listens");
+    assert!(ask(stream, "hello\n").ends_with(" hello\n"));
+}

@@ -25,9 +25,17 @@ impl Daemon {
     /// Does what the engine asked; how it went is itself an event.
     pub(super) fn act(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Open(id) => self.open(id),
+            Action::Open(id) => {
+                // The start tries again and fails with it.
+                let Some(service) = self.plan.services.get(id) else { return None };
+                let name = service.name.to_string();
+                if let Err(why) = self.open(id) {
+                    log::warn!(target: name.as_str(), "{name}: {why}");
+                }
+            }
             Action::Arm(id) => self.arm(id),
             Action::Disarm(id) => self.disarm(id),
+            Action::Listen(id) => self.listen_again(id),
             Action::Spawn(id) => return Some(self.spawn(id)),
             Action::Terminate(id) => {
                 self.signal(id, false);
@@ -54,13 +62,14 @@ impl Daemon {
         None
     }
 
-    pub(super) fn open(&mut self, id: Id) {
-        let Some(service) = self.plan.services.get(id) else { return };
+    /// Opens its sockets that are not open yet.
+    ///
+    /// # Errors
+    /// Which one, and why not.
+    pub(super) fn open(&mut self, id: Id) -> Result<(), String> {
+        let Some(service) = self.plan.services.get(id) else { return Ok(()) };
         let link = &self.link;
-        if let Err(why) = self.launcher.open(service, &mut |key, fd| hold(link, key, fd)) {
-            // The start tries again and fails with it.
-            log::warn!(target: service.name.as_str(), "{}: {why}", service.name);
-        }
+        self.launcher.open(service, &mut |key, fd| hold(link, key, fd))
     }
 
     fn spawn(&mut self, id: Id) -> Event {

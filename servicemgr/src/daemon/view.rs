@@ -37,7 +37,11 @@ impl Daemon {
         Some(Row {
             name: service.name.to_string(),
             about: service.about.clone(),
-            state: shown(life),
+            state: if life.armed && self.engine.foe_is_up(id) {
+                at_rest(life)
+            } else {
+                shown(life)
+            },
             enabled: u32::try_from(id).is_ok_and(|id| self.plan.enabled.contains(&id)),
             pid: self.parts.get(id).and_then(|p| p.pid).unwrap_or(0),
             since: nanoseconds(life.since),
@@ -161,6 +165,11 @@ fn shown(life: &Life) -> Shown {
         State::Leaving | State::Stopping => Shown::Stopping,
         State::Backoff => Shown::Backoff,
         State::Failed => Shown::Failed,
+/// An armed service whose sockets are closed is not: it has to wait for its foe's end.
+fn at_rest(life: &Life) -> Shown {
+    if life.state == State::Off { Shown::Off } else { shown(life) }
+}
+
     }
 }
 

@@ -4,6 +4,9 @@
 //! armed, Off ── trigger ──► Waiting … Ready ── quiet, or it ended ──► Off, armed again
 //!                                       └── it failed: not watched until it is reset or started
 //! ```
+//!
+//! While one that it conflicts with is up, the sockets of an armed service are closed, for the other
+//! may want the same addresses. What else triggers it does, and takes the other down.
 
 use super::graph::Kind as EdgeKind;
 use super::transaction::Wish;
@@ -14,10 +17,32 @@ impl Engine {
         let Some(unit) = self.units.get_mut(id) else { return };
         unit.life.armed = true;
         if unit.life.state != State::Failed {
-            self.actions.push(Action::Open(id));
             self.actions.push(Action::Arm(id));
         }
         self.mark(id);
+    }
+
+    /// Whether one that `id` conflicts with is up, or on its way.
+    #[must_use]
+    pub fn foe_is_up(&self, id: Id) -> bool {
+        let foes = self.units.get(id).map(|u| u.links.foes.as_slice()).unwrap_or_default();
+        foes.iter().any(|foe| !matches!(self.state(*foe), State::Off | State::Failed))
+    }
+
+    /// `id` came up, or is off again: armed ones that conflict with it close their sockets, or open
+    /// them again.
+    pub(super) fn displace(&mut self, id: Id) {
+        let foes = self.units.get(id).map(|u| u.links.foes.clone()).unwrap_or_default();
+        for foe in foes {
+            let Some(life) = self.units.get(foe).map(|u| &u.life) else { continue };
+            if !life.armed || !matches!(life.state, State::Off | State::Done) {
+                continue;
+            }
+            if self.down == Down::No && !self.foe_is_up(foe) {
+                self.actions.push(Action::Listen(foe));
+            }
+            self.mark(foe);
+        }
     }
 
     pub(super) fn disarm(&mut self, id: Id) {

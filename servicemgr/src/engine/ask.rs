@@ -128,7 +128,7 @@ impl Engine {
 
     /// Wants `id` to run. A person's wish also forgets earlier failures.
     fn begin_one(&mut self, now: Now, id: Id, person: bool) {
-        let again = self.again_if_done(id, person);
+        let (again, free) = (self.again_if_done(id, person), !self.foe_is_up(id));
         let Some(unit) = self.units.get_mut(id) else { return };
         let life = &mut unit.life;
         life.wanted = true;
@@ -140,7 +140,8 @@ impl Engine {
         match state {
             State::Off | State::Failed | State::Backoff => {
                 unit.life.handler = false;
-                if unit.spec.kind != model::service::Kind::Target {
+                // What one in its way has open, it opens when that one is gone.
+                if free && unit.spec.kind != model::service::Kind::Target {
                     self.actions.push(Action::Open(id));
                 }
                 self.wait(now, id);

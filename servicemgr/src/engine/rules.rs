@@ -51,6 +51,9 @@ impl Engine {
         self.booting -= usize::from(settled_once);
         let live = |s| usize::from(!matches!(s, State::Off | State::Failed));
         self.alive = self.alive + live(state) - live(old);
+        if live(state) != live(old) {
+            self.displace(id);
+        }
         self.set_due(id, None);
         self.set_dog(id, None);
         self.count(id, old, state);

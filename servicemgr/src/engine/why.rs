@@ -80,6 +80,7 @@ impl Engine {
                 let reads = || own("it reads its configuration anew", life.since);
                 holds.push(command.unwrap_or_else(reads));
             }
+            State::Off | State::Done if life.armed => holds.extend(self.foes_up(id)),
             State::Off | State::Ready | State::Done | State::Failed => {}
         }
         holds
@@ -94,9 +95,16 @@ impl Engine {
             Kind::Last => false,
         });
         let foes = unit.links.foes.iter().filter(|foe| self.state(**foe).occupies());
-        let foes = foes.map(|foe| self.held(*foe, "conflicts with it and "));
+        let foes = foes.map(|foe| self.held(*foe, FOE));
         let needs = needs.map(|e| self.held(e.to, ""));
         needs.chain(foes).chain(self.users_on_their_way(id, true)).collect()
+    }
+
+    /// What keeps the sockets of an armed service closed.
+    fn foes_up(&self, id: Id) -> Vec<Hold> {
+        let foes = self.units.get(id).map(|u| u.links.foes.as_slice()).unwrap_or_default();
+        let up = foes.iter().filter(|foe| !matches!(self.state(**foe), State::Off | State::Failed));
+        up.map(|foe| self.held(*foe, FOE)).collect()
     }
 
     /// Those that use it and are on their way down.
@@ -112,6 +120,9 @@ impl Engine {
         Hold { by: Some(id), what: format!("{how}{}", does(state)), since, until }
     }
 }
+
+/// How another one is in the way that it conflicts with.
+const FOE: &str = "conflicts with it and ";
 
 fn does(state: State) -> &'static str {
     match state {

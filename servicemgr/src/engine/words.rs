@@ -149,6 +149,8 @@ pub enum Action {
     Arm(Id),
     /// Stop watching.
     Disarm(Id),
+    /// Open the sockets of an armed service again and watch them: what it conflicts with is off.
+    Listen(Id),
     /// `SIGABRT` to its main process: it hangs, and somebody may want to know where.
     Abort(Id),
     /// Stop (or let go on) all of its processes.

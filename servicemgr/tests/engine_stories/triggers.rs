@@ -64,6 +64,19 @@ fn a_trigger_takes_down_what_conflicts_or_fails_with_the_contradiction() {
 }
 
 #[test]
+fn the_sockets_of_an_armed_service_are_closed_while_one_it_conflicts_with_is_up() {
+    let mut s = Story::at("+a demand\n b conflicts a restart never", "boot");
+    assert!(!s.engine.foe_is_up(s.id("a")));
+    assert_eq!(s.play("start:b up:b"), "spawn b, 1 done", "nothing else of it is disarmed");
+    assert!(s.engine.foe_is_up(s.id("a")));
+    s.engine.changed();
+    assert_eq!(s.play("fail:b"), "listen a");
+    assert!(s.engine.changed().contains(&s.id("a")));
+    assert_eq!(s.play("start:b up:b trigger:a ok:b up:a"), "spawn b, 2 done, term b, spawn a");
+    assert_eq!(s.play("ok:a"), "arm a");
+}
+
+#[test]
 fn a_trigger_of_done_work_does_it_again() {
     let mut s = Story::at("+a oneshot demand", "boot trigger:a up:a ok:a");
     assert_eq!(s.state("a"), State::Done);

@@ -66,6 +66,7 @@ impl Daemon {
 
     fn wants_connections(&self, id: Id) -> bool {
         let armed = self.engine.life(id).is_some_and(|life| life.armed);
+        let armed = armed && !self.engine.foe_is_up(id);
         !self.engine.going_down() && (armed || self.engine.state(id).met())
     }
 
@@ -79,7 +80,9 @@ impl Daemon {
 
     fn watch_for_connections(&mut self, id: Id) {
         // A target has nothing to start, so nobody else opens them.
-        self.open(id);
+        if !self.open_or_fail(id) {
+            return;
+        }
         let Some(service) = self.plan.services.get(id) else { return };
         let Some(open) = self.launcher.sockets.get(service.name.as_str()) else { return };
         for ((name, fd), _) in open.iter().zip(&service.sockets).filter(|(_, s)| s.accept) {

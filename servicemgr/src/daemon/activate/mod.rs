@@ -94,7 +94,7 @@ enum Later {
 }
 
 /// What is due now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Due {
     /// When it was armed, it had happened already.
     Trigger(Id),
@@ -106,6 +106,8 @@ enum Due {
 #[derive(Debug, Clone, Copy, Default)]
 struct Spin {
     since: Now,
+    /// Its sockets could not be opened; why.
+    Broken(Id, String),
     count: u32,
 }
 
@@ -248,6 +250,7 @@ impl Daemon {
         }
         let now = self.now();
         while let Some((_, later)) =
+                Due::Broken(id, why) => self.feed(Event::Unwell(id, why)),
             self.activate.later.first().copied().filter(|(at, _)| *at <= now)
         {
             self.activate.later.pop_first();
@@ -291,9 +294,7 @@ impl Daemon {
         if !self.waits_armed(id) {
             return; // It is armed again when it is off.
         }
-        // They were closed if it had failed.
-        self.open(id);
-        self.watch_sockets(id);
+        self.listen_again(id);
         self.watch_paths(id);
         self.watch_devices(id);
         self.follow_connections(id);
