@@ -34,8 +34,8 @@ impl Daemon {
                 }
             }
             Action::Arm(id) => self.arm(id),
-            Action::Disarm(id) => self.disarm(id),
             Action::Listen(id) => self.listen_again(id),
+            Action::Disarm(id) => self.disarm(id),
             Action::Spawn(id) => return Some(self.spawn(id)),
             Action::Terminate(id) => {
                 self.signal(id, false);
@@ -46,6 +46,7 @@ impl Daemon {
             Action::Answer(job, answer) => self.answer(job, answer),
             Action::Run(id, phase, number) => return self.run_command(id, phase, number),
             Action::EndCommand(id) => self.end_command(id),
+            Action::Abandon(id) => self.abandon_command(id),
             Action::Reload(id) => self.reload(id),
             Action::Abort(id) => self.abort(id),
             Action::Freeze(id, still) => self.freeze(id, still),
@@ -55,7 +56,6 @@ impl Daemon {
                 if let Some(end) = self.down {
                     log::info!("every service has ended");
                     self.tell(&ToPid1::End(end), None);
-            Action::Abandon(id) => self.abandon_command(id),
                 }
             }
         }

@@ -34,8 +34,7 @@ use super::streams::Streams;
 use super::timer::Every;
 use super::timers::{self, Timers};
 use super::upkeep::Upkeep;
-use super::view::LAST_REBOOT;
-use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, limits};
+use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, critical, limits};
 use crate::engine::{Ask, Engine, Event, Id, JOURNAL};
 
 /// Permission bits of the sockets that everybody may use.
@@ -70,7 +69,7 @@ pub struct Settings {
     pub run: PathBuf,
     /// Directory of what is kept over reboots.
     pub state: PathBuf,
-    /// Where is written why a critical service made the device start again.
+    /// Where a critical service that failed too often leaves word for the next boot.
     pub last_reboot: PathBuf,
 }
 
@@ -88,7 +87,7 @@ impl Default for Settings {
             parameters: "/usr/lib/ensemble/parameters".into(),
             run: paths::RUN.into(),
             state: "/var/lib/ensemble".into(),
-            last_reboot: LAST_REBOOT.into(),
+            last_reboot: "/var/lib/ensemble/last-reboot".into(),
         }
     }
 }
@@ -109,6 +108,11 @@ impl Settings {
             run: self.run.join("parameters"),
             saved: self.state.join("parameters"),
         }
+    }
+
+    /// What the boot before left word of, as long as this one lasts.
+    pub(super) fn rebooted(&self) -> PathBuf {
+        self.run.join("rebooted")
     }
 
     /// Which services start at boot, as people chose on the device.
@@ -171,6 +175,11 @@ pub(super) fn begin(
     for (id, why) in forbidden {
         log::error!("{why}: it cannot run");
         daemon.engine.forbid(id, why);
+    }
+    if daemon.generation > 1 {
+        daemon.kills.forget(daemon.kills_of_all());
+    } else if let Some(why) = critical::take_word(&settings.last_reboot, &settings.rebooted()) {
+        log::warn!("the device started again because of a critical service: {why}");
     }
     let saved = saved.and_then(|saved| daemon.find_again(saved));
     let restart = saved.as_ref().map(|s| s.restart.clone()).unwrap_or_default();

@@ -1,10 +1,15 @@
 //! The last resort: a critical service has failed too often, so the device starts again.
 //!
-//! Why is written down before, for who looks at the device afterwards: one line in a file that
-//! `ensctl status` shows. It is on the disk before anything goes down.
+//! ```text
+//! failed too often ─► last-reboot (on the disk) ─► reboot ─► rebooted (in /run): `ensctl status`
+//!                                                        └─► reboots: the last ones, oldest first
+//! ```
+//!
+//! Why is on the disk before anything goes down. The boot that follows takes it, so it is shown as
+//! long as that boot lasts, and not after a reboot that somebody asked for.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +20,15 @@ use crate::engine::{Event, Id};
 
 /// Longest line, in characters.
 const MAX_LINE: usize = 512;
+
+/// Lines that are kept of earlier reboots.
+const MAX_HISTORY: usize = 16;
+
+/// Most bytes read of a file with such lines: what fills them with the longest characters.
+const MAX_FILE: u64 = 64 << 10;
+
+/// Name of the file with the earlier ones, beside the last one.
+const HISTORY: &str = "reboots";
 
 impl Daemon {
     /// Notes why, and says that the device goes down.
@@ -31,6 +45,37 @@ impl Daemon {
         }
         Some(self.going_down(End::Reboot))
     }
+}
+
+/// At boot: why the device started again, if a critical service is the reason. Moves it from `last` to
+/// `shown`, and notes it in the history.
+pub(super) fn take_word(last: &Path, shown: &Path) -> Option<String> {
+    let text = read(last)?;
+    let word = text.lines().next().unwrap_or_default().to_owned();
+    if let Err(e) = keep(&word, last, shown) {
+        log::error!("could not note why the device started again: {e}: going on");
+    }
+    Some(word)
+}
+
+/// Shown and in the history before it is removed: a power cut in between shows it once more.
+fn keep(word: &str, last: &Path, shown: &Path) -> io::Result<()> {
+    fs::create_dir_all(shown.parent().unwrap_or(Path::new("/")))?;
+    fs::write(shown, format!("{word}\n"))?;
+    let history = last.with_file_name(HISTORY);
+    let old = read(&history).unwrap_or_default();
+    let mut lines: Vec<&str> = old.lines().filter(|line| *line != word).collect();
+    lines.push(word);
+    let kept = lines.get(lines.len().saturating_sub(MAX_HISTORY)..).unwrap_or_default();
+    write(&history, &(kept.join("\n") + "\n"))?;
+    fs::remove_file(last)
+}
+
+/// What was written last, without control characters; `None` when there is nothing.
+pub(super) fn read(path: &Path) -> Option<String> {
+    let mut text = Vec::new();
+    File::open(path).ok()?.take(MAX_FILE).read_to_end(&mut text).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn wall_clock() -> Duration {
@@ -88,6 +133,23 @@ mod tests {
         assert_eq!(date(Duration::ZERO), "1970-01-01T00:00:00Z");
         assert_eq!(date(Duration::from_secs(951_782_400)), "2000-02-29T00:00:00Z");
         assert!(line(at, "web", &"x".repeat(9000)).len() <= MAX_LINE + 1);
+    }
+
+    #[test]
+    fn the_next_boot_takes_it_and_the_history_is_bounded() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let (last, shown) = (at("var/last-reboot"), at("run/rebooted"));
+        assert_eq!(take_word(&last, &shown), None);
+        for boot in 0..20 {
+            write(&last, &format!("{boot} web: gone\n")).unwrap();
+            assert_eq!(take_word(&last, &shown), Some(format!("{boot} web: gone")));
+            assert_eq!(read(&shown), Some(format!("{boot} web: gone\n")));
+            assert!(!last.exists());
+        }
+        let history = read(&at("var/reboots")).unwrap();
+        assert_eq!(history.lines().count(), MAX_HISTORY);
+        assert!(history.starts_with("4 web") && history.ends_with("19 web: gone\n"), "{history}");
     }
 
     #[test]

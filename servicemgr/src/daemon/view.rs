@@ -6,11 +6,8 @@ use api::services::{Bar, Failed, Row, State as Shown, Status, System, SystemStat
 use model::Name;
 use model::service::Kind;
 
-use super::Daemon;
+use super::{Daemon, critical};
 use crate::engine::{Id, Life, Now, Reason, State};
-
-/// Where a critical service that failed too often leaves word for the next boot.
-pub(super) const LAST_REBOOT: &str = "/var/lib/ensemble/last-reboot";
 
 /// Longest such word that is shown, in characters.
 const MAX_REASON: usize = 512;
@@ -89,9 +86,9 @@ impl Daemon {
         })
     }
 
-    /// Why a critical service made the device start again the last time.
+    /// Why a critical service made the device start again, if this boot is that start.
     fn last_reboot(&self) -> String {
-        let text = std::fs::read_to_string(&self.settings.last_reboot).unwrap_or_default();
+        let text = critical::read(&self.settings.rebooted()).unwrap_or_default();
         text.lines().next().unwrap_or_default().chars().take(MAX_REASON).collect()
     }
 
@@ -165,12 +162,12 @@ fn shown(life: &Life) -> Shown {
         State::Leaving | State::Stopping => Shown::Stopping,
         State::Backoff => Shown::Backoff,
         State::Failed => Shown::Failed,
+    }
+}
+
 /// An armed service whose sockets are closed is not: it has to wait for its foe's end.
 fn at_rest(life: &Life) -> Shown {
     if life.state == State::Off { Shown::Off } else { shown(life) }
-}
-
-    }
 }
 
 /// As the bus shows times.

@@ -100,14 +100,14 @@ enum Due {
     Trigger(Id),
     /// It served a connection and failed: nobody will look at it.
     Forget(Id),
+    /// Its sockets could not be opened; why.
+    Broken(Id, String),
 }
 
 /// Triggers of late.
 #[derive(Debug, Clone, Copy, Default)]
 struct Spin {
     since: Now,
-    /// Its sockets could not be opened; why.
-    Broken(Id, String),
     count: u32,
 }
 
@@ -234,6 +234,7 @@ impl Daemon {
             match due {
                 Due::Trigger(id) => self.trigger(id),
                 Due::Forget(id) => self.feed(Event::Ask(id, Ask::Reset, NOBODY)),
+                Due::Broken(id, why) => self.feed(Event::Unwell(id, why)),
             }
         }
         for source in self.activate.next() {
@@ -250,7 +251,6 @@ impl Daemon {
         }
         let now = self.now();
         while let Some((_, later)) =
-                Due::Broken(id, why) => self.feed(Event::Unwell(id, why)),
             self.activate.later.first().copied().filter(|(at, _)| *at <= now)
         {
             self.activate.later.pop_first();
