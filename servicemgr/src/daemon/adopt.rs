@@ -28,6 +28,7 @@ use super::forking::Forked;
 use super::launcher::{Launcher, log_key, socket_key};
 use super::link::{Hello, Link};
 use super::notify::Notify;
+use super::oom::Kills;
 use super::params::{self, Board, Saver};
 use super::state::{Log, Saved, Whole};
 use super::streams::Streams;
@@ -153,6 +154,7 @@ pub(super) fn begin(
         saver: Saver::new(settings.params().saved),
         broker: Broker::default(),
         upkeep: Upkeep::new()?,
+        kills: Kills::default(),
         link,
         notify: Notify::new(notify)?,
         log: Log::create()?,

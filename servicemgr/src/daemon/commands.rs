@@ -205,7 +205,7 @@ impl Daemon {
     /// A process of a service ended.
     pub(super) fn process_ended(&mut self, id: Id, pid: i32, exit: Exit) {
         let end = match exit {
-            Exit::Signal(SIGKILL) if self.out_of_memory(id) => End::OutOfMemory,
+            Exit::Signal(SIGKILL) => self.killed_by_kernel(id).unwrap_or(End::Signal(SIGKILL)),
             Exit::Signal(number) => End::Signal(number),
             Exit::Status(status) => End::Status(status),
             Exit::Unknown => End::Unknown,
@@ -219,11 +219,6 @@ impl Daemon {
             Role::Other => {}
         }
         self.look_at_left();
-    }
-
-    fn out_of_memory(&self, id: Id) -> bool {
-        let killed = |g: sys::cgroup::Group| g.number("memory.events", "oom_kill").ok().flatten();
-        self.group(id).and_then(killed).is_some_and(|n| n > 0)
     }
 
     /// The main process of a service ended.

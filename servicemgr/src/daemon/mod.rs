@@ -29,6 +29,7 @@ mod launcher;
 mod limits;
 mod link;
 mod notify;
+mod oom;
 mod params;
 mod probe;
 mod process;
@@ -127,6 +128,8 @@ struct Daemon {
     streams: Streams,
     /// What is watched for running services.
     upkeep: Upkeep,
+    /// Processes that the kernel killed for want of memory.
+    kills: oom::Kills,
     broker: Broker,
     link: Link,
     notify: Notify,

@@ -19,6 +19,8 @@ pub enum End {
     OutOfMemory,
     /// Nobody saw how.
     Unknown,
+    /// The kernel killed it: the whole device, or what it runs in, was short of memory.
+    NoMemory,
 }
 
 impl End {
@@ -99,6 +101,7 @@ impl fmt::Display for End {
             },
             Self::OutOfMemory => f.write_str("killed: over its memory limit"),
             Self::Unknown => f.write_str("ended, nobody saw how"),
+            Self::NoMemory => f.write_str("killed: no memory was left"),
         }
     }
 }
