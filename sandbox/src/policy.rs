@@ -64,6 +64,8 @@ pub struct Own<'a> {
     pub command: Option<&'a [String]>,
     /// Variables that only servicemgr knows.
     pub variables: &'a [(&'a str, String)],
+    /// The most files it may open here, where that is less than what the service wants.
+    pub open_files: Option<u64>,
 }
 
 /// How a process of `service` is made.
@@ -116,7 +118,7 @@ pub fn launch(
         arguments: exec.iter().map(|a| c(a)).collect::<Result<_, _>>()?,
         environment: variables.map(|v| c(&v)).collect::<Result<_, _>>()?,
         directory: c(service.directory.as_deref().unwrap_or("/"))?,
-        limits: limits(service, host),
+        limits: limits(service, host, own),
         ids: user.map(|u| Ids { uid: u.uid, gid: u.gid, groups: u.groups }),
         capabilities: capabilities(service, host)?,
         no_new_privileges: service.sandbox.no_new_privileges,
@@ -142,9 +144,12 @@ fn watched(service: &Service) -> Vec<(&'static str, String)> {
     all
 }
 
-fn limits(service: &Service, host: &Host) -> Vec<Limit> {
+fn limits(service: &Service, host: &Host, own: &Own<'_>) -> Vec<Limit> {
     let files = match service.limits.open_files {
-        Some(files) => (files, files),
+        Some(files) => {
+            let files = files.min(own.open_files.unwrap_or(files));
+            (files, files)
+        }
         None => (OPEN_FILES.min(host.open_files), host.open_files),
     };
     let mut all = vec![Limit { what: Resource::OpenFiles, soft: files.0, hard: files.1 }];
@@ -214,6 +219,21 @@ mod tests {
         assert!(launch.no_new_privileges);
         let files = Limit { what: Resource::OpenFiles, soft: 1024, hard: 4096 };
         assert_eq!(launch.limits, [files]);
+    }
+
+    #[test]
+    fn more_open_files_than_are_allowed_here_are_as_many_as_are() {
+        let mut s = service();
+        s.limits.open_files = Some(100_000);
+        let files = |s: &Service, most| {
+            let own = Own { open_files: most, ..Own::default() };
+            launch(s, &Users::default(), &host(), &own).unwrap().limits
+        };
+        let limit = |n| [Limit { what: Resource::OpenFiles, soft: n, hard: n }];
+        assert_eq!(files(&s, None), limit(100_000));
+        assert_eq!(files(&s, Some(4096)), limit(4096));
+        s.limits.open_files = Some(64);
+        assert_eq!(files(&s, Some(4096)), limit(64));
     }
 
     #[test]

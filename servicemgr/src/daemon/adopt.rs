@@ -233,6 +233,7 @@ fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
         credentials: settings.credentials.clone(),
         sockets: BTreeMap::new(),
         connections: BTreeMap::new(),
+        clamped: BTreeSet::new(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Everything a process of a service needs, made and taken away: group, pipe, sockets, process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -47,6 +47,8 @@ pub(super) struct Launcher {
     pub(super) sockets: BTreeMap<String, Vec<Socket>>,
     /// Connections that were taken for a service and that its process does not have yet.
     pub(super) connections: BTreeMap<String, OwnedFd>,
+    /// Services of which it was said that they may open fewer files than they want.
+    pub(super) clamped: BTreeSet<Name>,
 }
 
 /// What is particular about one start.
@@ -136,8 +138,12 @@ impl Launcher {
             fds.push(line.theirs.as_fd());
         }
         let users = self.users(service)?;
-        let own =
-            Own { fds: &names, command: wish.command, variables: &self.variables(service, wish) };
+        let own = Own {
+            fds: &names,
+            command: wish.command,
+            variables: &self.variables(service, wish),
+            open_files: most_open_files(service, &mut self.clamped),
+        };
         let launch = sandbox::launch(service, &users, &self.host, &own)
             .map_err(|refused| refused.to_string())?;
         let uid = launch.ids.as_ref().map_or(0, |ids| ids.uid);
@@ -312,6 +318,18 @@ fn place<'f>(
     fds.resize(after, null);
     fds.push(fd);
     Ok(())
+}
+
+/// How many files a service may open that wants more than it is allowed to: in many containers the
+/// limit can't be raised. Said once for each.
+fn most_open_files(service: &Service, clamped: &mut BTreeSet<Name>) -> Option<u64> {
+    let wanted = service.limits.open_files?;
+    let allowed = sys::limit::allowed_open_files(wanted).ok().filter(|most| *most < wanted)?;
+    if clamped.insert(service.name.clone()) {
+        let name = service.name.as_str();
+        log::warn!(target: name, "{name}: no more than {allowed} open files are allowed here");
+    }
+    Some(allowed)
 }
 
 enum Sink {
