@@ -15,11 +15,19 @@
 //! - `[forbid]`: joined, and stronger than everything else in whichever file. Invariant: nothing that an
 //!   inherited profile forbids is allowed by the one that inherits it.
 
+pub mod calls;
 mod compiled;
+mod feature;
+mod within;
 
 use serde::{Deserialize, Serialize};
 
 pub use compiled::{Compiled, Mount, Paths, Ruleset, Show};
+pub use feature::MAX_LANDLOCK;
+pub use within::is_below;
+
+/// Where the texts of the profiles that ship lie on a device: `NAME.toml`.
+pub const PROFILES_PATH: &str = "/usr/lib/ensemble/sandbox";
 
 /// What a program may do. Every list is sorted and has no entry twice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
