@@ -16,6 +16,8 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 use nix::unistd::{AccessFlags, Pid, UnlinkatFlags, unlinkat};
 
+use crate::number;
+
 /// Most bytes read from a file of a group: process ids, about eight bytes each.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -251,14 +253,14 @@ impl Group {
     /// # Errors
     /// As [`Group::read`]. That a process has ended meanwhile is fine. `EINVAL`: no such signal.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
-        let signal = Signal::try_from(signal)?;
+        number::check(signal)?;
         let mut told = BTreeSet::new();
         for _ in 0..ROUNDS {
             let before = told.len();
             for pid in self.processes()? {
                 if told.insert(pid) {
                     // The only errors are that it ended meanwhile, or has no right to be ended by us.
-                    let _ended = kill(Pid::from_raw(pid), signal);
+                    let _ended = number::send(Pid::from_raw(pid), signal);
                     let _ended = kill(Pid::from_raw(pid), Signal::SIGCONT);
                 }
             }

@@ -17,6 +17,7 @@ pub mod memfd;
 pub mod modules;
 pub mod mount;
 pub mod namespace;
+mod number;
 pub mod passwd;
 pub mod pidfd;
 pub mod pipe;

@@ -18,6 +18,8 @@ use nix::sys::signal::{Signal, kill};
 
 use nix::unistd::{Pid, getpid, getppid};
 
+use crate::number;
+
 /// Makes the kernel kill `command`'s process when the thread that spawns it ends.
 ///
 /// A program that changes its user ids or enters a user namespace loses this and calls
@@ -56,7 +58,7 @@ pub fn keep_open(command: &mut Command, fd: OwnedFd) -> RawFd {
 /// `ESRCH`: it has ended. `EPERM`: it belongs to someone else. `EINVAL`: no such signal.
 pub fn signal(pid: u32, signal: i32) -> io::Result<()> {
     let pid = i32::try_from(pid).map_err(io::Error::other)?;
-    Ok(kill(Pid::from_raw(pid), Signal::try_from(signal)?)?)
+    number::send(Pid::from_raw(pid), signal)
 }
 
 /// Whether a process with this id exists.

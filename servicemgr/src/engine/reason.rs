@@ -95,6 +95,10 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(code) => write!(f, "exit status {code}"),
+            Self::Signal(number @ 34..=64) => match number - 34 {
+                0 => f.write_str("killed by SIGRTMIN"),
+                plus => write!(f, "killed by SIGRTMIN+{plus}"),
+            },
             Self::Signal(number) => match signal_name(*number) {
                 Some(name) => write!(f, "killed by {name}"),
                 None => write!(f, "killed by signal {number}"),

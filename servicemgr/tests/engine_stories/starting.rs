@@ -281,5 +281,5 @@ fn reasons_are_sentences_for_people() {
     let text = |r: Reason| r.to_string();
     assert_eq!(text(Reason::Ended(End::Signal(11))), "killed by SIGSEGV");
     assert_eq!(text(Reason::Ended(End::OutOfMemory)), "killed: over its memory limit");
-    assert_eq!(text(Reason::Ended(End::Signal(40))), "killed by signal 40");
+    assert_eq!(text(Reason::Ended(End::Signal(40))), "killed by SIGRTMIN+6");
 }
