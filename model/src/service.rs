@@ -15,8 +15,8 @@ use crate::Name;
 use crate::sandbox::Profile;
 
 pub use activation::{
-    Activation, Address, BACKLOG, Bus, DeviceMatch, ParameterMatch, PathWatch, PathWhen, Socket,
-    SocketKind, Start, Timer, TimerWhen,
+    Activation, Address, BACKLOG, Bus, DeviceMatch, ParameterMatch, PathWatch, PathWhen,
+    SignalMatch, Socket, SocketKind, Start, Timer, TimerWhen,
 };
 pub use instance::PLACEHOLDER;
 pub use upkeep::{

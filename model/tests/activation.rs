@@ -101,13 +101,22 @@ name = "a/b"
 [[parameter]]
 name = "persist..wifi"
 value = ""
+[[signal]]
+sender = "web"
+path = "org/example"
+interface = "Power"
+member = "a.b"
+arg0 = "a\u0000"
+[[timer]]
+after-arm = "1s"
+accuracy = "soon"
 [bus]
 also = ["web"]
 users = ["Root"]
 "#;
     insta::assert_snapshot!(refused(text), @r#"
     1:1 [bus] has no `name` (like "org.example.Web")
-    2:1 a timer needs one of these keys: calendar, after-boot, after-start, after-end
+    2:1 a timer needs one of these keys: calendar, after-boot, after-arm, after-start, after-end
     5:12 `Fry` in `Mon..Fry` is no weekday (weekdays are Mon, Tue, Wed, Thu, Fri, Sat, Sun; for example `Mon..Fri 08:00`, `*-*-01 00:00`, `*:0/15` or `daily`)
     6:14 a timer is one thing only (leave out `calendar` or `after-boot`)
     8:13 0s is too short to come again and again (at least 1s)
@@ -121,8 +130,14 @@ users = ["Root"]
     24:8 `a/b` is not the name of a device ("sda", or "ttyUSB*" for any)
     26:8 `persist..wifi` is not the name of a parameter (words with `.` between them, at most 96 characters, like "persist.wifi.on")
     27:9 this can't be the value of a parameter (1 to 4096 bytes on one line; "*" is any)
-    29:9 `web` is not a name on the bus (two or more words with `.` between them, like "org.example.Web")
-    30:10 `Root` is not a user name (a-z, 0-9, `_` and `-`, at most 32, a letter first)
+    29:10 `web` is not a name on the bus (two or more words with `.` between them, like "org.example.Web")
+    30:8 `org/example` is not the path of an object (like "/org/example/Power")
+    31:13 `Power` is not the name of an interface (two or more words with `.` between them, like "org.example.Power")
+    32:10 `a.b` is not the name of a signal (one word, like "Changed")
+    33:8 this can't be matched (at most 1024 bytes without a NUL)
+    36:12 `soon` is not a time (a time is a number with ms, s, min or h, like "500ms" or "10s")
+    38:9 `web` is not a name on the bus (two or more words with `.` between them, like "org.example.Web")
+    39:10 `Root` is not a user name (a-z, 0-9, `_` and `-`, at most 32, a letter first)
     "#);
 }
 
@@ -131,7 +146,7 @@ users = ["Root"]
 fn what_keeps_a_service_well_is_checked_to_the_last_value() {
     let text = r#"exec = ["/usr/bin/web"]
 type = "notify"
-stop-signal = "TERM"
+stop-signal = "term"
 reload-signal = "SIGRTMIN+31"
 watchdog = "0s"
 ready-fd = 2
@@ -174,9 +189,9 @@ text = "x"
 name = "none"
 "#;
     insta::assert_snapshot!(refused(text), @r#"
-    3:15 no signal is called `TERM` (did you mean `SIGTERM`?)
+    3:15 no signal is called `term` (did you mean `SIGTERM`?)
     4:17 a reload is a command or a signal (leave one of them out)
-    4:17 no signal is called `SIGRTMIN+31` (a name like "SIGTERM" or "SIGRTMIN+3")
+    4:17 no signal is called `SIGRTMIN+31` (a name like "SIGTERM", "SIGRTMIN+3" or "SIGRTMAX-1", up to 30)
     5:12 a limit of no time at all (leave the key out for the default)
     6:12 the descriptor can't be 2 (3 to 255)
     7:12 the number of descriptors can't be 65 (0 to 64)
@@ -255,7 +270,7 @@ fn what_starts_a_service_must_make_sense() {
     2 | start = "demand"
       |         ^^^^^^^^
       |
-    help: it starts when another needs it or by hand; give it a [[socket]], [[timer]], [[path]], [[device]], [[parameter]] or [bus], or leave `start` out
+    help: it starts when another needs it or by hand; give it a [[socket]], [[timer]], [[path]], [[device]], [[parameter]], [[signal]] or [bus], or leave `start` out
     "#);
     let (_, report) = check_file(&files, "services/get@.toml");
     assert!(report.is_empty(), "{report}");
@@ -275,6 +290,7 @@ fn lists_have_an_end() {
         ("path", "path = \"/run/#\"", 16),
         ("device", "subsystem = \"a#\"", 16),
         ("parameter", "name = \"a#\"", 16),
+        ("signal", "interface = \"a.b\"\nmember = \"a#\"", 16),
         ("condition", "path = \"/run/#\"", 32),
         ("credential", "name = \"a#\"\ntext = \"\"", 32),
     ];
@@ -293,6 +309,7 @@ fn lists_have_an_end() {
     34:1 a service has at most 16 watched paths
     34:1 a service has at most 16 devices
     34:1 a service has at most 16 parameters
+    50:1 a service has at most 16 signals
     66:1 a service has at most 32 conditions
     98:1 a service has at most 32 credentials
     3:137 a service has at most 16 commands in `stop`

@@ -44,6 +44,8 @@ pub struct Past {
     pub armed: Moment,
     /// A timer of it was due last in this boot.
     pub trigger: Option<Moment>,
+    /// It was started last in this boot, by whatever.
+    pub started: Option<Moment>,
     /// What the wall clock showed when a timer of it was due last, in this boot or before.
     pub stamp: Option<Timestamp>,
 }
@@ -57,6 +59,17 @@ pub enum Due {
     Wall(Timestamp),
 }
 
+impl Due {
+    /// The same, so much later.
+    #[must_use]
+    pub fn after(self, late: Duration) -> Self {
+        match self {
+            Self::Boot(at) => Self::Boot(at.saturating_add(late)),
+            Self::Wall(at) => Self::Wall(at.saturating_add(late).unwrap_or(at)),
+        }
+    }
+}
+
 impl Past {
     /// The same, on a clock that was never set before now: what happened gets the time that it would
     /// have shown then. To be kept, so that the clock is believed from now on.
@@ -68,8 +81,9 @@ impl Past {
             let leapt = moment.wall.checked_add(LEAP).is_ok_and(|limit| limit < wall);
             if leapt { Moment { wall, ..moment } } else { moment }
         };
-        let (first, armed, trigger) = (on(self.first), on(self.armed), self.trigger.map(on));
-        Self { first, armed, trigger, ..self }
+        let (first, armed) = (on(self.first), on(self.armed));
+        let (trigger, started) = (self.trigger.map(on), self.started.map(on));
+        Self { first, armed, trigger, started, ..self }
     }
 }
 
@@ -87,13 +101,18 @@ pub fn due(
         let at = from.saturating_add(after).saturating_add(delay);
         Some(Due::Boot(at.max(past.trigger.map_or(Now::ZERO, |t| t.boot.saturating_add(LEAST)))))
     };
+    let once = |from: Now, after: Duration| {
+        let at = from.saturating_add(after).saturating_add(delay);
+        let over = past.trigger.is_some_and(|trigger| trigger.boot >= at);
+        (!over).then_some(Due::Boot(at))
+    };
     match &timer.when {
-        TimerWhen::AfterBoot(after) => {
-            let at = after.saturating_add(delay);
-            let over = past.trigger.is_some_and(|trigger| trigger.boot >= at);
-            (!over).then_some(Due::Boot(at))
+        TimerWhen::AfterBoot(after) => once(Now::ZERO, *after),
+        TimerWhen::AfterArm(after) => once(past.first.boot, *after),
+        TimerWhen::AfterStart(after) => {
+            let starts = [past.trigger, past.started].into_iter().flatten().map(|m| m.boot);
+            again(starts.max().unwrap_or(past.first.boot), *after)
         }
-        TimerWhen::AfterStart(after) => again(past.trigger.unwrap_or(past.first).boot, *after),
         TimerWhen::AfterEnd(after) => again(past.armed.boot, *after),
         TimerWhen::Calendar(calendar) => {
             let from = searched_from(past, now, timer.persistent);
@@ -141,15 +160,16 @@ mod tests {
 
     fn on(calendar: &str, persistent: bool) -> Timer {
         let when = TimerWhen::Calendar(calendar.parse().unwrap());
-        Timer { when, random_delay: Duration::ZERO, persistent }
+        Timer { persistent, ..every(when) }
     }
 
     fn every(when: TimerWhen) -> Timer {
-        Timer { when, random_delay: Duration::ZERO, persistent: false }
+        let none = Duration::ZERO;
+        Timer { when, random_delay: none, accuracy: none, persistent: false }
     }
 
     fn new(moment: Moment) -> Past {
-        Past { first: moment, armed: moment, trigger: None, stamp: None }
+        Past { first: moment, armed: moment, trigger: None, started: None, stamp: None }
     }
 
     /// When it is due, as people write it.
@@ -177,11 +197,45 @@ mod tests {
     fn after_start_counts_from_the_last_trigger_and_after_end_from_the_last_end() {
         let (first, trigger) = (at(10, "2026-01-31T12:00:00Z"), at(70, "2026-01-31T12:01:00Z"));
         let end = at(75, "2026-01-31T12:01:05Z");
-        let past = Past { first, armed: end, trigger: Some(trigger), stamp: None };
+        let past = Past { armed: end, trigger: Some(trigger), ..new(first) };
         let (start, after) = (TimerWhen::AfterStart(seconds(60)), TimerWhen::AfterEnd(seconds(60)));
         assert_eq!(when(&every(start.clone()), &new(first), first), "70 s");
         assert_eq!(when(&every(start), &past, end), "130 s");
         assert_eq!(when(&every(after), &past, end), "135 s");
+    }
+
+    #[test]
+    fn after_start_counts_from_the_last_start_whoever_wanted_it() {
+        let (first, trigger) = (at(10, "2026-01-31T12:00:00Z"), at(70, "2026-01-31T12:01:00Z"));
+        let by_hand = at(100, "2026-01-31T12:01:30Z");
+        let timer = every(TimerWhen::AfterStart(seconds(60)));
+        let past = Past { started: Some(by_hand), ..new(first) };
+        assert_eq!(when(&timer, &past, by_hand), "160 s");
+        let past = Past { trigger: Some(trigger), ..past };
+        assert_eq!(when(&timer, &past, by_hand), "160 s");
+        let past = Past { trigger: Some(at(160, "2026-01-31T12:02:30Z")), ..past };
+        assert_eq!(when(&timer, &past, by_hand), "220 s");
+        // A calendar knows nothing of it.
+        let past = Past { started: Some(by_hand), ..new(first) };
+        assert_eq!(when(&on("12:01", false), &past, by_hand), "2026-01-31T12:01:00Z");
+    }
+
+    #[test]
+    fn after_arm_comes_once_counted_from_the_first_arming() {
+        let (first, again) = (at(100, "2026-01-31T12:00:00Z"), at(130, "2026-01-31T12:00:30Z"));
+        let timer = every(TimerWhen::AfterArm(seconds(60)));
+        let past = Past { armed: again, ..new(first) };
+        assert_eq!(when(&timer, &past, again), "160 s");
+        let past = Past { trigger: Some(at(160, "2026-01-31T12:01:00Z")), ..past };
+        assert_eq!(when(&timer, &past, at(170, "2026-01-31T12:01:10Z")), "never");
+    }
+
+    #[test]
+    fn what_may_be_late_has_a_last_moment_on_its_own_clock() {
+        assert_eq!(Due::Boot(seconds(5)).after(seconds(60)), Due::Boot(seconds(65)));
+        let noon: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
+        assert_eq!(Due::Wall(noon).after(seconds(60)), Due::Wall(noon + 60.seconds()));
+        assert_eq!(Due::Wall(Timestamp::MAX).after(seconds(60)), Due::Wall(Timestamp::MAX));
     }
 
     #[test]

@@ -31,7 +31,8 @@ fn counter(named: &str, file: &Path, status: u8) -> Service {
 }
 
 fn timer(when: TimerWhen, persistent: bool) -> Vec<Timer> {
-    vec![Timer { when, random_delay: Duration::ZERO, persistent }]
+    let none = Duration::ZERO;
+    vec![Timer { when, random_delay: none, accuracy: none, persistent }]
 }
 
 fn calendar(text: &str) -> TimerWhen {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! start = "boot"     enabled: starts at boot; its sockets are open before it runs
-//! start = "demand"   enabled: armed at boot; a connection, a time, a file, a device or a parameter
-//!                    triggers it; when it has ended it is armed again
+//! start = "demand"   enabled: armed at boot; a connection, a time, a file, a device, a parameter or
+//!                    a signal on the bus triggers it; when it has ended it is armed again
 //! ```
 
 use std::net::SocketAddr;
@@ -35,6 +35,8 @@ pub struct Activation {
     pub devices: Vec<DeviceMatch>,
     /// Values of parameters.
     pub parameters: Vec<ParameterMatch>,
+    /// Signals on the system bus.
+    pub signals: Vec<SignalMatch>,
     /// It is stopped when it had no connection and used no CPU time for so long. `None`: it stays.
     pub idle_stop: Option<Duration>,
 }
@@ -98,6 +100,8 @@ pub struct Timer {
     pub when: TimerWhen,
     /// A part of this long is added, the same for this device and service each time.
     pub random_delay: Duration,
+    /// It may be late by so much, to share a wake-up of the device with others.
+    pub accuracy: Duration,
     /// A time that passed while the device was off is made up for at boot.
     pub persistent: bool,
 }
@@ -109,7 +113,9 @@ pub enum TimerWhen {
     Calendar(Calendar),
     /// So long after PID 1 began. Once.
     AfterBoot(Duration),
-    /// So long after the service was triggered last (and after it was armed first).
+    /// So long after the service was armed for the first time in this boot. Once.
+    AfterArm(Duration),
+    /// So long after the service was started last, by whatever (and after it was armed first).
     AfterStart(Duration),
     /// So long after the service ended last (and after it was armed first).
     AfterEnd(Duration),
@@ -155,6 +161,21 @@ pub struct ParameterMatch {
     pub name: String,
     /// The value; `*` is any.
     pub value: String,
+}
+
+/// A signal on the system bus that triggers a service. What is empty may be anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalMatch {
+    /// Who sends it, by a name on the bus; empty: whoever is on the bus.
+    pub sender: String,
+    /// The object that sends it.
+    pub path: String,
+    /// Its interface; never empty.
+    pub interface: String,
+    /// Its name.
+    pub member: String,
+    /// Its first argument, which must be a text.
+    pub arg0: Option<String>,
 }
 
 /// Names on the system bus.

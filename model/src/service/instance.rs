@@ -42,6 +42,9 @@ impl Service {
         for device in &mut self.activation.devices {
             each(&mut device.name);
         }
+        for signal in &mut self.activation.signals {
+            signal.arg0.iter_mut().for_each(&mut *each);
+        }
         let commands = &mut self.commands;
         let lists = [
             &mut commands.before_start,

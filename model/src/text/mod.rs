@@ -9,6 +9,7 @@
 //! Invariant: arbitrary text never panics; it gives a value or a [`Report`] that is not empty.
 //! Files come from the caller's [`Source`]; nothing here touches a disk.
 
+mod bus;
 mod case;
 mod check;
 pub(crate) mod decode;

@@ -8,7 +8,7 @@ mod service;
 
 pub(crate) use service::{
     Bus, Commands, Condition, Credential, Critical, DeviceMatch, Health, Limits, ParameterMatch,
-    PathWatch, Restart, Sandbox, Service, Socket, Timer,
+    PathWatch, Restart, Sandbox, Service, SignalMatch, Socket, Timer,
 };
 
 table! {

@@ -140,12 +140,12 @@ fn start(raw: &raw::Service) -> Start {
     choice(raw.start.as_ref(), if triggered { Start::Demand } else { Start::Boot })
 }
 
-/// Whether it has times, paths, devices, parameters.
-fn triggers(raw: &raw::Service) -> [bool; 4] {
+/// Whether it has times, paths, devices, parameters, signals.
+fn triggers(raw: &raw::Service) -> [bool; 5] {
     fn some<T>(list: &Option<Vec<T>>) -> bool {
         list.as_ref().is_some_and(|list| !list.is_empty())
     }
-    [some(&raw.timer), some(&raw.path), some(&raw.device), some(&raw.parameter)]
+    [some(&raw.timer), some(&raw.path), some(&raw.device), some(&raw.parameter), some(&raw.signal)]
 }
 
 /// Whether a oneshot stays ready when nothing is said: not what is triggered again and again.

@@ -10,6 +10,7 @@ use api::services::Error as Refusal;
 use model::service::Kind;
 
 use super::adopt::end_all;
+use super::broker::Facts;
 use super::launcher::Wish;
 use super::link::Link;
 use super::{Daemon, voice};
@@ -98,7 +99,10 @@ impl Daemon {
         let Some(service) = self.plan.services.get(id) else { return Ok(Event::Lost(id)) };
         let stored = self.upkeep.stores.passed(&name);
         let ready = number.zip(pipe.as_ref().map(AsFd::as_fd));
-        let wish = Wish { stored: &stored, ready, beside, ..Wish::default() };
+        let came = self.parts.get(id).and_then(|part| part.signal.told.as_ref());
+        let variables = came.map(Facts::variables).unwrap_or_default();
+        let wish =
+            Wish { stored: &stored, ready, beside, variables: &variables, ..Wish::default() };
         let link = &self.link;
         let mut keep = |key: String, fd: BorrowedFd<'_>| hold(link, key, fd);
         let started = self.launcher.start(service, &wish, &mut self.streams, &mut keep)?;

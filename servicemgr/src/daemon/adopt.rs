@@ -22,7 +22,7 @@ use sys::bind;
 use sys::cgroup::{Group, Groups};
 
 use super::activate::Activate;
-use super::broker::{self, Broker};
+use super::broker::Broker;
 use super::definitions::Definitions;
 use super::forking::Forked;
 use super::launcher::{Launcher, log_key, socket_key};
@@ -336,7 +336,7 @@ impl Daemon {
             // What the last servicemgr had not sent is not known: the journal gets all again.
             self.streams.connect(line, true)?;
         }
-        self.bus_goes_on(hello.held.remove(broker::HELD));
+        self.bus_goes_on(&mut hello.held);
         self.take_held_triggers(&mut hello.held);
         self.take_kept(&mut hello.held);
         if self.whole.settled.is_some() {
@@ -390,6 +390,7 @@ impl Daemon {
             part.told = kept.life.state;
             part.text = kept.text;
             part.devices = kept.devices;
+            part.signal = kept.signal;
             part.pid = kept.pid.filter(|_| kept.life.main);
             let recorded = part.pid.or(starter);
             if kept.life.left && !kept.life.main {

@@ -98,13 +98,15 @@ struct Part {
     side: upkeep::Side,
     /// Devices that its last start has seen.
     devices: std::collections::BTreeSet<String>,
+    /// Signals on the bus that start it.
+    signal: state::Came,
 }
 
 impl Part {
     /// What the next servicemgr must know.
     fn keep<'a>(&'a self, life: &'a Life) -> Keep<'a> {
         let (text, devices, side) = (&self.text, &self.devices, self.side.kept());
-        Keep { life, pid: self.pid, text, devices, side }
+        Keep { life, pid: self.pid, text, devices, signal: &self.signal, side }
     }
 }
 

@@ -132,6 +132,8 @@ impl Daemon {
         let names = self.plan.services.iter().map(|s| s.name.as_str());
         self.log.names(&names.collect::<Vec<_>>().join("\n"));
         self.log.restart(renewal.restart);
+        // What it listens for may be something else then.
+        self.hear_no_signals();
         Ok(self.log.flush()?)
     }
 

@@ -18,6 +18,7 @@ use model::Name;
 use model::service::Service;
 use serde::{Deserialize, Serialize};
 
+use super::broker::Facts;
 use super::forking::Forked;
 use crate::engine::{Id, Life, Now};
 
@@ -54,8 +55,19 @@ pub(super) struct Kept {
     pub(super) text: String,
     /// Devices that its last start has seen.
     pub(super) devices: BTreeSet<String>,
+    /// Signals that start it.
+    pub(super) signal: Came,
     /// Its other processes.
     pub(super) side: Beside,
+}
+
+/// Signals on the bus that came for a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Came {
+    /// The one that it was started by.
+    pub(super) told: Option<Facts>,
+    /// The one that starts it when it is off again; later ones count with it.
+    pub(super) waits: Option<Facts>,
 }
 
 /// What else is known of the processes of a service.
@@ -78,6 +90,8 @@ pub(super) struct Keep<'a> {
     pub(super) text: &'a str,
     /// Devices that its last start has seen.
     pub(super) devices: &'a BTreeSet<String>,
+    /// Signals that start it.
+    pub(super) signal: &'a Came,
     /// Its other processes.
     pub(super) side: Beside,
 }
@@ -275,6 +289,7 @@ mod tests {
             pid: Some(pid),
             text: "fine".into(),
             devices: BTreeSet::new(),
+            signal: Came { told: None, waits: Some(Facts::default()) },
             side: Beside::default(),
         }
     }
@@ -284,8 +299,8 @@ mod tests {
     }
 
     fn keep(kept: &Kept) -> Keep<'_> {
-        let Kept { life, pid, text, devices, side } = kept;
-        Keep { life, pid: *pid, text, devices, side: *side }
+        let Kept { life, pid, text, devices, signal, side } = kept;
+        Keep { life, pid: *pid, text, devices, signal, side: *side }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The timers of armed services: one deadline on each clock for all of them.
 //!
 //! ```text
-//! armed ──► due? ──► first on its clock ──► kernel's timer ──► Trigger
+//! armed ──► due? ──► first on its clock ──► kernel's timer ──► Trigger, of all that are due by now
 //!             ▲──────────── clock set, triggered ◄────────────────┘
 //! ```
+//!
+//! One that may be late (`accuracy`) does not set the kernel's timer before its last moment, so it
+//! shares the wake-up of another, if there is one.
 //!
 //! What was triggered when is kept in files: in `/run` for the next servicemgr, in `/var` for the
 //! next boot when a timer is persistent. Those are written before the trigger is told, without
@@ -21,7 +24,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::service::{Service, Timer};
+use model::service::{Service, Timer, TimerWhen};
 use sys::timerfd::{Clock, Woken};
 
 use super::Daemon;
@@ -53,8 +56,8 @@ pub(super) struct Timers {
     armed: BTreeMap<Id, Armed>,
     /// What happened to services with timers, armed or not.
     past: HashMap<String, Past>,
-    boot: BTreeSet<(Now, Id)>,
-    wall: BTreeSet<(Timestamp, Id)>,
+    boot: Line<Now>,
+    wall: Line<Timestamp>,
     boot_timer: Kernel,
     wall_timer: Kernel,
 }
@@ -63,8 +66,55 @@ pub(super) struct Timers {
 struct Armed {
     name: String,
     timers: Vec<Timer>,
-    boot: Option<Now>,
-    wall: Option<Timestamp>,
+    boot: Option<Span<Now>>,
+    wall: Option<Span<Timestamp>>,
+}
+
+/// When the first timer of a service is due on a clock, and when it must have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span<T> {
+    due: T,
+    last: T,
+}
+
+impl<T: Ord + Copy> Span<T> {
+    /// What covers another one too.
+    fn and(self, other: Option<Self>) -> Self {
+        let Some(other) = other else { return self };
+        Self { due: self.due.min(other.due), last: self.last.min(other.last) }
+    }
+}
+
+/// What is due on a clock.
+#[derive(Debug)]
+struct Line<T> {
+    due: BTreeSet<(T, Id)>,
+    last: BTreeSet<(T, Id)>,
+}
+
+impl<T: Ord + Copy> Line<T> {
+    const fn new() -> Self {
+        Self { due: BTreeSet::new(), last: BTreeSet::new() }
+    }
+
+    fn insert(&mut self, id: Id, span: Span<T>) {
+        self.due.insert((span.due, id));
+        self.last.insert((span.last, id));
+    }
+
+    fn remove(&mut self, id: Id, span: Span<T>) {
+        self.due.remove(&(span.due, id));
+        self.last.remove(&(span.last, id));
+    }
+
+    /// Until when somebody must have been woken.
+    fn first(&self) -> Option<T> {
+        self.last.first().map(|(at, _)| *at)
+    }
+
+    fn due(&self, now: T) -> impl Iterator<Item = Id> {
+        self.due.iter().take_while(move |(at, _)| *at <= now).map(|(_, id)| *id)
+    }
 }
 
 impl Timers {
@@ -76,8 +126,8 @@ impl Timers {
             machine: None,
             armed: BTreeMap::new(),
             past: HashMap::new(),
-            boot: BTreeSet::new(),
-            wall: BTreeSet::new(),
+            boot: Line::new(),
+            wall: Line::new(),
             boot_timer: Kernel::new(Clock::Boot),
             wall_timer: Kernel::new(Clock::Wall),
         }
@@ -113,20 +163,36 @@ impl Timers {
         }
     }
 
+    /// A service starts, since `since`, for whatever reason.
+    pub(super) fn started(&mut self, service: &Service, since: Now, now: Moment) {
+        let counts = |timer: &Timer| matches!(timer.when, TimerWhen::AfterStart(_));
+        if !service.activation.timers.iter().any(counts) {
+            return;
+        }
+        let name = service.name.as_str();
+        let Some(past) = self.past.get_mut(name) else { return };
+        if past.started.is_none_or(|last| last.boot != since) {
+            let ago = now.boot.saturating_sub(since);
+            let wall = now.wall.checked_sub(ago).unwrap_or(now.wall);
+            past.started = Some(Moment { boot: since, wall });
+            let past = *past;
+            self.write(name, &past);
+        }
+    }
+
     /// When the next timers of a service are due, for people.
     pub(super) fn next(&self, id: Id, now: Now) -> Option<String> {
         let armed = self.armed.get(&id)?;
-        let boot = armed.boot.map(|at| format!("in {} s", at.saturating_sub(now).as_secs()));
-        let wall = armed.wall.map(|at| at.to_string());
+        let left = |at: Now| format!("in {} s", at.saturating_sub(now).as_secs());
+        let boot = armed.boot.map(|span| left(span.due));
+        let wall = armed.wall.map(|span| span.due.to_string());
         let all: Vec<String> = wall.into_iter().chain(boot).collect();
         (!all.is_empty()).then(|| all.join(", or "))
     }
 
     /// Whose timers are due by now; they go on from here.
     pub(super) fn take_due(&mut self, now: Moment) -> Vec<Id> {
-        let boot = self.boot.iter().take_while(|(at, _)| *at <= now.boot).map(|(_, id)| *id);
-        let wall = self.wall.iter().take_while(|(at, _)| *at <= now.wall).map(|(_, id)| *id);
-        let due: BTreeSet<Id> = boot.chain(wall).collect();
+        let due: BTreeSet<Id> = self.boot.due(now.boot).chain(self.wall.due(now.wall)).collect();
         for id in &due {
             self.triggered(*id, now);
             self.compute(*id, now);
@@ -144,8 +210,8 @@ impl Timers {
     /// Until a timer is due, or the clock was set: whether it was. Nothing is lost when this is
     /// dropped.
     pub(super) async fn ready(&mut self) -> Woken {
-        let boot = self.boot.first().map(|(at, _)| at.saturating_add(self.began));
-        let wall = self.wall.first().map(|(at, _)| since_1970(*at));
+        let boot = self.boot.first().map(|at| at.saturating_add(self.began));
+        let wall = self.wall.first().map(since_1970);
         tokio::select! {
             woken = self.boot_timer.wait(boot) => woken,
             woken = self.wall_timer.wait(wall) => woken,
@@ -153,11 +219,11 @@ impl Timers {
     }
 
     fn forget(&mut self, id: Id, armed: &Armed) {
-        if let Some(at) = armed.boot {
-            self.boot.remove(&(at, id));
+        if let Some(span) = armed.boot {
+            self.boot.remove(id, span);
         }
-        if let Some(at) = armed.wall {
-            self.wall.remove(&(at, id));
+        if let Some(span) = armed.wall {
+            self.wall.remove(id, span);
         }
     }
 
@@ -168,19 +234,20 @@ impl Timers {
         if std::mem::replace(known, past) != past {
             self.write(&armed.name, &past);
         }
-        let (mut boot, mut wall) = (None, None);
+        let (mut boot, mut wall): (Option<Span<Now>>, Option<Span<Timestamp>>) = (None, None);
         for timer in &armed.timers {
             let late = self.delay(timer.random_delay, &armed.name);
             let zone = zone(timer, &armed.name, &self.places.etc);
-            match due(timer, &past, now, late, &zone) {
-                Some(Due::Boot(at)) => boot = Some(boot.map_or(at, |b: Now| b.min(at))),
-                Some(Due::Wall(at)) => wall = Some(wall.map_or(at, |w: Timestamp| w.min(at))),
-                None => {}
+            let Some(due) = due(timer, &past, now, late, &zone) else { continue };
+            match (due, due.after(timer.accuracy)) {
+                (Due::Boot(due), Due::Boot(last)) => boot = Some(Span { due, last }.and(boot)),
+                (Due::Wall(due), Due::Wall(last)) => wall = Some(Span { due, last }.and(wall)),
+                _ => {}
             }
         }
         self.forget(id, &armed);
-        self.boot.extend(boot.map(|at| (at, id)));
-        self.wall.extend(wall.map(|at| (at, id)));
+        boot.into_iter().for_each(|span| self.boot.insert(id, span));
+        wall.into_iter().for_each(|span| self.wall.insert(id, span));
         self.armed.insert(id, Armed { boot, wall, ..armed });
     }
 
@@ -205,13 +272,14 @@ impl Timers {
     /// What the files tell of a service that was not armed before by this servicemgr.
     fn remember(&self, name: &str, armed: Moment, persistent: bool) -> Past {
         let run = read(&self.places.run.join(name)).unwrap_or_default();
-        let mut moments = run.lines().filter_map(moment);
-        let known = moments.next();
+        let mut moments = run.lines().map(moment);
+        let known = moments.next().flatten();
         let stamp = || read(&self.places.state.join(name)).as_deref().and_then(wall);
         let past = Past {
             first: known.unwrap_or(armed),
             armed,
-            trigger: moments.next(),
+            trigger: moments.next().flatten(),
+            started: moments.next().flatten(),
             // From now on, the first time.
             stamp: persistent.then(|| stamp().unwrap_or(armed.wall)),
         };
@@ -222,8 +290,8 @@ impl Timers {
     }
 
     fn write(&self, name: &str, past: &Past) {
-        let lines = [Some(past.first), past.trigger];
-        let text: String = lines.into_iter().flatten().map(line).collect();
+        let lines = [Some(past.first), past.trigger, past.started];
+        let text: String = lines.into_iter().map(line).collect();
         let tell = |written: io::Result<()>| {
             if let Err(e) = written {
                 log::warn!(target: name, "{name}: could not write when its timer was due: {e}");
@@ -262,6 +330,17 @@ impl Daemon {
             if self.has_failed_armed(id) {
                 self.arm_timers(id);
             }
+        }
+    }
+
+    /// It starts: some of its timers count from then.
+    pub(super) fn follow_timers(&mut self, id: Id) {
+        let Some(service) = self.plan.services.get(id) else { return };
+        if !service.activation.timers.is_empty()
+            && let Some(life) = self.engine.life(id).filter(|life| life.state == State::Starting)
+        {
+            let now = Moment { boot: self.now(), wall: Timestamp::now() };
+            self.timers.started(service, life.since, now);
         }
     }
 

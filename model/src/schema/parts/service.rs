@@ -1,7 +1,7 @@
 //! The tables of a service's TOML.
 
 use super::Limits::{None as Any, Range, Text};
-use super::triggers::{BUS, DEVICE, PARAMETER, PATH, SOCKET, TIMER};
+use super::triggers::{BUS, DEVICE, PARAMETER, PATH, SIGNAL, SOCKET, TIMER};
 use super::{NAMES, Part, TIME, row};
 use crate::text::decode::Table;
 use crate::text::raw;
@@ -11,7 +11,7 @@ pub(super) const EXEC: &str = "exec = [\"/usr/bin/web\"]\n";
 
 pub(super) const PARTS: &[Part] = &[
     TOP, RESTART, CRITICAL, LIMITS, SANDBOX, COMMANDS, HEALTH, BUS, SOCKET, TIMER, PATH, DEVICE,
-    PARAMETER, CONDITION, CREDENTIAL,
+    PARAMETER, SIGNAL, CONDITION, CREDENTIAL,
 ];
 
 const TOP: Part = Part {
@@ -28,7 +28,7 @@ const TOP: Part = Part {
         row("type", "\"simple\"", Any),
         row(
             "start",
-            "`\"demand\"` with a `[[timer]]`, `[[path]]`, `[[device]]` or `[[parameter]]`, otherwise `\"boot\"`",
+            "`\"demand\"` with a `[[timer]]`, `[[path]]`, `[[device]]`, `[[parameter]]` or `[[signal]]`, otherwise `\"boot\"`",
             Any,
         ),
         row("requires", "[]", NAMES),
@@ -42,7 +42,11 @@ const TOP: Part = Part {
         row("on-success", "[]", NAMES),
         row("start-timeout", "\"30s\"", TIME),
         row("stop-timeout", "\"10s\"", TIME),
-        row("stop-signal", "\"SIGTERM\"", Text("a name like `SIGINT` or `SIGRTMIN+3`")),
+        row(
+            "stop-signal",
+            "\"SIGTERM\"",
+            Text("a name or number as systemd takes: `SIGINT`, `SIGRTMIN+3`, `SIGRTMAX-1`"),
+        ),
         row("reload-signal", "it can't be reloaded", Text("not beside `[commands] reload`")),
         row(
             "idle-stop",
@@ -78,8 +82,8 @@ const TOP: Part = Part {
          `\"dbus\"` when its name is on the bus; `\"idle\"` as simple, but it starts when the rest \
          of the boot has settled; `\"target\"`, a name for others, when all it requires are ready.\n\
          - `start`: an enabled service with `\"demand\"` is armed at boot: a connection, a time, a \
-         path, a device, a parameter or a call on the bus starts it, and when it has ended it is \
-         armed again.\n\
+         path, a device, a parameter, a signal or a call on the bus starts it, and when it has \
+         ended it is armed again.\n\
          - Relations may not make a circle of waiting (`requires`, `wants`, `binds`, `after`, \
          `before`), and nothing may need two services that are in conflict. What is off again when \
          it has ended (a oneshot without `remain`) can be wanted, not required. Each list has at \

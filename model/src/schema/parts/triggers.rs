@@ -75,16 +75,18 @@ pub(super) const TIMER: Part = Part {
     definition: "Timer",
     keys: raw::Timer::KEYS,
     rows: &[
-        row("calendar", "", Text("as systemd.time(7) has it; one of these four keys")),
+        row("calendar", "", Text("as systemd.time(7) has it; one of these five keys")),
         row("after-boot", "", Text("at most `\"168h\"`")),
+        row("after-arm", "", Text("at most `\"168h\"`")),
         row("after-start", "", Text("`\"1s\"` to `\"168h\"`")),
         row("after-end", "", Text("`\"1s\"` to `\"168h\"`")),
         row("random-delay", "\"0s\"", Range("\"0s\"", "\"168h\"")),
+        row("accuracy", "\"0s\"", Range("\"0s\"", "\"168h\"")),
         row("persistent", "false", Text("only with `calendar`")),
     ],
     notes: &[
-        "At most 16. `after-start` and `after-end` count from when the service was armed, the first \
-         time.",
+        "At most 16. `after-boot` and `after-arm` come once in a boot. `after-start` and `after-end` \
+         count from when the service was armed, the first time.",
     ],
     around: (EXEC, "[[timer]]\ncalendar = \"daily\"\n"),
     examples: &["\
@@ -97,7 +99,11 @@ persistent = true
 after-boot = \"2min\"
 
 [[timer]]
+after-arm = \"10min\"
+
+[[timer]]
 after-start = \"24h\"
+accuracy = \"1min\"
 
 [[timer]]
 after-end = \"1h\"
@@ -154,4 +160,30 @@ pub(super) const PARAMETER: Part = Part {
     notes: &["At most 16."],
     around: (EXEC, "[[parameter]]\nname = \"persist.wifi\"\n"),
     examples: &["[[parameter]]\nname = \"persist.wifi\"\nvalue = \"on\"\n"],
+};
+
+pub(super) const SIGNAL: Part = Part {
+    heading: "[[signal]]",
+    definition: "SignalMatch",
+    keys: raw::SignalMatch::KEYS,
+    rows: &[
+        row("sender", "anybody", Text("a name on the bus")),
+        row("path", "any", Text("an object: `/` and words with `/` between them")),
+        row("interface", "", Text("words with `.` between them")),
+        row("member", "any", Text("one word")),
+        row("arg0", "any", Text("at most 1024 bytes")),
+    ],
+    notes: &[
+        "At most 16. Without `sender`, whoever is on the bus can start the service. It finds what came \
+         in `$SIGNAL_SENDER`, `$SIGNAL_PATH`, `$SIGNAL_INTERFACE`, `$SIGNAL_MEMBER` and `$SIGNAL_ARG0`.",
+    ],
+    around: (EXEC, "[[signal]]\ninterface = \"org.example.Power\"\n"),
+    examples: &["\
+[[signal]]
+sender = \"org.example.Power\"
+path = \"/org/example/Power\"
+interface = \"org.example.Power\"
+member = \"Changed\"
+arg0 = \"battery\"
+"],
 };

@@ -49,7 +49,7 @@ by_field! {
         on_failure, on_success, start_timeout, stop_timeout, stop_signal, reload_signal, idle_stop,
         remain, ready_fd, pid_file, watchdog, fd_store, user, environment, working_directory, output,
         restart, critical, limits, sandbox, commands, health, bus, socket, timer, path, device,
-        parameter, condition, credential
+        parameter, signal, condition, credential
     }
 }
 
@@ -94,7 +94,8 @@ impl Item for raw::Socket {
 
 impl Item for raw::Timer {
     fn name(&self) -> Cow<'_, str> {
-        let keys = [&self.calendar, &self.after_boot, &self.after_start, &self.after_end];
+        let keys =
+            [&self.calendar, &self.after_boot, &self.after_arm, &self.after_start, &self.after_end];
         keys.map(text).join("\0").into()
     }
 }
@@ -114,6 +115,13 @@ impl Item for raw::DeviceMatch {
 impl Item for raw::ParameterMatch {
     fn name(&self) -> Cow<'_, str> {
         format!("{}\0{}", text(&self.name), text(&self.is)).into()
+    }
+}
+
+impl Item for raw::SignalMatch {
+    fn name(&self) -> Cow<'_, str> {
+        let keys = [&self.sender, &self.path, &self.interface, &self.member, &self.arg0];
+        keys.map(text).join("\0").into()
     }
 }
 

@@ -85,6 +85,8 @@ table! {
         "device" => device: Vec<At<DeviceMatch>>,
         /// Values of parameters that trigger it.
         "parameter" => parameter: Vec<At<ParameterMatch>>,
+        /// Signals on the system bus that trigger it.
+        "signal" => signal: Vec<At<SignalMatch>>,
         /// What must hold for it to start; otherwise it is skipped, which is no failure.
         "condition" => condition: Vec<At<Condition>>,
         /// Files only it sees, in the directory $CREDENTIALS_DIRECTORY.
@@ -235,18 +237,23 @@ table! {
 }
 
 table! {
-    /// A time that triggers a service. Exactly one of calendar, after-boot, after-start, after-end.
+    /// A time that triggers a service. Exactly one of calendar, after-boot,
+    /// after-arm, after-start, after-end.
     Timer, required [] {
         /// On the device's clock: "daily", "Mon..Fri 08:00", "*:0/15".
         "calendar" => calendar: At<String>,
         /// So long after the boot: "2min".
         "after-boot" => after_boot: At<String>,
-        /// So long after it was triggered last: "1h".
+        /// So long after it was armed first, once: "10min".
+        "after-arm" => after_arm: At<String>,
+        /// So long after it was started last: "1h".
         "after-start" => after_start: At<String>,
         /// So long after it ended last: "10min".
         "after-end" => after_end: At<String>,
         /// A part of this long is added, the same each time on this device: "5min".
         "random-delay" => random_delay: At<String>,
+        /// It may be late by so much, to share a wake-up with others: "1min".
+        "accuracy" => accuracy: At<String>,
         /// What was missed while the device was off is done at boot.
         "persistent" => persistent: At<bool>,
     }
@@ -283,6 +290,22 @@ table! {
         "name" => name: At<String>,
         /// The value; any when absent.
         "value" => is: At<String>,
+    }
+}
+
+table! {
+    /// A signal on the system bus that triggers a service.
+    SignalMatch, required ["interface"] {
+        /// Who sends it, by a name on the bus: "org.freedesktop.login1"; anybody when absent.
+        "sender" => sender: At<String>,
+        /// The object that sends it: "/org/freedesktop/login1"; any when absent.
+        "path" => path: At<String>,
+        /// Its interface: "org.freedesktop.login1.Manager".
+        "interface" => interface: At<String>,
+        /// Its name: "PrepareForSleep"; any when absent.
+        "member" => member: At<String>,
+        /// Its first argument, a text; any when absent.
+        "arg0" => arg0: At<String>,
     }
 }
 

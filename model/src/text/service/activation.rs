@@ -1,4 +1,4 @@
-//! What triggers a service: sockets, times, paths, devices, parameters, names on the bus.
+//! What triggers a service: sockets, times, paths, devices, parameters, names and signals on the bus.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use super::super::check::{Check, choice};
 use super::super::decode::At;
 use super::super::report::{Place, Problem};
 use super::super::value::{self, Bad, Checked, bad};
-use super::super::{raw, units};
+use super::super::{bus, raw, units};
 use super::relations::at_most;
 use super::{one_of, written_by};
 use crate::calendar::Calendar;
 use crate::name::Name;
 use crate::service::{
-    Activation, Address, BACKLOG, Bus, DeviceMatch, ParameterMatch, PathWatch, PathWhen, Socket,
-    SocketKind, Timer, TimerWhen,
+    Activation, Address, BACKLOG, Bus, DeviceMatch, ParameterMatch, PathWatch, PathWhen,
+    SignalMatch, Socket, SocketKind, Timer, TimerWhen,
 };
 use crate::word::Word;
 
@@ -34,6 +34,9 @@ pub(crate) const MAX_DEVICES: usize = 16;
 
 /// Most matches of parameters of one service.
 pub(crate) const MAX_PARAMETERS: usize = 16;
+
+/// Most matches of signals of one service.
+pub(crate) const MAX_SIGNALS: usize = 16;
 
 /// Most names of one service on the bus, and most users that may talk to it.
 pub(crate) const MAX_BUS_NAMES: usize = 32;
@@ -185,6 +188,7 @@ pub(super) fn activation(raw: &raw::Service, c: &mut Check) -> Activation {
         paths: each((raw.path.as_ref(), MAX_PATHS, "watched paths"), c, path),
         devices: each((raw.device.as_ref(), MAX_DEVICES, "devices"), c, device),
         parameters: each((raw.parameter.as_ref(), MAX_PARAMETERS, "parameters"), c, parameter),
+        signals: each((raw.signal.as_ref(), MAX_SIGNALS, "signals"), c, signal),
         idle_stop: c.one(raw.idle_stop.as_ref(), units::timeout),
     }
 }
@@ -193,6 +197,7 @@ fn timer(raw: &At<raw::Timer>, c: &mut Check) -> Option<Timer> {
     let keys = [
         ("calendar", written_by(&raw.calendar)),
         ("after-boot", written_by(&raw.after_boot)),
+        ("after-arm", written_by(&raw.after_arm)),
         ("after-start", written_by(&raw.after_start)),
         ("after-end", written_by(&raw.after_end)),
     ];
@@ -209,17 +214,19 @@ fn timer(raw: &At<raw::Timer>, c: &mut Check) -> Option<Timer> {
     let when = [
         c.one(raw.calendar.as_ref(), calendar).map(TimerWhen::Calendar),
         c.one(raw.after_boot.as_ref(), units::duration).map(TimerWhen::AfterBoot),
+        c.one(raw.after_arm.as_ref(), units::duration).map(TimerWhen::AfterArm),
         c.one(raw.after_start.as_ref(), period).map(TimerWhen::AfterStart),
         c.one(raw.after_end.as_ref(), period).map(TimerWhen::AfterEnd),
     ];
     let random_delay = c.one(raw.random_delay.as_ref(), units::duration).unwrap_or_default();
+    let accuracy = c.one(raw.accuracy.as_ref(), units::duration).unwrap_or_default();
     let persistent = raw.persistent.as_ref().filter(|at| at.value);
     if let (Some(at), None) = (persistent, &raw.calendar) {
         let message = "only a time on the calendar can be missed while the device is off";
         c.add(Problem::new(at.place.clone(), message).help("leave `persistent` out"));
     }
     let when = when.into_iter().flatten().next()?;
-    Some(Timer { when, random_delay, persistent: persistent.is_some() })
+    Some(Timer { when, random_delay, accuracy, persistent: persistent.is_some() })
 }
 
 fn path(raw: &At<raw::PathWatch>, c: &mut Check) -> Option<PathWatch> {
@@ -282,6 +289,17 @@ fn parameter(raw: &At<raw::ParameterMatch>, c: &mut Check) -> Option<ParameterMa
         None => "*".to_owned(),
     };
     Some(ParameterMatch { name: name?, value })
+}
+
+fn signal(raw: &At<raw::SignalMatch>, c: &mut Check) -> Option<SignalMatch> {
+    let any = Option::unwrap_or_default;
+    let sender = c.one(raw.sender.as_ref(), value::bus_name);
+    let path = c.one(raw.path.as_ref(), bus::object);
+    let interface = c.one(raw.interface.as_ref(), bus::interface);
+    let member = c.one(raw.member.as_ref(), bus::member);
+    let arg0 = c.one(raw.arg0.as_ref(), bus::argument);
+    let interface = interface?;
+    Some(SignalMatch { sender: any(sender), path: any(path), interface, member: any(member), arg0 })
 }
 
 /// Checks the names on the bus; also where these are written.

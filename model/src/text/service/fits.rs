@@ -108,11 +108,12 @@ fn start(raw: &raw::Service, service: &Service, c: &mut Check) {
         && activation.timers.is_empty()
         && activation.paths.is_empty()
         && activation.devices.is_empty()
-        && activation.parameters.is_empty());
+        && activation.parameters.is_empty()
+        && activation.signals.is_empty());
     if let (true, false, Some(at)) = (demand, triggered, &raw.start) {
         let message = "nothing triggers this service";
         let help = "it starts when another needs it or by hand; give it a [[socket]], [[timer]], \
-                    [[path]], [[device]], [[parameter]] or [bus], or leave `start` out";
+                    [[path]], [[device]], [[parameter]], [[signal]] or [bus], or leave `start` out";
         // A oneshot without a trigger is a command to be given by hand.
         if !service.name.is_template() && service.kind != Kind::Oneshot {
             c.add(Problem::warning(at.place.clone(), message).help(help));

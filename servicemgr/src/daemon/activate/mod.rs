@@ -1,4 +1,5 @@
-//! What starts services while they are armed: sockets, paths, devices; and what stops them idle.
+//! What starts services while they are armed: sockets, paths, devices, signals; and what stops them
+//! idle.
 //!
 //! ```text
 //!            Arm                      it happens                    off again
@@ -18,6 +19,7 @@ mod idle;
 mod listen;
 mod paths;
 mod places;
+mod signals;
 mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -91,6 +93,8 @@ enum Later {
     Idle(Id),
     /// Taking connections again, for which there was no room.
     Accept(Id),
+    /// Starting by signals again, of which there were too many.
+    Signal(Id),
 }
 
 /// What is due now.
@@ -98,6 +102,8 @@ enum Later {
 enum Due {
     /// When it was armed, it had happened already.
     Trigger(Id),
+    /// While it ran, or before it could start, a signal came.
+    Signal(Id),
     /// It served a connection and failed: nobody will look at it.
     Forget(Id),
     /// Its sockets could not be opened; why.
@@ -111,6 +117,17 @@ struct Spin {
     count: u32,
 }
 
+impl Spin {
+    /// Counts one more, from nothing when the window is over.
+    fn count(&mut self, now: Now) -> u32 {
+        if now.saturating_sub(self.since) >= TRIGGER_WINDOW {
+            *self = Self { since: now, count: 0 };
+        }
+        self.count += 1;
+        self.count
+    }
+}
+
 /// All that is watched.
 #[derive(Debug)]
 pub(super) struct Activate {
@@ -121,6 +138,8 @@ pub(super) struct Activate {
     /// What is to be done in the next turn.
     due: VecDeque<Due>,
     spins: BTreeMap<Id, Spin>,
+    /// Starts by signals of late.
+    signals: BTreeMap<Id, Spin>,
     paths: BTreeMap<Id, Paths>,
     devices: Devices,
     later: BTreeSet<(Now, Later)>,
@@ -144,6 +163,7 @@ impl Activate {
             watched: BTreeMap::new(),
             due: VecDeque::new(),
             spins: BTreeMap::new(),
+            signals: BTreeMap::new(),
             paths: BTreeMap::new(),
             devices: Devices::default(),
             later: BTreeSet::new(),
@@ -218,12 +238,7 @@ impl Activate {
 
     /// Counts a trigger, and says whether there were too many.
     fn spins(&mut self, id: Id, now: Now) -> bool {
-        let spin = self.spins.entry(id).or_default();
-        if now.saturating_sub(spin.since) >= TRIGGER_WINDOW {
-            *spin = Spin { since: now, count: 0 };
-        }
-        spin.count += 1;
-        spin.count > TRIGGER_LIMIT
+        self.spins.entry(id).or_default().count(now) > TRIGGER_LIMIT
     }
 }
 
@@ -233,6 +248,7 @@ impl Daemon {
         for due in std::mem::take(&mut self.activate.due) {
             match due {
                 Due::Trigger(id) => self.trigger(id),
+                Due::Signal(id) => self.start_by_signal(id),
                 Due::Forget(id) => self.feed(Event::Ask(id, Ask::Reset, NOBODY)),
                 Due::Broken(id, why) => self.feed(Event::Unwell(id, why)),
             }
@@ -257,6 +273,7 @@ impl Daemon {
             match later {
                 Later::Idle(id) => self.look_whether_idle(id),
                 Later::Accept(id) => self.follow_connections(id),
+                Later::Signal(id) => self.start_by_signal(id),
             }
         }
     }
@@ -275,7 +292,9 @@ impl Daemon {
             self.activate.spins.remove(&id);
             return self.feed(Event::Unwell(id, why));
         }
+        self.tell_signal(id);
         self.feed(Event::Trigger(id));
+        self.watch_signals(id);
     }
 
     /// Whether a service is armed and does not run.
@@ -300,6 +319,7 @@ impl Daemon {
         self.follow_connections(id);
         self.arm_timers(id);
         self.arm_params(id);
+        self.arm_signals(id);
     }
 
     /// Watches no longer.
@@ -307,6 +327,7 @@ impl Daemon {
         self.activate.rest(id);
         self.disarm_timers(id);
         self.params.disarm(id);
+        self.disarm_signals(id);
         self.forget_paths(id);
         self.follow_connections(id);
     }
@@ -316,11 +337,13 @@ impl Daemon {
         if !self.is_off(id) {
             self.activate.rest(id);
             self.timers.disarm(id);
+            self.follow_timers(id);
         }
         self.follow_sockets(id);
         self.follow_idle(id);
         self.follow_connections(id);
         self.follow_devices(id);
+        self.follow_signals(id);
     }
 
     /// Takes what PID 1 held for us: queues of the kernel, and connections that no process has yet.

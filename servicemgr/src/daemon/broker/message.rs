@@ -105,12 +105,16 @@ pub(super) struct Heard {
     pub(super) answers: u32,
     /// Object.
     pub(super) path: String,
+    /// Interface.
+    pub(super) interface: String,
     /// Method or signal.
     pub(super) member: String,
     /// Name of the error.
     pub(super) error: String,
     /// Who sent it; on the controller's line nobody says so.
     pub(super) sender: String,
+    /// To whom; empty: to everybody who wants it.
+    pub(super) destination: String,
     signature: String,
     body: Vec<u8>,
 }
@@ -136,18 +140,22 @@ impl Heard {
             serial,
             answers: 0,
             path: String::new(),
+            interface: String::new(),
             member: String::new(),
             error: String::new(),
             sender: String::new(),
+            destination: String::new(),
             signature: String::new(),
             body: bytes.get(body..)?.to_vec(),
         };
         for field in fields {
             match field {
                 (1, Variant::ObjectPath(path)) => heard.path = path.as_str().to_owned(),
+                (2, Variant::Str(text)) => heard.interface = text.as_str().to_owned(),
                 (3, Variant::Str(text)) => heard.member = text.as_str().to_owned(),
                 (4, Variant::Str(text)) => heard.error = text.as_str().to_owned(),
                 (5, Variant::U32(number)) => heard.answers = number,
+                (6, Variant::Str(text)) => heard.destination = text.as_str().to_owned(),
                 (7, Variant::Str(text)) => heard.sender = text.as_str().to_owned(),
                 (8, Variant::Signature(signature)) => {
                     heard.signature = signature.to_string_no_parens();
@@ -156,6 +164,16 @@ impl Heard {
             }
         }
         Some(heard)
+    }
+
+    /// The first thing in its body, if that is a text.
+    pub(super) fn text(&self) -> Option<&str> {
+        if !self.signature.starts_with('s') {
+            return None;
+        }
+        let (length, rest) = self.body.split_first_chunk()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        std::str::from_utf8(rest.get(..length)?).ok()
     }
 
     /// Its body, if it is of this type.
@@ -246,6 +264,10 @@ mod tests {
         assert_eq!((heard.path.as_str(), heard.member.as_str()), ("/a/b", "Do"));
         assert_eq!(heard.body::<(String, u64)>(), Some(("x".to_owned(), 5)));
         assert_eq!(heard.body::<(u64,)>(), None, "of another type");
+        assert_eq!((heard.interface.as_str(), heard.destination.as_str()), ("a.b.C", "a.b"));
+        assert_eq!(heard.text(), Some("x"));
+        let number = Heard::read(&call(7, ASK, &5_u64).unwrap().bytes).unwrap();
+        assert_eq!(number.text(), None);
         let heard = Heard::read(&answer(8, 7).unwrap().bytes).unwrap();
         assert_eq!((heard.kind, heard.serial, heard.answers), (Kind::Done, 8, 7));
     }
@@ -268,6 +290,7 @@ mod tests {
         fn nothing_that_arrives_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _any = cut(&bytes);
             let _any = Heard::read(&bytes).map(|heard| heard.body::<(String, u64)>());
+            let _any = Heard::read(&bytes).map(|heard| heard.text().map(str::len));
         }
 
         #[test]
@@ -280,6 +303,7 @@ mod tests {
             }
             let _any = cut(&bytes);
             let _any = Heard::read(&bytes).map(|heard| heard.body::<(String, u64)>());
+            let _any = Heard::read(&bytes).map(|heard| heard.text().map(str::len));
         }
 
         #[test]

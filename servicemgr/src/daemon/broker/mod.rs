@@ -20,6 +20,7 @@ mod line;
 mod message;
 mod owners;
 mod policy;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -40,21 +41,25 @@ use crate::engine::{Event, Id, State};
 use controller::{Controller, Told};
 use owners::Owners;
 use policy::Claim;
+pub(super) use signals::{Facts, Signals};
 
 /// The service of this name is the system bus.
 pub(super) const BUS: &str = "system-bus";
 
 /// The service of this name is the system bus too, without us as its controller.
-const DAEMON: &str = "system-bus-daemon";
+pub(super) const DAEMON: &str = "system-bus-daemon";
 
 /// Where programs of Debian look for the system bus.
 const SOCKET: &str = "/run/dbus/system_bus_socket";
 
 /// Wait before we come again as a client that the bus hung up on.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// Under which name PID 1 holds our end of the controller's line.
-pub(super) const HELD: &str = "bus";
+const HELD: &str = "bus";
+
+/// Under which name PID 1 holds our line for signals.
+pub(super) use signals::HELD as HELD_SIGNALS;
 
 /// A name that somebody calls and nobody owns.
 #[derive(Debug, Default)]
@@ -72,6 +77,9 @@ pub(super) struct Broker {
     controller: Option<Controller>,
     connecting: Option<JoinHandle<io::Result<OwnedFd>>>,
     owners: Option<Owners>,
+    /// The client that hears signals, on a line of its own.
+    pub(super) signals: Option<Signals>,
+    pub(super) signals_connecting: Option<JoinHandle<io::Result<OwnedFd>>>,
     waiting: BTreeMap<String, Want>,
     ended: Vec<Id>,
 }
@@ -85,6 +93,10 @@ pub(super) enum Woken {
     Owners,
     /// The client is connected, or not.
     Connected(io::Result<OwnedFd>),
+    /// The line of signals.
+    Signals,
+    /// The client for signals is connected, or not.
+    SignalsConnected(io::Result<OwnedFd>),
 }
 
 impl Broker {
@@ -102,22 +114,34 @@ impl Broker {
                 None => pending().await,
             }
         };
-        let connecting = async {
-            match &mut self.connecting {
-                Some(task) => task.await.unwrap_or_else(|e| Err(io::Error::other(e))),
+        let signals = async {
+            match &self.signals {
+                Some(signals) => signals.line.ready().await,
                 None => pending().await,
             }
         };
+        let connecting = connected(&mut self.connecting);
+        let signals_connecting = connected(&mut self.signals_connecting);
         tokio::select! {
             () = controller => Woken::Controller,
             () = owners => Woken::Owners,
             socket = connecting => Woken::Connected(socket),
+            () = signals => Woken::Signals,
+            socket = signals_connecting => Woken::SignalsConnected(socket),
         }
     }
 
     /// Somebody owns `name`: nobody waits for it any more.
     fn owned(&mut self, name: &str) {
         self.waiting.remove(name);
+    }
+}
+
+/// Until the task that connects has ended, if there is one.
+async fn connected(task: &mut Option<JoinHandle<io::Result<OwnedFd>>>) -> io::Result<OwnedFd> {
+    match task {
+        Some(task) => task.await.unwrap_or_else(|e| Err(io::Error::other(e))),
+        None => pending().await,
     }
 }
 
@@ -184,7 +208,8 @@ impl Daemon {
 
     /// Nobody is there any more to talk to.
     fn bus_ends(&mut self) {
-        if let Some(task) = self.broker.connecting.take() {
+        let Broker { connecting, signals_connecting, .. } = &mut self.broker;
+        for task in [connecting.take(), signals_connecting.take()].into_iter().flatten() {
             task.abort();
         }
         self.broker = Broker::default();
@@ -207,6 +232,8 @@ impl Daemon {
         match woken {
             Woken::Controller => self.hear_controller(),
             Woken::Owners => self.hear_owners(),
+            Woken::Signals => self.hear_signals(),
+            Woken::SignalsConnected(socket) => self.begin_to_hear_signals(socket),
             Woken::Connected(socket) => {
                 self.broker.connecting = None;
                 let names = self.plan.services.iter().flat_map(names);
@@ -265,25 +292,40 @@ impl Daemon {
         let Some(id) = self.find(BUS) else { return };
         self.feed(Event::Ready(id));
         self.become_client(Duration::ZERO);
+        self.listen_for_signals(Duration::ZERO);
     }
 
     /// Connects to the bus as a client, after a while, if anybody's names are of interest.
     fn become_client(&mut self, wait: Duration) {
         let idle = self.broker.owners.is_none() && self.broker.connecting.is_none();
         if idle && self.plan.services.iter().any(|s| s.bus.is_some()) {
-            let socket = self.find(BUS).and_then(|id| self.plan.services.get(id)?.sockets.first());
-            let path = match socket.map(|s| &s.address) {
-                Some(Address::Path(path)) => path.into(),
-                _ => PathBuf::from(SOCKET),
-            };
-            self.broker.connecting = Some(tokio::spawn(owners::connect(path, wait)));
+            self.broker.connecting = Some(self.connect(wait));
         }
     }
 
-    /// Goes on with a bus that a servicemgr before us knew, by the line that PID 1 held, if any.
-    pub(super) fn bus_goes_on(&mut self, line: Option<OwnedFd>) {
-        if let Some(line) = line {
+    /// Connects to the bus, after a while.
+    pub(super) fn connect(&self, wait: Duration) -> JoinHandle<io::Result<OwnedFd>> {
+        let socket = self.find(BUS).and_then(|id| self.plan.services.get(id)?.sockets.first());
+        let path = match socket.map(|s| &s.address) {
+            Some(Address::Path(path)) => path.into(),
+            _ => PathBuf::from(SOCKET),
+        };
+        tokio::spawn(owners::connect(path, wait))
+    }
+
+    /// Whether there is a bus to talk to.
+    pub(super) fn has_bus(&self) -> bool {
+        let ready = |name| self.find(name).is_some_and(|id| self.engine.state(id) == State::Ready);
+        (self.broker.controller.is_some() && ready(BUS)) || ready(DAEMON)
+    }
+
+    /// Goes on with a bus that a servicemgr before us knew, by the lines that PID 1 held, if any.
+    pub(super) fn bus_goes_on(&mut self, held: &mut BTreeMap<String, OwnedFd>) {
+        if let Some(line) = held.remove(HELD) {
             self.bus_begins(line, true);
+        }
+        if let Some(line) = held.remove(signals::HELD) {
+            self.go_on_hearing_signals(line);
         }
         if let Some(id) = self.find(DAEMON) {
             self.bus_hears_of(id);
@@ -361,6 +403,7 @@ impl Daemon {
         }
         if state == State::Ready && service.name.as_str() == DAEMON {
             self.become_client(Duration::ZERO);
+            self.listen_for_signals(Duration::ZERO);
         }
     }
 
@@ -397,7 +440,7 @@ fn over(state: State) -> bool {
 }
 
 /// Whether the other side ended.
-fn gone(e: &io::Error) -> bool {
+pub(super) fn gone(e: &io::Error) -> bool {
     matches!(
         e.kind(),
         ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset

@@ -27,7 +27,7 @@ const FULL: Duration = Duration::from_millis(50);
 const TRIES: u32 = 200;
 
 /// The bus as an object.
-const BUS: Method<'_> =
+pub(super) const BUS: Method<'_> =
     Method { at: DRIVER, path: "/org/freedesktop/DBus", interface: DRIVER, member: "" };
 
 /// Our connection as a client.

@@ -62,9 +62,10 @@ pub(super) fn replace(directory: &Path, name: &str, text: &str) -> io::Result<()
     fs::rename(&new, directory.join(name))
 }
 
-/// Nanoseconds since PID 1 began, and since 1970.
-pub(super) fn line(moment: Moment) -> String {
-    format!("{} {}\n", moment.boot.as_nanos(), moment.wall.as_nanosecond())
+/// Nanoseconds since PID 1 began, and since 1970; an empty line for what did not happen.
+pub(super) fn line(moment: Option<Moment>) -> String {
+    let text = |m: Moment| format!("{} {}\n", m.boot.as_nanos(), m.wall.as_nanosecond());
+    moment.map_or("\n".to_owned(), text)
 }
 
 /// Reads what [`line`] wrote.

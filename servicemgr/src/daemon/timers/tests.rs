@@ -16,7 +16,8 @@ fn places(directory: &Path) -> Places {
 
 fn service(name: &str, when: TimerWhen, persistent: bool) -> Service {
     let mut service = Service::new(Name::try_from(name).unwrap(), vec!["/bin/true".into()]);
-    let timer = Timer { when, random_delay: Duration::ZERO, persistent };
+    let none = Duration::ZERO;
+    let timer = Timer { when, random_delay: none, accuracy: none, persistent };
     service.activation.timers = vec![timer];
     service
 }
@@ -42,7 +43,7 @@ fn a_timer_is_due_once_and_then_waits_for_the_next_time() {
     assert_eq!(timers.next(3, Now::ZERO).unwrap(), "2026-02-02T00:00:00Z");
     timers.disarm(3);
     assert_eq!(timers.take_due(at(99_999, "2026-02-09T00:00:00Z")), NONE);
-    assert!(timers.wall.is_empty() && timers.boot.is_empty());
+    assert!(timers.wall.first().is_none() && timers.boot.first().is_none());
 }
 
 #[test]
@@ -94,4 +95,38 @@ fn files_with_nonsense_are_as_good_as_none() {
     let noon = at(9, "2026-01-31T12:00:00Z");
     timers.arm(0, &daily(true), noon.boot, noon);
     assert_eq!(timers.next(0, Now::ZERO).unwrap(), "2026-02-01T00:00:00Z");
+}
+
+#[test]
+fn a_start_by_hand_is_remembered_by_the_next_servicemgr() {
+    let directory = tempfile::tempdir().unwrap();
+    let places = places(directory.path());
+    let service = service("hour", TimerWhen::AfterStart(Duration::from_secs(60)), false);
+    let mut first = Timers::new(places.clone(), Duration::ZERO);
+    let boot = at(0, "2026-01-31T12:00:00Z");
+    first.arm(0, &service, boot.boot, boot);
+    let by_hand = at(30, "2026-01-31T12:00:30Z");
+    first.disarm(0);
+    first.started(&service, by_hand.boot, by_hand);
+    let mut second = Timers::new(places, Duration::ZERO);
+    let end = at(40, "2026-01-31T12:00:40Z");
+    second.arm(0, &service, end.boot, end);
+    assert_eq!(second.take_due(at(60, "2026-01-31T12:01:00Z")), NONE);
+    assert_eq!(second.take_due(at(90, "2026-01-31T12:01:30Z")), [0]);
+}
+
+#[test]
+fn what_may_be_late_wakes_nobody_before_its_last_moment_and_comes_with_others_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut timers = Timers::new(places(directory.path()), Duration::ZERO);
+    let boot = at(0, "2026-01-31T12:00:00Z");
+    let mut lazy = service("lazy", TimerWhen::AfterBoot(Duration::from_secs(10)), false);
+    lazy.activation.timers[0].accuracy = Duration::from_secs(60);
+    let exact = service("exact", TimerWhen::AfterBoot(Duration::from_secs(30)), false);
+    timers.arm(0, &lazy, boot.boot, boot);
+    assert_eq!(timers.boot.first(), Some(Duration::from_secs(70)));
+    timers.arm(1, &exact, boot.boot, boot);
+    assert_eq!(timers.boot.first(), Some(Duration::from_secs(30)));
+    assert_eq!(timers.take_due(at(30, "2026-01-31T12:00:30Z")), [0, 1]);
+    assert_eq!(timers.boot.first(), None);
 }
