@@ -1,30 +1,27 @@
 //! One question to a daemon over peer-to-peer D-Bus, and what its errors mean.
 //!
 //! ```text
-//! connect ──► authenticate ──► call ──► answer
-//!    ▲                           │
-//!    └── connection lost ────────┘   the daemon was replaced; its listening socket was not
+//! connect ──► call ──► answer
+//!    ▲          │
+//!    └── lost ──┘   the daemon was replaced; its listening socket was not
 //! ```
 //!
 //! Invariant: what is asked again changes nothing the second time.
 
 use std::io::{self, ErrorKind};
-use std::os::unix::net::UnixStream;
-use std::pin::Pin;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 
-use api::journal::{self, JournalProxy};
-use api::params::{self, ParamsProxy};
 use api::paths::{JOURNAL_SOCKET, SERVICES_SOCKET};
-use api::services::{self, ServicesProxy};
-use zbus::Connection;
-use zbus::connection::Builder;
-use zbus::proxy::CacheProperties;
+use api::{journal, params, services};
 
+use crate::bus::{self, Params, Services};
 use crate::fault::Fault;
+use crate::wire::{self, Deadline, Wire};
 
 /// Time a daemon has to answer a question that it need not wait for.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Times a lost connection is made anew.
 const RECONNECTS: u32 = 3;
@@ -56,26 +53,19 @@ impl Daemon {
         Fault::Unreachable(format!("cannot reach {name} at {socket}: {why}\n{advice}"))
     }
 
-    /// Boxed: one copy of this much code is enough.
-    fn connect(self) -> Pin<Box<dyn Future<Output = Result<Connection, Fault>>>> {
-        Box::pin(async move { self.open().await })
-    }
-
-    async fn open(&self) -> Result<Connection, Fault> {
-        let stream = UnixStream::connect(self.socket).map_err(|e| match e.kind() {
+    fn connect(&self, fds: bool, until: Deadline) -> Result<Wire, Fault> {
+        Wire::connect(Path::new(self.socket), fds, until).map_err(|e| match e.kind() {
             ErrorKind::PermissionDenied => {
                 Fault::Refused(format!("{} answers only root: run ensctl as root", self.name))
             }
             ErrorKind::NotFound => self.unreachable("it is not running"),
             ErrorKind::ConnectionRefused => self.unreachable("it has ended"),
             _ => self.unreachable(&e.to_string()),
-        })?;
-        let build = Builder::unix_stream(stream).p2p().build();
-        match tokio::time::timeout(PATIENCE, build).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(e)) => Err(self.unreachable(&e.to_string())),
-            Err(_) => Err(self.unreachable(&format!("no answer within {PATIENCE:?}"))),
-        }
+        })
+    }
+
+    fn late(&self, limit: Duration) -> Fault {
+        self.unreachable(&format!("no answer within {limit:?}"))
     }
 }
 
@@ -85,59 +75,66 @@ enum Lost<E> {
     Said(E),
     /// The connection went away before the answer came.
     Gone,
+    /// It did not come in time.
+    Late,
 }
 
-/// Asks servicemgr. `ask` gets a fresh proxy; when the connection is lost and `again` is true,
-/// it gets another one. `limit` is how long an answer may take.
+/// Asks servicemgr. `ask` gets a fresh connection; when that is lost and `again` is true, it gets
+/// another one. `limit` is how long an answer may take.
 ///
 /// # Errors
 /// [`Fault`], in words for people.
-pub async fn services<T>(
+pub(crate) fn services<T>(
     again: bool,
     limit: Option<Duration>,
-    ask: impl AsyncFn(ServicesProxy<'static>) -> Result<T, services::Error>,
+    ask: impl Fn(Services<'_>) -> Result<T, services::Error>,
 ) -> Result<T, Fault> {
-    let ask = async |bus: Connection| {
-        let proxy = ServicesProxy::builder(&bus).cache_properties(CacheProperties::No);
-        ask(proxy.build().await?).await
-    };
-    repeat(again, limit, ask, lost_services).await?.map_err(said)
+    match (services_within(again, limit, ask)?, limit) {
+        (Some(answer), _) => Ok(answer),
+        (None, limit) => Err(SERVICEMGR.late(limit.unwrap_or(PATIENCE))),
+    }
+}
+
+/// As [`services()`]; `None` when no answer came in time.
+///
+/// # Errors
+/// [`Fault`], in words for people.
+pub(crate) fn services_within<T>(
+    again: bool,
+    limit: Option<Duration>,
+    ask: impl Fn(Services<'_>) -> Result<T, services::Error>,
+) -> Result<Option<T>, Fault> {
+    repeat(again, limit, |wire| ask(Services(wire)), lost_services)?.transpose().map_err(said)
 }
 
 /// Asks servicemgr about parameters, as [`services()`].
 ///
 /// # Errors
 /// [`Fault`], in words for people.
-pub async fn params<T>(
+pub(crate) fn params<T>(
     again: bool,
     limit: Option<Duration>,
-    ask: impl AsyncFn(ParamsProxy<'static>) -> Result<T, params::Error>,
+    ask: impl Fn(Params<'_>) -> Result<T, params::Error>,
 ) -> Result<T, Fault> {
-    let ask = async |bus: Connection| {
-        let proxy = ParamsProxy::builder(&bus).cache_properties(CacheProperties::No);
-        ask(proxy.build().await?).await
-    };
-    repeat(again, limit, ask, lost_params).await?.map_err(said_params)
+    let answer = repeat(again, limit, |wire| ask(Params(wire)), lost_params)?;
+    let late = || SERVICEMGR.late(limit.unwrap_or(PATIENCE));
+    answer.ok_or_else(late)?.map_err(said_params)
 }
 
 /// Asks servicemgr until there is an answer, whatever it is.
-async fn repeat<T, E>(
+fn repeat<T, E>(
     again: bool,
     limit: Option<Duration>,
-    ask: impl AsyncFn(Connection) -> Result<T, E>,
+    ask: impl Fn(&Wire) -> Result<T, E>,
     lost: fn(E) -> Lost<E>,
-) -> Result<Result<T, E>, Fault> {
+) -> Result<Option<Result<T, E>>, Fault> {
+    let until = limit.and_then(wire::within);
     for _ in 0..RECONNECTS {
-        let connection = SERVICEMGR.connect().await?;
-        let answer = match limit {
-            None => ask(connection).await,
-            Some(limit) => tokio::time::timeout(limit, ask(connection))
-                .await
-                .map_err(|_| SERVICEMGR.unreachable(&format!("no answer within {limit:?}")))?,
-        };
-        match answer.map_err(lost) {
-            Ok(answer) => return Ok(Ok(answer)),
-            Err(Lost::Said(error)) => return Ok(Err(error)),
+        let wire = SERVICEMGR.connect(false, until)?;
+        match ask(&wire).map_err(lost) {
+            Ok(answer) => return Ok(Some(Ok(answer))),
+            Err(Lost::Said(error)) => return Ok(Some(Err(error))),
+            Err(Lost::Late) => return Ok(None),
             Err(Lost::Gone) if again => {}
             Err(Lost::Gone) => break,
         }
@@ -147,26 +144,42 @@ async fn repeat<T, E>(
     Err(Fault::Unreachable(why.to_owned()))
 }
 
+/// Tells of each change of parameters whose names begin with `prefix`: first those there are, then
+/// what comes, until the connection ends.
+///
+/// # Errors
+/// [`Fault`], in words for people. The connection did not even begin, or `each` failed.
+pub(crate) fn watch(
+    prefix: &str,
+    mut began: impl FnMut(),
+    mut each: impl FnMut(params::Param) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let wire = SERVICEMGR.connect(false, None)?;
+    let bus = Params(&wire);
+    let all = bus.watch(prefix).and_then(|()| bus.list(prefix)).map_err(said_params)?;
+    began();
+    all.into_iter().try_for_each(&mut each)?;
+    while let Ok(param) = bus.changed() {
+        each(param)?;
+    }
+    Ok(())
+}
+
 /// Asks journal for records; they come through the descriptor.
 ///
 /// # Errors
 /// [`Fault`], in words for people.
-pub async fn read(query: journal::Query) -> Result<std::os::fd::OwnedFd, Fault> {
-    let connection = JOURNAL.connect().await?;
-    let proxy = JournalProxy::builder(&connection)
-        .cache_properties(CacheProperties::No)
-        .build()
-        .await
-        .map_err(|e| JOURNAL.unreachable(&e.to_string()))?;
-    let answer = tokio::time::timeout(PATIENCE, proxy.read(query))
-        .await
-        .map_err(|_| JOURNAL.unreachable(&format!("no answer within {PATIENCE:?}")))?;
-    match answer {
-        Ok(fd) => Ok(fd.into()),
+pub(crate) fn read(query: &journal::Query) -> Result<OwnedFd, Fault> {
+    let wire = JOURNAL.connect(true, wire::within(PATIENCE))?;
+    match bus::read(&wire, query) {
+        Ok(fd) => Ok(fd),
         Err(journal::Error::BadQuery(why)) => {
             Err(Fault::Usage(crate::args::Usage { why, help: "ensctl log --help".to_owned() }))
         }
         Err(journal::Error::Busy(why) | journal::Error::Failed(why)) => Err(Fault::NotWell(why)),
+        Err(journal::Error::ZBus(zbus::Error::InputOutput(e))) if is_late(&e) => {
+            Err(JOURNAL.late(PATIENCE))
+        }
         Err(journal::Error::ZBus(e)) => Err(JOURNAL.unreachable(&bus_words(&e))),
     }
 }
@@ -174,6 +187,7 @@ pub async fn read(query: journal::Query) -> Result<std::os::fd::OwnedFd, Fault> 
 fn lost_services(error: services::Error) -> Lost<services::Error> {
     match error {
         services::Error::ZBus(zbus::Error::InputOutput(e)) if is_gone(&e) => Lost::Gone,
+        services::Error::ZBus(zbus::Error::InputOutput(e)) if is_late(&e) => Lost::Late,
         other => Lost::Said(other),
     }
 }
@@ -181,8 +195,13 @@ fn lost_services(error: services::Error) -> Lost<services::Error> {
 fn lost_params(error: params::Error) -> Lost<params::Error> {
     match error {
         params::Error::ZBus(zbus::Error::InputOutput(e)) if is_gone(&e) => Lost::Gone,
+        params::Error::ZBus(zbus::Error::InputOutput(e)) if is_late(&e) => Lost::Late,
         other => Lost::Said(other),
     }
+}
+
+fn is_late(e: &io::Error) -> bool {
+    e.kind() == ErrorKind::WouldBlock
 }
 
 fn is_gone(e: &io::Error) -> bool {

@@ -1,7 +1,7 @@
 //! ensctl, the control tool on the device: a thin client of api.
 //!
 //! ```text
-//! table ──► args ──► request ──► run ──► call (bus) ──► show (data → text) ──► terminal
+//! table ──► args ──► request ──► run ──► call (bus, wire) ──► show (data → text) ──► terminal
 //!   ├─────► help
 //!   └─────► completion
 //! ```
@@ -11,7 +11,8 @@
 //! reaches a terminal without control characters.
 
 pub mod args;
-pub mod call;
+pub(crate) mod bus;
+pub(crate) mod call;
 pub mod completion;
 pub mod fault;
 pub mod files;
@@ -26,3 +27,4 @@ pub mod show;
 pub mod table;
 pub mod time;
 pub mod transient;
+pub(crate) mod wire;

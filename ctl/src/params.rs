@@ -1,14 +1,12 @@
 //! `ensctl param`: parameters of the device, asked of servicemgr.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::time::Duration;
 
-use api::params::{ChangedStream, Error, Param, ParamsProxy};
-use futures_core::Stream;
+use api::params::{Error, Param};
 
 use crate::args::{Args, Usage};
+use crate::bus::Params;
 use crate::call::{self, PATIENCE};
 use crate::fault::Fault;
 use crate::near::hint;
@@ -75,22 +73,22 @@ fn limit(args: &Args) -> Result<Duration, Usage> {
 ///
 /// # Errors
 /// [`Fault`], in words for people.
-pub(crate) async fn run(ask: Ask, json: bool, out: &Out) -> Result<bool, Fault> {
+pub(crate) fn run(ask: Ask, json: bool, out: &Out) -> Result<bool, Fault> {
     match ask {
         Ask::Get(name) => {
-            let value = call::params(true, Some(PATIENCE), async |bus| known(&bus, &name).await);
-            one(&name, &value.await?, json, out)?;
+            let value = call::params(true, Some(PATIENCE), |bus| known(&bus, &name));
+            one(&name, &value?, json, out)?;
         }
         Ask::Set(name, value) => {
             // A disk may take its time.
-            call::params(true, None, async |bus| bus.set(&name, &value).await).await?;
+            call::params(true, None, |bus| bus.set(&name, &value))?;
             if json {
                 out.json(&Param { name, value })?;
             }
         }
         Ask::List(prefix) => {
-            let all = call::params(true, Some(PATIENCE), async |bus| bus.list(&prefix).await);
-            let all = all.await?;
+            let all = call::params(true, Some(PATIENCE), |bus| bus.list(&prefix));
+            let all = all?;
             if json {
                 out.json(&all)
             } else {
@@ -99,12 +97,11 @@ pub(crate) async fn run(ask: Ask, json: bool, out: &Out) -> Result<bool, Fault> 
         }
         Ask::Wait { name, value, limit } => {
             let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-            let wait =
-                async |bus: ParamsProxy<'static>| bus.wait(&name, &value, milliseconds).await;
-            let got = call::params(true, None, wait).await?;
+            let wait = |bus: Params<'_>| bus.wait(&name, &value, milliseconds);
+            let got = call::params(true, None, wait)?;
             one(&name, &got, json, out)?;
         }
-        Ask::Watch(prefix) => watch(&prefix, json, out).await?,
+        Ask::Watch(prefix) => watch(&prefix, json, out)?,
     }
     Ok(true)
 }
@@ -121,10 +118,10 @@ fn line(param: &Param) -> String {
 }
 
 /// An unknown name gets the one that was probably meant.
-async fn known(bus: &ParamsProxy<'static>, name: &str) -> Result<String, Error> {
-    let answer = bus.get(name).await;
+fn known(bus: &Params<'_>, name: &str) -> Result<String, Error> {
+    let answer = bus.get(name);
     let Err(Error::NoSuchParameter(_)) = answer else { return answer };
-    let all = bus.list("").await?;
+    let all = bus.list("")?;
     let hint = hint(name, all.iter().map(|param| param.name.as_str()));
     let list = if hint.is_empty() { "; `ensctl param list` shows all" } else { "" };
     Err(Error::NoSuchParameter(format!("no parameter is called `{name}`{hint}{list}")))
@@ -132,7 +129,7 @@ async fn known(bus: &ParamsProxy<'static>, name: &str) -> Result<String, Error> 
 
 /// Prints what is there and what changes, for ever. Over a servicemgr that is replaced no last value
 /// is lost; what came before it in between may be.
-async fn watch(prefix: &str, json: bool, out: &Out) -> Result<(), Fault> {
+fn watch(prefix: &str, json: bool, out: &Out) -> Result<(), Fault> {
     let mut seen = BTreeMap::new();
     let mut failures = None;
     let mut print = |param: Param| {
@@ -144,33 +141,13 @@ async fn watch(prefix: &str, json: bool, out: &Out) -> Result<(), Fault> {
         out.text(&text)
     };
     loop {
-        let begin = async |bus: ParamsProxy<'static>| {
-            let changes = bus.receive_changed().await?;
-            bus.watch(prefix).await?;
-            Ok((bus.list(prefix).await?, changes, bus))
-        };
-        match (call::params(true, Some(PATIENCE), begin).await, failures) {
-            (Ok((all, mut changes, _bus)), _) => {
-                failures = Some(0);
-                all.into_iter().try_for_each(&mut print)?;
-                while let Some(param) = next(&mut changes).await {
-                    print(param)?;
-                }
-            }
+        let mut began = false;
+        match (call::watch(prefix, || began = true, &mut print), failures) {
+            (Ok(()), _) => failures = Some(0),
             (Err(Fault::Unreachable(_)), Some(n)) if n < REOPENS => failures = Some(n + 1),
             (Err(fault), _) => return Err(fault),
         }
-        tokio::time::sleep(REOPEN_AFTER).await;
-    }
-}
-
-/// The next change; `None` when the connection has ended.
-async fn next(changes: &mut ChangedStream) -> Option<Param> {
-    loop {
-        let signal = poll_fn(|cx| Pin::new(&mut *changes).poll_next(cx)).await?;
-        if let Ok(args) = signal.args() {
-            return Some(Param { name: args.name().to_string(), value: args.value().to_string() });
-        }
+        std::thread::park_timeout(REOPEN_AFTER);
     }
 }
 

@@ -3,20 +3,19 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use api::export::Decoder;
 use api::journal::Query;
 use api::pid1::End;
-use api::services::{ServicesProxy, SystemState};
+use api::services::SystemState;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use tokio::runtime::Builder;
 
 use crate::args::Args;
+use crate::bus::Services;
 use crate::call::{self, PATIENCE};
 use crate::completion::script;
 use crate::fault::{Fault, NOT_WELL};
@@ -98,15 +97,9 @@ pub fn run(line: impl IntoIterator<Item = OsString>, out: &Out) -> Result<ExitCo
         }
         Request::Completion(shell) => out.text(&script(shell)).map(|()| true),
         Request::Log(query, form) => follow_log(query, form, out).map(|()| true),
-        other => wait(Box::pin(ask(other, json, out))),
+        other => ask(other, json, out),
     }?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
-}
-
-/// Runs what asks a daemon. Boxed: the runtime would copy all its code into itself.
-fn wait<T>(ask: Pin<Box<dyn Future<Output = Result<T, Fault>> + '_>>) -> Result<T, Fault> {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|e| Fault::NotWell(format!("cannot start: {e}")))?.block_on(ask)
 }
 
 fn local() -> TimeZone {
@@ -114,47 +107,42 @@ fn local() -> TimeZone {
 }
 
 /// What needs servicemgr. Answers whether all is well.
-async fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
+fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
     match request {
-        Request::Status { wait } => status(wait, json, out).await,
-        Request::List => services::list(json, out).await,
-        Request::Show(names) => services::show(&names, json, out).await,
-        Request::Job(job, names) => services::work(job, &names, json, out).await,
-        Request::Rehearse(job, names) => services::rehearse(job, &names, json, out).await,
+        Request::Status { wait } => status(wait, json, out),
+        Request::List => services::list(json, out),
+        Request::Show(names) => services::show(&names, json, out),
+        Request::Job(job, names) => services::work(job, &names, json, out),
+        Request::Rehearse(job, names) => services::rehearse(job, &names, json, out),
         Request::Files(name) => services::files(&name, json, out),
         Request::Diff(name) => services::differences(name.as_deref(), json, out),
-        Request::Tree { name, reverse } => {
-            services::draw(name.as_deref(), reverse, json, out).await
-        }
-        Request::Why(name) => services::reasons(&name, json, out).await,
-        Request::Wait { name, state, limit } => {
-            services::wait(&name, &state, limit, json, out).await
-        }
+        Request::Tree { name, reverse } => services::draw(name.as_deref(), reverse, json, out),
+        Request::Why(name) => services::reasons(&name, json, out),
+        Request::Wait { name, state, limit } => services::wait(&name, &state, limit, json, out),
         Request::Run { name, definition, wait } => {
-            services::run(&name, &definition, wait, json, out).await
+            services::run(&name, &definition, wait, json, out)
         }
-        Request::Reload { dry_run } => services::reload(dry_run, json, out).await,
-        Request::Param(ask) => params::run(ask, json, out).await,
-        Request::Boot | Request::Chart(_) => boot(&request, json, out).await,
-        Request::Down(end) => down(end, json, out).await,
+        Request::Reload { dry_run } => services::reload(dry_run, json, out),
+        Request::Param(ask) => params::run(ask, json, out),
+        Request::Boot | Request::Chart(_) => boot(&request, json, out),
+        Request::Down(end) => down(end, json, out),
         Request::Help(_) | Request::Version | Request::Completion(_) | Request::Log(..) => Ok(true),
     }
 }
 
-async fn status(wait: bool, json: bool, out: &Out) -> Result<bool, Fault> {
+fn status(wait: bool, json: bool, out: &Out) -> Result<bool, Fault> {
     let system = if wait {
-        call::services(true, None, async |bus| bus.wait_settled().await).await
+        call::services(true, None, |bus| bus.wait_settled())
     } else {
-        call::services(true, Some(PATIENCE), async |bus| bus.system().await).await
+        call::services(true, Some(PATIENCE), |bus| bus.system())
     }?;
     if json { out.json(&system) } else { out.text(&system::text(&system, out.paint)) }?;
     Ok(system.state == SystemState::Ready)
 }
 
-async fn boot(request: &Request, json: bool, out: &Out) -> Result<bool, Fault> {
-    let ask =
-        async |bus: ServicesProxy<'static>| Ok(Boot::new(bus.system().await?, bus.boot().await?));
-    let boot = call::services(true, Some(PATIENCE), ask).await?;
+fn boot(request: &Request, json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = |bus: Services<'_>| Ok(Boot::new(bus.system()?, bus.boot()?));
+    let boot = call::services(true, Some(PATIENCE), ask)?;
     match request {
         Request::Chart(None) => out.text(&svg::draw(&boot))?,
         Request::Chart(Some(path)) => fs::write(path, svg::draw(&boot)).map_err(|e| {
@@ -166,13 +154,13 @@ async fn boot(request: &Request, json: bool, out: &Out) -> Result<bool, Fault> {
     Ok(true)
 }
 
-async fn down(end: End, json: bool, out: &Out) -> Result<bool, Fault> {
-    let ask = async |bus: ServicesProxy<'static>| match end {
-        End::PowerOff => bus.power_off().await,
-        End::Reboot => bus.reboot().await,
-        End::Halt => bus.halt().await,
+fn down(end: End, json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = |bus: Services<'_>| match end {
+        End::PowerOff => bus.power_off(),
+        End::Reboot => bus.reboot(),
+        End::Halt => bus.halt(),
     };
-    call::services(true, Some(PATIENCE), ask).await?;
+    call::services(true, Some(PATIENCE), ask)?;
     if json {
         let word = match end {
             End::PowerOff => "poweroff",
@@ -190,8 +178,7 @@ fn follow_log(mut query: Query, form: Form, out: &Out) -> Result<(), Fault> {
     let mut printer = Printer { form, zone: local(), paint: out.paint, last: None };
     let mut failures = None;
     loop {
-        // The runtime ends with the call: reading a pipe needs none.
-        match (wait(Box::pin(call::read(query.clone()))), failures) {
+        match (call::read(&query), failures) {
             (Ok(pipe), _) => {
                 printer.print(File::from(pipe))?;
                 failures = Some(0);

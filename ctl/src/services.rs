@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use api::services::{self, Row, ServicesProxy, State};
+use api::services::{self, Row, State};
 
+use crate::bus::Services as Bus;
 use crate::call::{self, PATIENCE};
 use crate::fault::Fault;
 use crate::files::{Difference, Files, OWN, SHIPPED};
@@ -14,25 +15,23 @@ use crate::request::Job;
 use crate::run::Out;
 use crate::show::{columns, plain, services as table, tree, why};
 
-type Bus = ServicesProxy<'static>;
-
 /// All services.
-pub(crate) async fn list(json: bool, out: &Out) -> Result<bool, Fault> {
-    let rows = call::services(true, Some(PATIENCE), async |bus| bus.list().await).await?;
+pub(crate) fn list(json: bool, out: &Out) -> Result<bool, Fault> {
+    let rows = call::services(true, Some(PATIENCE), |bus| bus.list())?;
     if json { out.json(&rows) } else { out.text(&table::list(&rows, out.paint)) }?;
     Ok(true)
 }
 
 /// These in full. Answers whether all are well.
-pub(crate) async fn show(names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
-    let ask = async |bus: Bus| {
+pub(crate) fn show(names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = |bus: Bus<'_>| {
         let mut all = Vec::new();
         for name in names {
-            all.push(known(&bus, name, bus.status(name).await).await?);
+            all.push(known(&bus, name, bus.status(name))?);
         }
-        Ok((all, bus.system().await?.uptime))
+        Ok((all, bus.system()?.uptime))
     };
-    let (all, uptime) = call::services(true, Some(PATIENCE), ask).await?;
+    let (all, uptime) = call::services(true, Some(PATIENCE), ask)?;
     if json {
         out.json(&all)?;
     } else {
@@ -43,25 +42,25 @@ pub(crate) async fn show(names: &[String], json: bool, out: &Out) -> Result<bool
 }
 
 /// To start or stop twice is to do it once; to restart twice is not.
-pub(crate) async fn work(job: Job, names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
-    let ask = async |bus: Bus| {
+pub(crate) fn work(job: Job, names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = |bus: Bus<'_>| {
         for name in names {
             let answer = match job {
-                Job::Start => bus.start(name).await,
-                Job::Stop => bus.stop(name).await,
-                Job::Restart => bus.restart(name).await,
-                Job::Reload => bus.reload(name).await,
-                Job::Reset => bus.reset(name).await,
-                Job::Freeze => bus.freeze(name).await,
-                Job::Thaw => bus.thaw(name).await,
-                Job::Enable(now) => bus.enable(name, now).await,
-                Job::Disable(now) => bus.disable(name, now).await,
+                Job::Start => bus.start(name),
+                Job::Stop => bus.stop(name),
+                Job::Restart => bus.restart(name),
+                Job::Reload => bus.reload(name),
+                Job::Reset => bus.reset(name),
+                Job::Freeze => bus.freeze(name),
+                Job::Thaw => bus.thaw(name),
+                Job::Enable(now) => bus.enable(name, now),
+                Job::Disable(now) => bus.disable(name, now),
             };
-            known(&bus, name, answer).await.map_err(|e| named(name, e))?;
+            known(&bus, name, answer).map_err(|e| named(name, e))?;
         }
         let mut rows = Vec::new();
         for name in names.iter().filter(|_| json) {
-            match bus.status(name).await {
+            match bus.status(name) {
                 // Made for a while, and that is over.
                 Err(services::Error::NoSuchService(_)) => {}
                 status => rows.push(status?.row),
@@ -69,7 +68,7 @@ pub(crate) async fn work(job: Job, names: &[String], json: bool, out: &Out) -> R
         }
         Ok(rows)
     };
-    let rows = call::services(!matches!(job, Job::Restart | Job::Reload), None, ask).await?;
+    let rows = call::services(!matches!(job, Job::Restart | Job::Reload), None, ask)?;
     if json {
         out.json(&rows)?;
     }
@@ -77,31 +76,26 @@ pub(crate) async fn work(job: Job, names: &[String], json: bool, out: &Out) -> R
 }
 
 /// What a job would do.
-pub(crate) async fn rehearse(
-    job: Job,
-    names: &[String],
-    json: bool,
-    out: &Out,
-) -> Result<bool, Fault> {
+pub(crate) fn rehearse(job: Job, names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
     let what = match job {
         Job::Stop => "stop",
         Job::Restart => "restart",
         _ => "start",
     };
     let list: Vec<&str> = names.iter().map(String::as_str).collect();
-    let ask = async |bus: Bus| bus.rehearse(what, &list).await;
-    let transaction = call::services(true, Some(PATIENCE), ask).await?;
+    let ask = |bus: Bus<'_>| bus.rehearse(what, &list);
+    let transaction = call::services(true, Some(PATIENCE), ask)?;
     if json { out.json(&transaction) } else { out.text(&why::rehearsal(&transaction, out.paint)) }?;
     Ok(true)
 }
 
 /// New definitions.
-pub(crate) async fn reload(dry_run: bool, json: bool, out: &Out) -> Result<bool, Fault> {
-    let ask = async |bus: Bus| bus.reload_definitions(dry_run).await;
-    let changes = call::services(false, Some(PATIENCE), ask).await?;
+pub(crate) fn reload(dry_run: bool, json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = |bus: Bus<'_>| bus.reload_definitions(dry_run);
+    let changes = call::services(false, Some(PATIENCE), ask)?;
     if !dry_run {
         // The servicemgr that answers this has read them.
-        call::services(true, Some(PATIENCE), async |bus: Bus| bus.system().await).await?;
+        call::services(true, Some(PATIENCE), |bus: Bus<'_>| bus.system())?;
     }
     let text = || why::changes(&changes, dry_run, out.paint);
     if json { out.json(&changes) } else { out.text(&text()) }?;
@@ -109,29 +103,27 @@ pub(crate) async fn reload(dry_run: bool, json: bool, out: &Out) -> Result<bool,
 }
 
 /// Why a service is where it is.
-pub(crate) async fn reasons(name: &str, json: bool, out: &Out) -> Result<bool, Fault> {
-    let ask = async |bus: Bus| {
-        Ok((known(&bus, name, bus.why(name).await).await?, bus.system().await?.uptime))
-    };
-    let (reasons, uptime) = call::services(true, Some(PATIENCE), ask).await?;
+pub(crate) fn reasons(name: &str, json: bool, out: &Out) -> Result<bool, Fault> {
+    let ask = |bus: Bus<'_>| Ok((known(&bus, name, bus.why(name))?, bus.system()?.uptime));
+    let (reasons, uptime) = call::services(true, Some(PATIENCE), ask)?;
     if json { out.json(&reasons) } else { out.text(&why::why(&reasons, uptime, out.paint)) }?;
     Ok(true)
 }
 
 /// What a service needs, or what needs it.
-pub(crate) async fn draw(
+pub(crate) fn draw(
     name: Option<&str>,
     reverse: bool,
     json: bool,
     out: &Out,
 ) -> Result<bool, Fault> {
-    let ask = async |bus: Bus| {
+    let ask = |bus: Bus<'_>| {
         if let Some(name) = name {
-            known(&bus, name, bus.status(name).await).await?;
+            known(&bus, name, bus.status(name))?;
         }
-        Ok((bus.list().await?, bus.graph().await?))
+        Ok((bus.list()?, bus.graph()?))
     };
-    let (rows, edges) = call::services(true, Some(PATIENCE), ask).await?;
+    let (rows, edges) = call::services(true, Some(PATIENCE), ask)?;
     match json {
         true => out.json(&edges),
         false => out.text(&tree::draw(&rows, &edges, name, reverse, out.paint)),
@@ -140,7 +132,7 @@ pub(crate) async fn draw(
 }
 
 /// Waits for a state. Answers whether it came.
-pub(crate) async fn wait(
+pub(crate) fn wait(
     name: &str,
     state: &str,
     limit: Option<Duration>,
@@ -154,19 +146,10 @@ pub(crate) async fn wait(
         "off" => states.push("armed"),
         _ => {}
     }
-    let ask = async |bus: Bus| known(&bus, name, bus.wait(name, &states).await).await;
-    let asked = call::services(true, None, ask);
-    let row = match limit {
-        None => asked.await?,
-        Some(limit) => match tokio::time::timeout(limit, asked).await {
-            Ok(row) => row?,
-            Err(_) => {
-                let text = format!("{name} is not {state} after {limit:?}");
-                return Err(Fault::NotWell(format!(
-                    "{text}: `ensctl service why {name}` says why"
-                )));
-            }
-        },
+    let ask = |bus: Bus<'_>| known(&bus, name, bus.wait(name, &states));
+    let Some(row) = call::services_within(true, limit, ask)? else {
+        let text = format!("{name} is not {state} after {:?}", limit.unwrap_or_default());
+        return Err(Fault::NotWell(format!("{text}: `ensctl service why {name}` says why")));
     };
     if json {
         out.json(&row)?;
@@ -177,15 +160,15 @@ pub(crate) async fn wait(
 }
 
 /// Runs a program as a service.
-pub(crate) async fn run(
+pub(crate) fn run(
     name: &str,
     definition: &str,
     wait: bool,
     json: bool,
     out: &Out,
 ) -> Result<bool, Fault> {
-    let ask = async |bus: Bus| bus.run(name, definition).await.map_err(|e| named(name, e));
-    let started = call::services(false, None, ask).await;
+    let ask = |bus: Bus<'_>| bus.run(name, definition).map_err(|e| named(name, e));
+    let started = call::services(false, None, ask);
     match started {
         // A program may fail before it was looked at: with `--wait` that is its answer.
         Err(Fault::NotWell(_)) if wait => {}
@@ -198,12 +181,12 @@ pub(crate) async fn run(
         }
         return Ok(true);
     }
-    let ask = async |bus: Bus| match bus.wait(name, &["off", "done", "failed"]).await {
+    let ask = |bus: Bus<'_>| match bus.wait(name, &["off", "done", "failed"]) {
         // It has ended well and is forgotten.
         Err(services::Error::NoSuchService(_)) => Ok(None),
         row => Ok(Some(row?)),
     };
-    let row = call::services(true, None, ask).await?;
+    let row = call::services(true, None, ask)?;
     let failed: Option<Row> = row.filter(|row| row.state == State::Failed);
     if json {
         let reason = failed.as_ref().map(|row| row.reason.as_str());
@@ -211,7 +194,7 @@ pub(crate) async fn run(
     }
     let Some(row) = failed else { return Ok(true) };
     // It was looked at; nobody needs it any more.
-    call::services(true, Some(PATIENCE), async |bus: Bus| bus.reset(name).await).await?;
+    call::services(true, Some(PATIENCE), |bus: Bus<'_>| bus.reset(name))?;
     if json {
         return Ok(false);
     }
@@ -276,13 +259,13 @@ fn named(name: &str, error: services::Error) -> services::Error {
 }
 
 /// An unknown name gets the one that was probably meant.
-async fn known<T>(
-    bus: &Bus,
+fn known<T>(
+    bus: &Bus<'_>,
     name: &str,
     answer: Result<T, services::Error>,
 ) -> Result<T, services::Error> {
     let Err(services::Error::NoSuchService(_)) = answer else { return answer };
-    let rows = bus.list().await?;
+    let rows = bus.list()?;
     let hint = hint(name, rows.iter().map(|row| row.name.as_str()));
     let list = if hint.is_empty() { "; `ensctl service list` shows all" } else { "" };
     Err(services::Error::NoSuchService(format!("no service is called `{name}`{hint}{list}")))
