@@ -87,8 +87,12 @@ fn init() -> io::Result<()> {
 /// KiB nobody uses, when the kernel has given back what it only keeps for speed. Pages that wait in
 /// the lists of a processor for their next use are not counted by the kernel, but here: there can be
 /// many megabytes.
+///
+/// Only what the kernel keeps of names and inodes is dropped: every file here is in memory and cannot be.
+/// The kernel would mark its pages as not worth having together, and from then on map each one alone when
+/// a program begins, which no disk does (a program of 3 MB took half a millisecond longer).
 fn free() -> io::Result<u64> {
-    fs::write("/proc/sys/vm/drop_caches", "3")?;
+    fs::write("/proc/sys/vm/drop_caches", "2")?;
     fs::write("/proc/sys/vm/stat_refresh", "1")?;
     let mut pages = 0_u64;
     for line in fs::read_to_string("/proc/zoneinfo")?.lines() {
