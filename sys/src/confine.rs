@@ -8,7 +8,12 @@
 //! the other, each with a name. Invariant: a step that fails ends the start: nothing runs less confined
 //! than it says here.
 
-use std::ffi::CString;
+mod host;
+mod words;
+
+use std::ffi::{CStr, CString};
+
+pub use host::{features, prepare};
 
 /// What a process is confined by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,43 +62,57 @@ pub struct Ruleset {
     pub allowed_ports: Vec<(u16, u64)>,
 }
 
-/// Directory where a new root and what belongs into it are put together; must exist, empty.
-pub const SCRATCH: &std::ffi::CStr = c"/run/ensemble/root";
+/// Directory where a new root is put together; see [`prepare`].
+pub const SCRATCH: &CStr = c"/run/ensemble/root";
 
-/// One step of the mounts; see `model::sandbox::Mount`.
+/// An empty directory, which hides others.
+pub(crate) const EMPTY_DIRECTORY: &CStr = c"/run/ensemble/empty/directory";
+
+/// An empty file, which hides others.
+pub(crate) const EMPTY_FILE: &CStr = c"/run/ensemble/empty/file";
+
+/// One step of the mounts; see `model::sandbox::Mount`. A place in the new root is a path below
+/// [`SCRATCH`]; directories above it are made. Of the links on the way to a tree only root's are
+/// followed, and none to one that can be written: who may make links could have others shown. What
+/// lies behind any other link counts as not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mount {
-    /// Nothing of ours is seen outside.
+    /// Nothing of ours is seen outside, and nothing that is mounted outside later is seen here.
     Private,
     /// Everything that is mounted becomes read-only.
     ReadOnly,
-    /// A tree becomes writable again, without programs, devices and set-user-id.
+    /// A tree becomes writable again, without programs, devices and set-user-id. One that is not there
+    /// is left out.
     Writable(CString),
+    /// A tree becomes read-only, whatever is around it. One that is not there is left out.
+    Unwritable(CString),
     /// A new root that is empty, at [`SCRATCH`].
     Root,
-    /// A tree appears at the same place in the new root. `parents`: the directories above it, the
-    /// topmost first, which are made if they are not there.
+    /// A tree appears in the new root: a directory, a file or a symbolic link. One that is not there is
+    /// left out.
     Show {
         /// What is shown.
         path: CString,
-        /// Where: below [`SCRATCH`].
+        /// Where.
         target: CString,
-        /// Directories above the target, below [`SCRATCH`].
-        parents: Vec<CString>,
         /// `MOUNT_ATTR_…` that are set.
         attributes: u64,
     },
-    /// An empty directory or file over what is there.
+    /// An empty directory or file over what is there. One that is not there is left out.
     Hide(CString),
     /// An empty writable directory in memory: place, and options of tmpfs.
     Tmp(CString, CString),
-    /// A `/proc` of its own, at this place.
+    /// A `/proc` of its own at this place: read-only, with the processes it could trace.
     Proc(CString),
-    /// A `/dev` at this place, with these devices: name below `/dev`, and directories above it.
+    /// A `/dev` at this place, with [`DEVICES`] and these: names below `/dev`. One that is not there is
+    /// left out.
     Dev(CString, Vec<CString>),
     /// [`SCRATCH`] becomes the root, read-only.
     Pivot,
 }
+
+/// Devices that every `/dev` has. Besides, it has a `shm` of its own, and `fd`, `stdin`, `stdout`, `stderr`.
+pub const DEVICES: [&CStr; 6] = [c"null", c"zero", c"full", c"random", c"urandom", c"tty"];
 
 /// What the running kernel, or the container around us, can do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

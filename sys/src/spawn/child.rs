@@ -1,8 +1,9 @@
 //! What the child does between clone and exec, in our memory and on its own stack.
 //!
 //! It only makes system calls: it takes no lock, allocates nothing and changes nothing of ours except
-//! `step`, `errno` and the digits of `LISTEN_PID` and its like. Ids are set by the bare calls, because
-//! the C library's would change those of every thread of the parent too.
+//! its state and the digits of `LISTEN_PID` and its like. Ids are set by the bare calls, because the C
+//! library's would change those of every thread of the parent too. After the filter of system calls
+//! nothing comes but the exec.
 
 #![expect(unsafe_code, reason = "between clone and exec there are only system calls")]
 
@@ -12,7 +13,9 @@ use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
 
-use super::{Ids, Launch, Resource, Shared, Step, step_code};
+use super::bare::Fd;
+use super::{Ids, Launch, Resource, Shared, Step, clone, confined, landlock, mounts, step_code};
+use crate::confine::Confine;
 
 /// First descriptor after standard input, output and error.
 const FIRST: usize = 3;
@@ -31,8 +34,8 @@ type Failed = (Step, i32);
 /// Runs each step, then the program.
 pub(super) extern "C" fn main(shared: &Shared<'_>) -> ! {
     let Err((step, errno)) = prepare(shared);
-    shared.step.store(step_code(step), Ordering::Relaxed);
-    shared.errno.store(errno, Ordering::Release);
+    shared.state.step.store(step_code(step), Ordering::Relaxed);
+    shared.state.errno.store(errno, Ordering::Release);
     loop {
         // SAFETY: ends this process and nothing else: the memory is shared, the process is not.
         unsafe { libc::syscall(libc::SYS_exit_group, 127) };
@@ -55,9 +58,12 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
     oom_score(launch)?;
     // SAFETY: integers only; this call cannot fail.
     unsafe { libc::syscall(libc::SYS_umask, 0o022) };
+    let confine = shared.confine;
+    confine.map_or(Ok(()), |confine| surroundings(confine, shared))?;
     // SAFETY: a C string that outlives the call.
     done(Step::Directory, unsafe { libc::syscall(libc::SYS_chdir, launch.directory.as_ptr()) })?;
     limits(launch)?;
+    let ruleset = confine.map_or(Ok(None), |confine| ruleset(confine, shared))?;
     identity(launch)?;
     if launch.no_new_privileges {
         done(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0))?;
@@ -65,12 +71,51 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
     if shared.fds.len() > FIRST || launch.watchdog || launch.starter {
         own_pids(shared);
     }
+    confine.map_or(Ok(()), |confine| close(confine, ruleset.as_ref()))?;
     let (program, arguments) = (launch.program.as_ptr(), shared.arguments);
     // SAFETY: a C string and two null-terminated lists of C strings that outlive the call.
     let executed =
         unsafe { libc::syscall(libc::SYS_execve, program, arguments, shared.environment) };
     done(Step::Exec, executed)?;
     Err((Step::Exec, libc::EINVAL))
+}
+
+/// What it finds around itself.
+fn surroundings(confine: &Confine, shared: &Shared<'_>) -> Result<(), Failed> {
+    if confine.namespaces & clone::NEW_CGROUP != 0 {
+        step(Step::Namespaces, confined::own_cgroups())?;
+    }
+    if confine.namespaces & clone::NEW_NETWORK != 0 {
+        step(Step::Loopback, confined::loopback())?;
+    }
+    step(Step::Mount, mounts::apply(&confine.mounts, &shared.state.at))?;
+    if confine.keyring {
+        step(Step::Keyring, confined::own_keyring())?;
+    }
+    Ok(())
+}
+
+fn ruleset(confine: &Confine, shared: &Shared<'_>) -> Result<Option<Fd>, Failed> {
+    let Some(ruleset) = &confine.ruleset else { return Ok(None) };
+    step(Step::Ruleset, landlock::make(ruleset, &shared.state.at)).map(Some)
+}
+
+/// Closes the door: nothing that comes after may need what is refused from here on.
+fn close(confine: &Confine, ruleset: Option<&Fd>) -> Result<(), Failed> {
+    if confine.no_write_execute {
+        step(Step::WriteExecute, confined::no_write_execute())?;
+    }
+    if let Some(ruleset) = ruleset {
+        step(Step::Landlock, landlock::restrict(ruleset))?;
+    }
+    if !confine.filter.is_empty() {
+        step(Step::Filter, confined::filter(&confine.filter))?;
+    }
+    Ok(())
+}
+
+fn step<T>(step: Step, result: Result<T, i32>) -> Result<T, Failed> {
+    result.map_err(|errno| (step, errno))
 }
 
 /// Nothing blocked, and `SIGPIPE` as usual: the Rust runtime ignores it, and the clone leaves

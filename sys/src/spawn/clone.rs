@@ -1,10 +1,11 @@
-//! `clone3` into our own memory, on another stack, while we wait.
+//! `clone3` into our own memory, or a copy of it, on another stack, while we wait.
 
 #![expect(unsafe_code, reason = "a child on its own stack cannot return through the C library")]
 
 use std::arch::asm;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 
 use super::Shared;
@@ -18,6 +19,23 @@ const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 /// `CLONE_INTO_CGROUP`, likewise.
 const INTO_CGROUP: u64 = 0x2_0000_0000;
 
+/// `CLONE_NEWCGROUP`: the child makes it, because a clone takes our group as the root.
+pub(super) const NEW_CGROUP: u64 = 0x0200_0000;
+
+/// `CLONE_NEWNET`.
+pub(super) const NEW_NETWORK: u64 = 0x4000_0000;
+
+/// What the child is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin<'a> {
+    /// The group it begins in.
+    pub(super) cgroup: Option<BorrowedFd<'a>>,
+    /// `CLONE_NEW…`.
+    pub(super) namespaces: u64,
+    /// It has a copy of our memory instead of ours.
+    pub(super) copy: bool,
+}
+
 /// What the child runs; it must not return.
 pub(super) type Main = extern "C" fn(&Shared<'_>) -> !;
 
@@ -26,18 +44,14 @@ struct Block([u8; 16]);
 
 /// Makes a child of our parent that runs `main(shared)` in our memory, and waits until it has
 /// executed a program or ended. Gives its process id, or the errno.
-pub(super) fn beside(
-    cgroup: Option<BorrowedFd<'_>>,
-    main: Main,
-    shared: &Shared<'_>,
-) -> Result<i32, i32> {
+pub(super) fn beside(origin: Origin<'_>, main: Main, shared: &Shared<'_>) -> Result<i32, i32> {
     let mut stack: Vec<Block> = Vec::with_capacity(STACK / size_of::<Block>());
     let flag = |f: i32| u64::try_from(f).unwrap_or(0);
     let mut arguments = libc::clone_args {
         flags: flag(libc::CLONE_PARENT)
-            | flag(libc::CLONE_VM)
             | flag(libc::CLONE_VFORK)
-            | CLEAR_SIGHAND,
+            | CLEAR_SIGHAND
+            | origin.namespaces & !NEW_CGROUP,
         pidfd: 0,
         child_tid: 0,
         parent_tid: 0,
@@ -49,10 +63,15 @@ pub(super) fn beside(
         set_tid_size: 0,
         cgroup: 0,
     };
-    if let Some(cgroup) = cgroup {
+    if !origin.copy {
+        arguments.flags |= flag(libc::CLONE_VM);
+    }
+    if let Some(cgroup) = origin.cgroup {
         arguments.flags |= INTO_CGROUP;
         arguments.cgroup = u64::try_from(cgroup.as_raw_fd()).unwrap_or(0);
     }
+    // The child's calls leave theirs.
+    let errno = Errno::last();
     // No handler of ours may run in the child, and no signal may end it before the exec.
     let mut before = SigSet::empty();
     // Neither call can fail: the arguments are constant.
@@ -61,6 +80,7 @@ pub(super) fn beside(
     // keeps us here until the child no longer uses our memory; `main` never returns.
     let result = unsafe { clone3(&arguments, main, shared) };
     let _never = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+    errno.set();
     match i32::try_from(result) {
         Ok(pid) if pid > 0 => Ok(pid),
         Ok(errno) => Err(-errno),

@@ -7,17 +7,29 @@
 //! ```
 //!
 //! Nothing is copied and nothing is allocated between clone and exec; a step that fails is known
-//! to us by name, without a pipe. Invariant: when [`spawn`] returns, the program runs or there is
-//! no child.
+//! to us by name, without a pipe. Only a child whose memory gets a property of its own
+//! ([`Confine::no_write_execute`]) gets a copy of ours. Invariant: when [`spawn`] returns, the program
+//! runs, confined by all that was asked for, or there is no child.
 
+mod bare;
 mod child;
 mod clone;
+mod confined;
+mod landlock;
+mod mounts;
+mod state;
+mod tree;
 
 use std::ffi::{CStr, CString, c_char};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::confine::Confine;
+use clone::Origin;
+use state::{Place, State};
 
 /// Most descriptors passed to one service besides standard input, output and error.
 pub const MAX_FDS: usize = 64;
@@ -50,6 +62,8 @@ pub struct Launch {
     pub terminal: bool,
     /// How willingly the kernel kills it when memory is short; `None` inherits ours.
     pub oom_score: Option<CString>,
+    /// What confines it besides.
+    pub confine: Option<Arc<Confine>>,
 }
 
 /// A resource limit.
@@ -100,6 +114,9 @@ pub struct Passed<'a> {
 pub enum Step {
     /// Making the process.
     Clone,
+    /// Namespaces: `EPERM` (not allowed in this container), `ENOSPC`, `EUSERS` (too many of them),
+    /// `EINVAL` (the kernel lacks one).
+    Namespaces,
     /// Signals as a fresh process has them.
     Signals,
     /// A session of its own.
@@ -108,6 +125,17 @@ pub enum Step {
     Descriptors,
     /// `oom_score_adj`.
     OomScore,
+    /// The loopback interface of its network: `EPERM`, `ENODEV`.
+    Loopback,
+    /// A mount: `EPERM` (not allowed in this container), `ENOENT` (no [`crate::confine::prepare`]),
+    /// `ENOTDIR`, `EROFS` (no place for it in what is shown), `ENODEV` (no such file system),
+    /// `EINVAL` (nothing to copy, or the root can't be changed).
+    Mount,
+    /// A keyring: `EPERM`, `EDQUOT`.
+    Keyring,
+    /// Making the Landlock ruleset: `ENOSYS`, `EOPNOTSUPP` (there is none), `EINVAL` (a right that the
+    /// kernel lacks).
+    Ruleset,
     /// The working directory.
     Directory,
     /// Resource limits.
@@ -120,12 +148,27 @@ pub enum Step {
     User,
     /// `no_new_privs`.
     NoNewPrivileges,
+    /// No memory that is written and executed: `EINVAL` (the kernel is older than 6.3).
+    WriteExecute,
+    /// Putting on Landlock: `EPERM` (`no_new_privileges` is off), `E2BIG` (16 hold already).
+    Landlock,
+    /// Putting on the filter: `EACCES` (`no_new_privileges` is off), `EINVAL` (no valid program),
+    /// `ENOMEM`.
+    Filter,
     /// Executing the program.
     Exec,
 }
 
-const STEPS: [(Step, &str); 12] = [
+const STEPS: [(Step, &str); 20] = [
     (Step::Clone, "make a process"),
+    (Step::Namespaces, "make its namespaces"),
+    (Step::Loopback, "bring its loopback interface up"),
+    (Step::Mount, "mount"),
+    (Step::Keyring, "join a keyring of its own"),
+    (Step::Ruleset, "make its Landlock ruleset"),
+    (Step::WriteExecute, "forbid executable memory that was written"),
+    (Step::Landlock, "put on Landlock"),
+    (Step::Filter, "put on the filter of system calls"),
     (Step::Signals, "reset the signals"),
     (Step::Session, "make a session"),
     (Step::Descriptors, "pass the descriptors"),
@@ -144,29 +187,34 @@ const STEPS: [(Step, &str); 12] = [
 pub struct SpawnError {
     /// Which one.
     pub step: Step,
+    /// What it was about, where a step has several parts: `hide /etc/wifi`.
+    pub what: Option<String>,
     /// Why.
     pub error: io::Error,
 }
 
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = STEPS.iter().find(|(step, _)| *step == self.step).map_or("", |(_, w)| w);
-        write!(f, "{what}: {}", self.error)
+        let step = STEPS.iter().find(|(step, _)| *step == self.step).map_or("", |(_, w)| w);
+        match &self.what {
+            Some(what) => write!(f, "{what}: {}", self.error),
+            None => write!(f, "{step}: {}", self.error),
+        }
     }
 }
 
 impl std::error::Error for SpawnError {}
 
-/// All that the child reads, and the two words that it writes when a step fails.
+/// All that the child reads, and the state that it writes when a step fails.
 struct Shared<'a> {
     launch: &'a Launch,
+    confine: Option<&'a Confine>,
     arguments: *const *const c_char,
     environment: *const *const c_char,
     /// Descriptors for 0, 1, 2, 3 …, in this order.
     fds: &'a [RawFd],
     own_pids: [*mut OwnPid; 3],
-    step: AtomicU32,
-    errno: AtomicI32,
+    state: &'a State,
 }
 
 /// A variable with the child's own process id, which only it knows: name, `=`, room for the number.
@@ -192,10 +240,14 @@ impl OwnPid {
 /// - Every other step: the service's own fault (`ENOENT`, `EACCES`, `ENOEXEC` of the program or
 ///   directory), or a right that we lack (`EPERM`).
 pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
-    let fail = |step, errno| SpawnError { step, error: io::Error::from_raw_os_error(errno) };
+    let fail =
+        |step, errno| SpawnError { step, what: None, error: io::Error::from_raw_os_error(errno) };
     if passed.fds.len() > MAX_FDS {
         return Err(fail(Step::Descriptors, libc::E2BIG));
     }
+    let confine = launch.confine.as_deref();
+    let copy = confine.is_some_and(|confine| confine.no_write_execute);
+    let place = Place::new(copy).map_err(|errno| fail(Step::Clone, errno))?;
     let names = [&b"LISTEN_PID="[..], b"WATCHDOG_PID=", b"ENSEMBLE_PID="];
     let mut own_pids = names.map(OwnPid::new);
     let own_pids = own_pids.each_mut().map(|own| &raw mut *own);
@@ -209,23 +261,33 @@ pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
         passed.standard.iter().chain(passed.fds).map(AsRawFd::as_raw_fd).collect();
     let shared = Shared {
         launch,
+        confine,
         arguments: arguments.as_ptr(),
         environment: environment.as_ptr(),
         fds: &fds,
         own_pids,
-        step: AtomicU32::new(0),
-        errno: AtomicI32::new(0),
+        state: place.state(),
     };
-    let pid = clone::beside(passed.cgroup, child::main, &shared)
-        .map_err(|errno| fail(Step::Clone, errno))?;
-    let errno = shared.errno.load(Ordering::Acquire);
+    let namespaces = confine.map_or(0, |confine| confine.namespaces);
+    let origin = Origin { cgroup: passed.cgroup, namespaces, copy };
+    let pid = clone::beside(origin, child::main, &shared).map_err(|errno| {
+        let namespaced = namespaces != 0 && OF_NAMESPACES.contains(&errno);
+        fail(if namespaced { Step::Namespaces } else { Step::Clone }, errno)
+    })?;
+    let state = place.state();
+    let errno = state.errno.load(Ordering::Acquire);
     if errno == 0 {
         return Ok(pid);
     }
-    let code = shared.step.load(Ordering::Relaxed);
+    let code = state.step.load(Ordering::Relaxed);
     let step = STEPS.iter().map(|(s, _)| *s).find(|s| step_code(*s) == code);
-    Err(fail(step.unwrap_or(Step::Clone), errno))
+    let step = step.unwrap_or(Step::Clone);
+    let what = confine.and_then(|c| c.part(step, state.at.load(Ordering::Relaxed)));
+    Err(SpawnError { what, ..fail(step, errno) })
 }
+
+/// What a clone gives for its namespaces.
+const OF_NAMESPACES: [i32; 4] = [libc::EPERM, libc::ENOSPC, libc::EUSERS, libc::EINVAL];
 
 #[expect(clippy::as_conversions, reason = "the number of a field-less variant, given by repr(u32)")]
 fn step_code(step: Step) -> u32 {

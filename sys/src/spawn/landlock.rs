@@ -1,0 +1,69 @@
+//! Landlock in the child: the ruleset is made while paths can still be opened, and put on at the end.
+//!
+//! Runs in a child that shares our memory: see `bare`.
+
+#![expect(unsafe_code, reason = "between clone and exec there are only system calls")]
+
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::bare::{self, Fd};
+use super::tree::{self, End};
+use crate::confine::Ruleset;
+
+/// Rights that a file can have which is no directory: execute, write, read, truncate, device ioctl.
+const OF_FILES: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15;
+
+const RULE_PATH_BENEATH: i32 = 1;
+const RULE_NET_PORT: i32 = 2;
+
+/// `struct landlock_path_beneath_attr`.
+#[repr(C, packed)]
+struct Beneath {
+    rights: u64,
+    parent: i32,
+}
+
+/// Makes it; `at` is the number of the path being added.
+///
+/// `ENOSYS`, `EOPNOTSUPP`: there is no Landlock, or it is off. `EINVAL`: a bit that the kernel lacks.
+pub(super) fn make(ruleset: &Ruleset, at: &AtomicU32) -> Result<Fd, i32> {
+    let handled = [ruleset.files, ruleset.ports, ruleset.scopes];
+    let (address, size) = (handled.as_ptr(), size_of_val(&handled));
+    // SAFETY: a structure of 24 bytes that outlives the call; an older kernel takes its first bytes and
+    // sees that the others are zero.
+    let made =
+        bare::fd(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, address, size, 0) })?;
+    for (number, (path, rights)) in (0_u32..).zip(&ruleset.paths) {
+        at.store(number, Ordering::Relaxed);
+        let Some(tree) = bare::there(tree::find(path, End::Target))? else { continue };
+        let may = if bare::kind(&tree)?.is_directory() { u64::MAX } else { OF_FILES };
+        if rights & may == 0 {
+            continue;
+        }
+        let rule = Beneath { rights: rights & may, parent: tree.number() };
+        add(&made, RULE_PATH_BENEATH, ptr::from_ref(&rule).cast())?;
+    }
+    at.store(u32::MAX, Ordering::Relaxed);
+    for (port, rights) in &ruleset.allowed_ports {
+        let rule = [*rights, u64::from(*port)];
+        add(&made, RULE_NET_PORT, rule.as_ptr().cast())?;
+    }
+    Ok(made)
+}
+
+fn add(ruleset: &Fd, kind: i32, rule: *const u8) -> Result<(), i32> {
+    // SAFETY: `rule` is the structure of this kind of rule, and outlives the call.
+    let added =
+        unsafe { libc::syscall(libc::SYS_landlock_add_rule, ruleset.number(), kind, rule, 0) };
+    bare::result(added).map(drop)
+}
+
+/// From here on it holds.
+///
+/// `EPERM`: neither `no_new_privs` nor `CAP_SYS_ADMIN`. `E2BIG`: 16 of them hold already.
+pub(super) fn restrict(ruleset: &Fd) -> Result<(), i32> {
+    // SAFETY: integers only.
+    bare::result(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.number(), 0) })
+        .map(drop)
+}

@@ -1,0 +1,151 @@
+//! Finding a tree by its path where others may have put links, and making a place for one.
+//!
+//! ```text
+//! path ─ no link on the way ─────────────────► there
+//!      └ links: each one root's? ─ yes ──────► there
+//!                                └ no ───────► ELOOP
+//! ```
+//!
+//! Runs in a child that shares our memory: buffers are on its stack.
+
+use std::ffi::CStr;
+
+use super::bare::{self, Fd, PATH, resolve};
+
+/// Most links on one way, as the kernel has it.
+const MAX_LINKS: usize = 40;
+
+/// Whether a link at the end of a path is what is meant, or what it leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The link itself.
+    Link,
+    /// What it leads to.
+    Target,
+}
+
+/// Opens the tree at `path`, over no other links than root's.
+pub(super) fn find(path: &CStr, end: End) -> Result<Fd, i32> {
+    let found = match bare::open(libc::AT_FDCWD, path, resolve::NO_LINKS) {
+        Err(libc::ELOOP) => return follow(path, end),
+        other => other?,
+    };
+    if end == End::Target && bare::kind(&found)?.is_link() {
+        return follow(path, end);
+    }
+    Ok(found)
+}
+
+/// One component after the other; a link is put in its place.
+#[inline(never)]
+fn follow(path: &CStr, end: End) -> Result<Fd, i32> {
+    let (mut rest, mut link) = ([0; PATH], [0; PATH]);
+    copy(&mut rest, path.to_bytes(), b"")?;
+    let root = || bare::open(libc::AT_FDCWD, c"/", resolve::NO_LINKS);
+    let mut here = root()?;
+    for _ in 0..MAX_LINKS {
+        let mut at = 0;
+        loop {
+            let Some((name, next)) = component(&mut rest, at) else { return Ok(here) };
+            let found = bare::entry(here.number(), name)?;
+            let last = next.is_none();
+            let kind = bare::kind(&found)?;
+            if !kind.is_link() || last && end == End::Link {
+                here = found;
+                let Some(next) = next else { return Ok(here) };
+                at = next;
+                continue;
+            }
+            if kind.uid != 0 {
+                return Err(libc::ELOOP);
+            }
+            let text = bare::link_text(&found, &mut link)?.to_bytes();
+            if text.starts_with(b"/") {
+                here = root()?;
+            }
+            let mut whole = [0; PATH];
+            let after = next.and_then(|next| rest.get(next..)).unwrap_or(b"");
+            let after = after.split(|b| *b == 0).next().unwrap_or(b"");
+            copy(&mut whole, text, after)?;
+            rest = whole;
+            break;
+        }
+    }
+    Err(libc::ELOOP)
+}
+
+/// The component that begins at or after `at`, closed with a zero in place of its slash, and where the
+/// next one begins.
+fn component(path: &mut [u8; PATH], at: usize) -> Option<(&CStr, Option<usize>)> {
+    let slashes = path.get(at..)?.iter().take_while(|b| **b == b'/').count();
+    let begin = at + slashes;
+    let length = path.get(begin..)?.iter().position(|b| *b == b'/' || *b == 0)?;
+    if length == 0 {
+        return None;
+    }
+    let last = path.get_mut(begin + length)?;
+    let next = (*last == b'/').then_some(begin + length + 1);
+    *last = 0;
+    let name = CStr::from_bytes_until_nul(path.get(begin..)?).ok()?;
+    Some((name, next))
+}
+
+/// `first/second` into `to`.
+fn copy(to: &mut [u8; PATH], first: &[u8], second: &[u8]) -> Result<(), i32> {
+    if first.len() + second.len() + 2 > to.len() {
+        return Err(libc::ENAMETOOLONG);
+    }
+    let all = first.iter().chain(b"/").chain(second);
+    to.iter_mut().zip(all).for_each(|(to, from)| *to = *from);
+    // A slash at the end would make the last component look like one before the last.
+    if second.is_empty()
+        && let Some(slash) = to.get_mut(first.len())
+    {
+        *slash = 0;
+    }
+    Ok(())
+}
+
+/// Makes the place `path` in the new root `root`, and the directories above it.
+///
+/// `ENOTDIR`: a file is above it. `EROFS`: a tree that is shown is around it and lacks it.
+pub(super) fn make(root: &Fd, path: &CStr, directory: bool) -> Result<Fd, i32> {
+    match bare::open(root.number(), path, resolve::IN_ROOT) {
+        Err(libc::ENOENT) => {}
+        other => return other,
+    }
+    let mut parts = [0; PATH];
+    copy(&mut parts, path.to_bytes(), b"")?;
+    let mut above = bare::open(root.number(), c".", resolve::IN_ROOT)?;
+    let mut at = 0;
+    while let Some((name, next)) = component(&mut parts, at) {
+        if directory || next.is_some() {
+            bare::make_directory(above.number(), name)?;
+        } else {
+            bare::make_file(above.number(), name)?;
+        }
+        let so_far = CStr::from_bytes_until_nul(&parts).map_err(|_| libc::ENAMETOOLONG)?;
+        above = bare::open(root.number(), so_far, resolve::IN_ROOT)?;
+        let Some(next) = next else { break };
+        parts.get_mut(next - 1).into_iter().for_each(|closed| *closed = b'/');
+        at = next;
+    }
+    Ok(above)
+}
+
+/// `path` without its last component, in `buffer`, and that component.
+pub(super) fn split<'a>(
+    path: &'a CStr,
+    buffer: &'a mut [u8; PATH],
+) -> Result<(&'a CStr, &'a CStr), i32> {
+    let bytes = path.to_bytes_with_nul();
+    let slash = bytes.iter().rposition(|b| *b == b'/');
+    let (above, name) = match slash {
+        Some(slash) => (bytes.get(..slash).unwrap_or(b""), bytes.get(slash + 1..).unwrap_or(b"")),
+        None => (&b"."[..], bytes),
+    };
+    copy(buffer, above, b"")?;
+    let name = CStr::from_bytes_until_nul(name).map_err(|_| libc::EINVAL)?;
+    let above = CStr::from_bytes_until_nul(buffer).map_err(|_| libc::ENAMETOOLONG)?;
+    Ok((above, name))
+}
