@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -20,6 +21,12 @@ use crate::number;
 
 /// Most bytes read from a file of a group: process ids, about eight bytes each.
 const MAX_FILE: u64 = 1 << 20;
+
+/// The same of a list of processes.
+const MAX_LIST: usize = 1 << 20;
+
+/// What the kernel gives of a list at once.
+const PAGE: usize = 4096;
 
 /// The directory that holds the groups.
 #[derive(Debug)]
@@ -94,6 +101,20 @@ impl Groups {
         Ok(Group { directory: openat(&self.directory, name, DIRECTORY, Mode::empty())? })
     }
 
+    /// Whether a living process is in the group `name` or below it: [`Group::populated`] in one step.
+    ///
+    /// # Errors
+    /// As [`Group::read`]. `ENOENT`: there is none.
+    pub fn populated(&self, name: &str) -> io::Result<bool> {
+        let file = format!("{name}/cgroup.events");
+        let fd = openat(&self.directory, file.as_str(), READ, Mode::empty())?;
+        // Two short lines: one read has all of it.
+        let mut text = [0; 64];
+        let n = File::from(fd).read(&mut text)?;
+        let mut lines = text.get(..n).unwrap_or_default().split(|byte| *byte == b'\n');
+        Ok(lines.any(|line| line == b"populated 1"))
+    }
+
     /// Removes the group `name`, with the empty groups that its processes made below it. That there
     /// is none is fine.
     ///
@@ -113,6 +134,23 @@ impl Groups {
 fn write(directory: &OwnedFd, file: &str, value: &str) -> io::Result<()> {
     let fd = openat(directory, file, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     File::from(fd).write_all(value.as_bytes())
+}
+
+/// The processes in an open `cgroup.procs`, from its beginning.
+fn listed(file: &File) -> io::Result<Vec<i32>> {
+    let mut text = Vec::new();
+    let mut page = [0; PAGE];
+    while text.len() < MAX_LIST {
+        let at = u64::try_from(text.len()).map_err(io::Error::other)?;
+        let n = file.read_at(&mut page, at)?;
+        text.extend_from_slice(page.get(..n).unwrap_or_default());
+        // The kernel stops before the end only when the next line has no room.
+        if n < PAGE / 2 {
+            break;
+        }
+    }
+    let text = String::from_utf8_lossy(&text);
+    Ok(text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect())
 }
 
 fn remove_directory(parent: &OwnedFd, name: &str) -> io::Result<()> {
@@ -200,19 +238,27 @@ impl Group {
     /// # Errors
     /// As [`Group::read`].
     pub fn processes(&self) -> io::Result<Vec<i32>> {
-        let text = self.read("cgroup.procs")?;
-        let own = text.lines().filter_map(|l| l.parse().ok()).filter(|pid| *pid > 0);
-        let mut all: Vec<i32> = own.collect();
+        self.processes_in(&File::from(self.open("cgroup.procs")?))
+    }
+
+    /// As [`Group::processes`]; `file` is its open `cgroup.procs`.
+    fn processes_in(&self, file: &File) -> io::Result<Vec<i32>> {
+        let mut all = listed(file)?;
         // One that is removed while we look has no processes.
         self.below(DEEPEST, &mut |group, _| {
-            let text = group.read("cgroup.procs").unwrap_or_default();
-            all.extend(text.lines().filter_map(|l| l.parse::<i32>().ok()).filter(|pid| *pid > 0));
+            let file = group.open("cgroup.procs").map(File::from);
+            all.extend(file.and_then(|file| listed(&file)).unwrap_or_default());
         });
         Ok(all)
     }
 
     /// Shows each group below this one, with its name, those below it first.
     fn below(&self, depth: u32, each: &mut dyn FnMut(&Self, (&OwnedFd, &str))) {
+        // Two links (its own and its parent's) and one for each group below: most have none, and are
+        // not read.
+        if nix::sys::stat::fstat(&self.directory).is_ok_and(|stat| stat.st_nlink <= 2) {
+            return;
+        }
         let path = format!("/proc/self/fd/{}", self.directory.as_raw_fd());
         let Ok(entries) = std::fs::read_dir(path) else { return };
         for entry in entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
@@ -254,10 +300,11 @@ impl Group {
     /// As [`Group::read`]. That a process has ended meanwhile is fine. `EINVAL`: no such signal.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
         number::check(signal)?;
+        let file = File::from(self.open("cgroup.procs")?);
         let mut told = BTreeSet::new();
         for _ in 0..ROUNDS {
             let before = told.len();
-            for pid in self.processes()? {
+            for pid in self.processes_in(&file)? {
                 if told.insert(pid) {
                     // The only errors are that it ended meanwhile, or has no right to be ended by us.
                     let _ended = number::send(Pid::from_raw(pid), signal);

@@ -42,6 +42,15 @@ impl Default for Commands {
     }
 }
 
+impl Commands {
+    /// Whether it has no command of its own at all.
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        let lists = [&self.before_start, &self.after_start, &self.stop, &self.after_stop];
+        lists.iter().all(|list| list.is_empty()) && !matches!(self.reload, Some(Reload::Command(_)))
+    }
+}
+
 /// How a service reads its configuration anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reload {

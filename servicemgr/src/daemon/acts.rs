@@ -152,6 +152,13 @@ impl Daemon {
         self.launcher.groups.as_ref()?.get(service.name.as_str()).ok()
     }
 
+    /// Whether processes are in the group of a service.
+    pub(super) fn populated(&self, id: Id) -> bool {
+        let name = self.plan.services.get(id).map(|service| service.name.as_str());
+        let groups = self.launcher.groups.as_ref();
+        groups.zip(name).is_some_and(|(groups, name)| groups.populated(name).unwrap_or(false))
+    }
+
     fn gone(&mut self, id: Id) {
         if let Some(pid) = self.parts.get_mut(id).and_then(|p| p.pid.take()) {
             self.by_pid.remove(&pid);
@@ -159,6 +166,10 @@ impl Daemon {
         self.unwatch(id);
         self.let_go(id);
         let Some(service) = self.plan.services.get(id) else { return };
+        // Its group is empty and goes with the kernel, unless commands may have left something in it.
+        if self.engine.going_down() && service.commands.are_none() && service.health.is_none() {
+            return;
+        }
         let (Some(groups), name) = (&self.launcher.groups, service.name.as_str()) else { return };
         let removed = match groups.remove(name) {
             // Its commands left something behind.
@@ -247,6 +258,10 @@ impl Daemon {
     /// A journal that will not come by itself must not make those wait who write to it.
     pub(super) fn nobody_listens(&mut self) {
         let Some(journal) = self.find(JOURNAL) else { return };
+        // Nobody is left who could write.
+        if self.engine.going_down() && self.engine.nothing_runs() {
+            return;
+        }
         if matches!(self.engine.state(journal), State::Failed | State::Off) {
             voice::without_journal(true);
             self.streams.give_up(self.launcher.sockets.get(JOURNAL).map_or(&[], Vec::as_slice));

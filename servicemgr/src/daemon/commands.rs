@@ -237,7 +237,7 @@ impl Daemon {
             part.side.errno = 0;
             part.side.forked = Forked::No;
         }
-        let left = self.group(id).is_some_and(|g| g.populated().unwrap_or(false));
+        let left = self.populated(id);
         if left {
             self.left.push(id);
         }

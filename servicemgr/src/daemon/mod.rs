@@ -80,6 +80,9 @@ pub use adopt::Settings;
 /// Messages taken from one source before the others are looked at.
 const TURN: usize = 64;
 
+/// Ends of processes that are acknowledged together.
+const ACK_EVERY: u64 = 32;
+
 /// How often PID 1 hears that we live, where a hardware watchdog hangs on it.
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
 
@@ -261,7 +264,7 @@ impl Daemon {
             if self.engine.life(id).is_none_or(|life| !life.left) {
                 continue;
             }
-            if self.group(id).is_some_and(|g| g.populated().unwrap_or(false)) {
+            if self.populated(id) {
                 self.left.push(id);
             } else {
                 self.feed(Event::Empty(id));
@@ -360,9 +363,10 @@ impl Daemon {
         Ok(())
     }
 
-    /// What the log shows need not be told again.
+    /// What the log shows need not be told again. The next servicemgr passes over what it is told
+    /// twice, so not each end is worth a packet.
     fn acknowledge(&mut self) {
-        if self.acknowledged < self.whole.seen {
+        if self.whole.seen >= self.acknowledged.saturating_add(ACK_EVERY) {
             self.record();
             self.acknowledged = self.whole.seen;
             self.tell(&ToPid1::Ack(self.whole.seen), None);

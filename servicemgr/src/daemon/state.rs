@@ -16,6 +16,7 @@ use std::os::unix::fs::FileExt;
 
 use model::Name;
 use model::service::Service;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use super::broker::Facts;
@@ -232,7 +233,7 @@ impl Log {
             self.buffer.extend([0; HEADER]);
         }
         // Plain data in memory: the encoder has no reason to fail, and the reader skips nothing.
-        self.buffer.extend(postcard::to_stdvec(record).unwrap_or_default());
+        let _written = postcard::serialize_with_flavor(record, Behind(&mut self.buffer));
     }
 
     /// Writes what was added as one step, in one call.
@@ -265,6 +266,27 @@ impl Log {
     /// After the present was written into a new log: how long it may get.
     pub(super) fn set_limit(&mut self) {
         self.limit = SMALL.max(self.written.saturating_mul(4));
+    }
+}
+
+/// Writes behind what is there already, without a buffer of its own for each record.
+struct Behind<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Behind<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }
 

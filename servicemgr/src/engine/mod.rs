@@ -247,6 +247,12 @@ impl Engine {
         self.down != Down::No
     }
 
+    /// Whether no service has a process.
+    #[must_use]
+    pub fn nothing_runs(&self) -> bool {
+        self.alive == 0
+    }
+
     /// How many edges were looked at so far: the measure of the work done.
     #[must_use]
     pub fn looks(&self) -> u64 {
