@@ -135,7 +135,7 @@ const VAR_DIRECTORIES: &[(&str, u32)] = &[
 const VAR_LINKS: &[(&str, &str)] = &[("/var/run", "/run"), ("/var/lock", "/run/lock")];
 
 /// Of the whole kernel, so only where it is ours.
-const KERNEL_PARAMETERS: [(&str, &str); 12] = [
+const KERNEL_PARAMETERS: [(&str, &str); 17] = [
     // Boot messages must all arrive; without this the kernel drops ours when they come fast.
     ("kernel/printk_devkmsg", "on"),
     // The most there are: a number that is used again soon could be taken for who had it before.
@@ -150,6 +150,15 @@ const KERNEL_PARAMETERS: [(&str, &str); 12] = [
     ("fs/protected_symlinks", "1"),
     ("fs/protected_fifos", "2"),
     ("fs/protected_regular", "2"),
+    // Another kernel is not started from this one; this can't be taken back.
+    ("kernel/kexec_load_disabled", "1"),
+    // From the keyboard: to write all, remount and start again (16 + 32 + 128), not to kill or to see memory.
+    ("kernel/sysrq", "176"),
+    // Nobody types for another into a terminal, or loads a module by naming a line discipline.
+    ("dev/tty/legacy_tiocsti", "0"),
+    ("dev/tty/ldisc_autoload", "0"),
+    // Memory with a file's name is not executed unless who makes it says so.
+    ("vm/memfd_noexec", "1"),
 ];
 
 /// Of our network namespace.
@@ -288,6 +297,11 @@ mod tests {
           set fs/protected_symlinks = 1
           set fs/protected_fifos = 2
           set fs/protected_regular = 2
+          set kernel/kexec_load_disabled = 1
+          set kernel/sysrq = 176
+          set dev/tty/legacy_tiocsti = 0
+          set dev/tty/ldisc_autoload = 0
+          set vm/memfd_noexec = 1
           set net/unix/max_dgram_qlen = 512
           raise the limit of open files
         state
