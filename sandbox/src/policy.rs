@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fmt;
+use std::sync::Arc;
 
 use model::service::{Kind, Output, Service};
+use sys::confine::Confine;
 use sys::passwd::Users;
 use sys::spawn::{Ids, Launch, Limit, Resource};
 
@@ -64,6 +66,8 @@ pub struct Own<'a> {
     pub command: Option<&'a [String]>,
     /// Variables that only servicemgr knows.
     pub variables: &'a [(&'a str, String)],
+    /// Its profile as [`crate::fit`] made it for this kernel; nothing if it confines nothing.
+    pub confine: Option<&'a Arc<Confine>>,
     /// The most files it may open here, where that is less than what the service wants.
     pub open_files: Option<u64>,
 }
@@ -125,6 +129,7 @@ pub fn launch(
         watchdog: service.watchdog.is_some() && own.command.is_none(),
         starter: service.kind == Kind::Forking && own.command.is_none(),
         terminal: service.output == Output::Console,
+        confine: own.confine.cloned(),
         oom_score: match service.limits.oom_score {
             Some(score) => Some(c(&score.to_string())?),
             None => host.oom_score.then(|| c"0".to_owned()),

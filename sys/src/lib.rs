@@ -13,6 +13,7 @@ pub mod interrupts;
 pub mod limit;
 pub mod listen;
 pub mod loopback;
+pub mod mapped;
 pub mod memfd;
 pub mod modules;
 pub mod mount;

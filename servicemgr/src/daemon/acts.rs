@@ -102,7 +102,14 @@ impl Daemon {
         let came = self.parts.get(id).and_then(|part| part.signal.told.as_ref());
         let variables = came.map(Facts::variables).unwrap_or_default();
         let wish =
-            Wish { stored: &stored, ready, beside, variables: &variables, ..Wish::default() };
+            Wish {
+                stored: &stored,
+                ready,
+                beside,
+                variables: &variables,
+                note: Some(id),
+                ..Wish::default()
+            };
         let link = &self.link;
         let mut keep = |key: String, fd: BorrowedFd<'_>| hold(link, key, fd);
         let started = self.launcher.start(service, &wish, &mut self.streams, &mut keep)?;

@@ -22,6 +22,7 @@ use sys::bind;
 use sys::cgroup::{Group, Groups};
 
 use super::activate::Activate;
+use super::births::Births;
 use super::broker::Broker;
 use super::definitions::Definitions;
 use super::forking::Forked;
@@ -35,7 +36,7 @@ use super::streams::Streams;
 use super::timer::Every;
 use super::timers::{self, Timers};
 use super::upkeep::Upkeep;
-use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, critical, limits};
+use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, acts, critical, limits};
 use crate::engine::{Ask, Engine, Event, Id, JOURNAL};
 
 /// Permission bits of the sockets that everybody may use.
@@ -137,6 +138,7 @@ pub(super) fn begin(
     let control = held_or_new(&mut hello, &link, "control", &settings.control, bind::Kind::Stream)?;
     let listener = StdListener::from(control);
     listener.set_nonblocking(true)?;
+    let births = Births::take(&mut hello.held, |key, fd| acts::hold(&link, key, fd));
     let saved = hello.state.take().map(Saved::read).transpose()?;
     let mut daemon = Daemon {
         engine: Engine::new(&plan),
@@ -178,6 +180,7 @@ pub(super) fn begin(
         log::error!("{why}: it cannot run");
         daemon.engine.forbid(id, why);
     }
+    daemon.launcher.births = births;
     if daemon.generation > 1 {
         daemon.kills.forget(daemon.kills_of_all());
     } else if let Some(why) = critical::take_word(&settings.last_reboot, &settings.rebooted()) {
@@ -234,6 +237,7 @@ fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
         sockets: BTreeMap::new(),
         connections: BTreeMap::new(),
         clamped: BTreeSet::new(),
+        births: Births::default(),
     })
 }
 
@@ -300,6 +304,7 @@ impl Daemon {
             times.waited_on = times.waited_on.and_then(|on| now.get(&on).copied());
             saved.units.insert(*id, kept);
         }
+        self.launcher.births.rename(&now);
         saved.whole.plan = self.whole.plan;
         Some(saved)
     }
@@ -405,7 +410,8 @@ impl Daemon {
                 self.upkeep.awaited.push(id);
             }
             if kept.life.main && !awaited {
-                match recorded.or_else(|| self.find_unrecorded(id)) {
+                let noted = recorded.or_else(|| self.launcher.births.found(id));
+                match noted.or_else(|| self.find_unrecorded(id)) {
                     Some(pid) => {
                         self.by_pid.insert(pid, id);
                         self.parts.get_mut(id).into_iter().for_each(|p| p.pid = Some(pid));

@@ -136,6 +136,7 @@ impl Daemon {
             command: Some(&command),
             variables: &variables,
             beside: true,
+            note: Some(id),
             ..Wish::default()
         };
         match self.launch(id, &wish) {
@@ -179,9 +180,7 @@ impl Daemon {
     /// Writes what is known of a service into the state log, now.
     pub(super) fn note(&mut self, id: Id) {
         self.write_unit(id);
-        if let Err(e) = self.log.flush() {
-            log::error!("could not write the state: {e}: going on");
-        }
+        self.write_log();
     }
 
     fn failed_to(&self, id: Id, what: &str, done: std::io::Result<()>) {

@@ -1,7 +1,8 @@
 //! What ran already when we began: processes, what was kept for services, what is watched for them.
 //!
-//! Invariant: a process that another servicemgr started is either written down in the state log or
-//! found here, by its group or its environment; what is found is watched as if we had started it.
+//! Invariant: a process that another servicemgr started is either written down in the state log, noted
+//! by the kernel (`births`, also when it has ended), or found here, by its group or its environment;
+//! what is found is watched as if we had started it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,6 +30,9 @@ impl Daemon {
         if !forking || !unknown || known != Forked::No {
             return (known, kept.pid);
         }
+        if let Some(starter) = self.launcher.births.found(id) {
+            return (Forked::Starter, Some(starter));
+        }
         let all = self.executed(id);
         let starter = all.iter().copied().find(|pid| is_starter(*pid));
         match all.is_empty() || starter.is_some() {
@@ -43,7 +47,8 @@ impl Daemon {
         let part = self.parts.get_mut(id)?;
         let recorded = part.side.command.take();
         let running = life.command?;
-        let found = recorded.or_else(|| {
+        let noted = recorded.or_else(|| self.launcher.births.found(id));
+        let found = noted.or_else(|| {
             let word = commands::word(running.phase);
             let all = self.executed(id).into_iter();
             first(all.filter(|pid| purpose(*pid).as_deref() == Some(word)))

@@ -15,10 +15,11 @@ use sys::spawn::{Passed, Step};
 use sys::{pipe, seqpacket, spawn};
 
 use super::activate::{self, CONNECTION};
+use super::births::Births;
 use super::broker::{self, BUS};
 use super::streams::Streams;
 use super::{credentials, limits};
-use crate::engine::JOURNAL;
+use crate::engine::{Id, JOURNAL};
 
 /// Name of the line by which the journal gets the pipes of services.
 const STREAMS: &str = "streams";
@@ -49,6 +50,8 @@ pub(super) struct Launcher {
     pub(super) connections: BTreeMap<String, OwnedFd>,
     /// Services of which it was said that they may open fewer files than they want.
     pub(super) clamped: BTreeSet<Name>,
+    /// Processes that are not in the state log yet.
+    pub(super) births: Births,
 }
 
 /// What is particular about one start.
@@ -64,6 +67,8 @@ pub(super) struct Wish<'a> {
     pub(super) ready: Option<(u32, BorrowedFd<'a>)>,
     /// Processes of the service may run already: it goes beside them.
     pub(super) beside: bool,
+    /// Whose process it is, if the next servicemgr must find it.
+    pub(super) note: Option<Id>,
 }
 
 /// What a start gave.
@@ -161,7 +166,8 @@ impl Launcher {
         }
         let group = self.group(service, wish)?;
         let cgroup = group.as_ref().map(AsFd::as_fd);
-        let passed = Passed { standard, fds: &fds, cgroup };
+        let note = wish.note.and_then(|id| self.births.place(id));
+        let passed = Passed { standard, fds: &fds, cgroup, note };
         let program = wish.command.unwrap_or(&service.exec).first().map_or("", String::as_str);
         let pid = spawn::spawn(&launch, &passed).map_err(|e| match e.step {
             Step::Exec => format!("{program}: {}", e.error),

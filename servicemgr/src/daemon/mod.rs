@@ -13,6 +13,7 @@
 mod activate;
 mod acts;
 mod adopt;
+mod births;
 mod broker;
 mod bus;
 mod commands;
@@ -325,9 +326,7 @@ impl Daemon {
             self.written = self.whole;
             self.log.whole(self.whole);
         }
-        if let Err(e) = self.log.flush() {
-            log::error!("could not write the state: {e}: going on");
-        }
+        self.write_log();
         if self.log.is_long()
             && let Err(e) = self.rewrite()
         {
@@ -335,9 +334,17 @@ impl Daemon {
         }
     }
 
+    fn write_log(&mut self) {
+        match self.log.flush() {
+            Ok(()) => self.launcher.births.clear(),
+            Err(e) => log::error!("could not write the state: {e}: going on"),
+        }
+    }
+
     fn write_unit(&mut self, id: Id) {
         if let (Some(life), Some(part)) = (self.engine.life(id), self.parts.get(id)) {
             self.log.unit(id, part.keep(life));
+            self.launcher.births.show(id);
         }
     }
 
@@ -360,6 +367,7 @@ impl Daemon {
         log.set_limit();
         self.link.send(&ToPid1::State, Some(log.as_fd()))?;
         (self.log, self.written) = (log, self.whole);
+        self.launcher.births.clear_all();
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 #[path = "../device/mod.rs"]
 mod device;
 
+mod births;
 mod commands;
 mod files;
 mod forking;

@@ -4,6 +4,7 @@
 
 use std::arch::asm;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::AtomicI32;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
@@ -34,6 +35,8 @@ pub(super) struct Origin<'a> {
     pub(super) namespaces: u64,
     /// It has a copy of our memory instead of ours.
     pub(super) copy: bool,
+    /// Where the kernel writes its id before it runs.
+    pub(super) note: Option<&'a AtomicI32>,
 }
 
 /// What the child runs; it must not return.
@@ -70,6 +73,10 @@ pub(super) fn beside(origin: Origin<'_>, main: Main, shared: &Shared<'_>) -> Res
         arguments.flags |= INTO_CGROUP;
         arguments.cgroup = u64::try_from(cgroup.as_raw_fd()).unwrap_or(0);
     }
+    if let Some(note) = origin.note {
+        arguments.flags |= flag(libc::CLONE_PARENT_SETTID);
+        arguments.parent_tid = address(note.as_ptr());
+    }
     // The child's calls leave theirs.
     let errno = Errno::last();
     // No handler of ours may run in the child, and no signal may end it before the exec.
@@ -89,7 +96,7 @@ pub(super) fn beside(origin: Origin<'_>, main: Main, shared: &Shared<'_>) -> Res
 }
 
 #[expect(clippy::as_conversions, reason = "the kernel takes the address as a number")]
-fn address(of: *mut Block) -> u64 {
+fn address<T>(of: *mut T) -> u64 {
     of as u64
 }
 

@@ -25,7 +25,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::confine::Confine;
 use clone::Origin;
@@ -106,6 +106,8 @@ pub struct Passed<'a> {
     pub fds: &'a [BorrowedFd<'a>],
     /// Directory of the cgroup to begin in; `None` stays in ours.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// Where the kernel writes its process id before it runs: see [`crate::mapped`].
+    pub note: Option<&'a AtomicI32>,
 }
 
 /// A step between clone and exec.
@@ -269,7 +271,7 @@ pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
         state: place.state(),
     };
     let namespaces = confine.map_or(0, |confine| confine.namespaces);
-    let origin = Origin { cgroup: passed.cgroup, namespaces, copy };
+    let origin = Origin { cgroup: passed.cgroup, namespaces, copy, note: passed.note };
     let pid = clone::beside(origin, child::main, &shared).map_err(|errno| {
         let namespaced = namespaces != 0 && OF_NAMESPACES.contains(&errno);
         fail(if namespaced { Step::Namespaces } else { Step::Clone }, errno)
@@ -323,7 +325,7 @@ mod tests {
         let null = File::open("/dev/null").unwrap();
         let (mut reader, writer) = io::pipe().unwrap();
         let standard = [null.as_fd(), writer.as_fd(), writer.as_fd()];
-        spawn(launch, &Passed { standard, fds, cgroup: None })?;
+        spawn(launch, &Passed { standard, fds, cgroup: None, note: None })?;
         drop(writer);
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
@@ -332,6 +334,19 @@ mod tests {
 
     fn shell(script: &str) -> Launch {
         launch(&["/bin/sh", "-c", script])
+    }
+
+    #[test]
+    fn the_kernel_notes_a_process_before_it_runs() {
+        let numbers = crate::mapped::Numbers::map(crate::memfd::create("n").unwrap(), 3).unwrap();
+        let null = File::options().read(true).write(true).open("/dev/null").unwrap();
+        let standard = [null.as_fd(); 3];
+        let passed = Passed { standard, fds: &[], cgroup: None, note: numbers.place(1) };
+        let pid = spawn(&launch(&["/bin/true"]), &passed).unwrap();
+        assert_eq!(numbers.written(), [(1, pid)]);
+        spawn(&launch(&["/nowhere/x"]), &passed).unwrap_err();
+        assert!(numbers.written()[0].1 > 0, "it ran until it could not execute");
+        assert_ne!(numbers.written(), [(1, pid)]);
     }
 
     #[test]

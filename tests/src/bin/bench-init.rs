@@ -116,7 +116,7 @@ impl Floor {
         let group = self.groups.as_ref().map(|g| g.make(&graph::name(id))).transpose()?;
         let null: BorrowedFd<'_> = self.null.as_fd();
         let cgroup = group.as_ref().map(AsFd::as_fd);
-        let passed = Passed { standard: [null, null, null], fds: &[], cgroup };
+        let passed = Passed { standard: [null, null, null], fds: &[], cgroup, note: None };
         spawn(&self.launch, &passed).map_err(io::Error::other)
     }
 }

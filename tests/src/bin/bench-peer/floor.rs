@@ -107,7 +107,7 @@ impl Floor {
         let group = self.groups.as_ref().map(|g| g.make(&graph::name(id))).transpose()?;
         let null = self.null.as_fd();
         let cgroup = group.as_ref().map(AsFd::as_fd);
-        let passed = Passed { standard: [null, null, null], fds: &[], cgroup };
+        let passed = Passed { standard: [null, null, null], fds: &[], cgroup, note: None };
         let pid = spawn(&launch(id)?, &passed).map_err(io::Error::other)?;
         self.running.insert(pid, id);
         Ok(())
