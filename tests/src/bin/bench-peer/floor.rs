@@ -1,9 +1,9 @@
 //! The floor: PID 1 that only forks and executes the daemons along the graph. No service manager: no logs,
-//! no limits, no state, nobody can ask it for anything but power-off (`SIGTERM`).
+//! no limits, no state; it can be asked for power-off (`SIGTERM`), and to stop and start a daemon.
 //!
 //! ```text
 //! PID 1 ── child that starts daemons as children of PID 1 (as servicemgr does) ◄─ readiness
-//!   └───── tells it by a pipe who ended
+//!   └───── tells it by a pipe who ended                                        ◄─ asked: "stop 9" … a byte
 //! ```
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -28,6 +29,9 @@ use crate::record::PROGRAM;
 
 /// Where daemons say that they are ready.
 const NOTIFY: &str = "/run/notify.sock";
+
+/// Where it is asked.
+const ASK: &str = "/run/ask.sock";
 
 /// PID 1: reaps, and powers off when asked.
 pub(crate) fn run() -> io::Result<()> {
@@ -58,19 +62,28 @@ fn off() -> io::Result<()> {
     Err(sys::reboot::reboot(sys::reboot::How::PowerOff))
 }
 
+/// The least tool there can be: a word and a number there, a byte back when it is done.
+pub(crate) fn ask(what: &str, id: &str) -> io::Result<()> {
+    let mut floor = UnixStream::connect(ASK)?;
+    floor.write_all(format!("{what} {id}").as_bytes())?;
+    floor.read_exact(&mut [0])
+}
+
 /// Its child: starts.
 pub(crate) fn starter() -> io::Result<()> {
     let order = order::read()?;
     let groups = order.cgroups.then(|| Groups::open(Path::new("/sys/services"))).transpose()?;
     let ready = bind::unix(Path::new(NOTIFY), bind::Kind::Datagram, 0o666)?;
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    let mut floor = Floor { count: order.count, null, groups, running: BTreeMap::new() };
+    let (running, asked) = (BTreeMap::new(), None);
+    let mut floor = Floor { count: order.count, null, groups, running, asked };
+    let ask = UnixListener::bind(ASK)?;
     for id in (0..order.count).filter(|id| graph::before(*id).is_none()) {
         floor.start(id)?;
     }
     let mut ended = io::stdin();
     loop {
-        let wanted = [(ready.as_fd(), For::Reading), (ended.as_fd(), For::Reading)];
+        let wanted = [ready.as_fd(), ended.as_fd(), ask.as_fd()].map(|fd| (fd, For::Reading));
         let there = poll(&wanted, None)?;
         while let Some(pid) = next_ready(&ready)? {
             floor.is_ready(pid)?;
@@ -78,9 +91,10 @@ pub(crate) fn starter() -> io::Result<()> {
         if there.get(1).is_some_and(|ended| ended.read) {
             let mut pid = [0; 4];
             ended.read_exact(&mut pid)?;
-            if let Some(id) = floor.running.remove(&i32::from_ne_bytes(pid)) {
-                floor.start(id)?;
-            }
+            floor.has_ended(i32::from_ne_bytes(pid))?;
+        }
+        if there.get(2).is_some_and(|ask| ask.read) {
+            floor.is_asked(ask.accept()?.0)?;
         }
     }
 }
@@ -100,6 +114,8 @@ struct Floor {
     groups: Option<Groups>,
     /// By process: which daemon.
     running: BTreeMap<i32, u32>,
+    /// The daemon that somebody waits for.
+    asked: Option<(u32, UnixStream)>,
 }
 
 impl Floor {
@@ -113,9 +129,48 @@ impl Floor {
         Ok(())
     }
 
+    /// Stops or starts the daemon it is asked for.
+    fn is_asked(&mut self, mut by: UnixStream) -> io::Result<()> {
+        let mut text = [0; 32];
+        let n = by.read(&mut text)?;
+        let text = String::from_utf8_lossy(text.get(..n).unwrap_or_default()).into_owned();
+        let (what, id) = text.split_once(' ').ok_or(io::ErrorKind::InvalidData)?;
+        let id = id.parse().map_err(io::Error::other)?;
+        self.asked = Some((id, by));
+        if what == "start" {
+            return self.start(id);
+        }
+        let pid = self.running.iter().find(|(_, runs)| **runs == id).map(|(pid, _)| *pid);
+        let pid = pid.and_then(|pid| u32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
+        sys::process::signal(pid, 15)
+    }
+
+    /// Answers who waits for this daemon. False: nobody does.
+    fn answer(&mut self, id: u32) -> io::Result<bool> {
+        match self.asked.take_if(|(asked, _)| *asked == id) {
+            None => Ok(false),
+            Some((_, mut by)) => by.write_all(b"!").map(|()| true),
+        }
+    }
+
+    /// One that nobody stopped starts again.
+    fn has_ended(&mut self, pid: i32) -> io::Result<()> {
+        let Some(id) = self.running.remove(&pid) else { return Ok(()) };
+        if self.asked.as_ref().is_none_or(|(asked, _)| *asked != id) {
+            return self.start(id);
+        }
+        if let Some(groups) = &self.groups {
+            groups.remove(&graph::name(id))?;
+        }
+        self.answer(id).map(drop)
+    }
+
     /// Starts the next of its chain, unless that runs.
     fn is_ready(&mut self, pid: i32) -> io::Result<()> {
         let Some(next) = self.running.get(&pid).map(|id| id + 1) else { return Ok(()) };
+        if self.answer(next - 1)? {
+            return Ok(());
+        }
         let runs = self.running.values().any(|id| *id == next);
         if next < self.count && graph::before(next).is_some() && !runs {
             self.start(next)?;

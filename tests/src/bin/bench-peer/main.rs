@@ -40,6 +40,10 @@ fn main() -> ExitCode {
         "watch" => watch::run(),
         "floor" => floor::run(),
         "starter" => floor::starter(),
+        "ask" => {
+            let [what, id] = [(); 2].map(|()| arguments.next().unwrap_or_default());
+            floor::ask(&what, &id)
+        }
         "ask-off" => sys::process::signal(1, 15),
         "off" => Err(sys::reboot::reboot(sys::reboot::How::PowerOff)),
         _ => init(),
