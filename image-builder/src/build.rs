@@ -187,6 +187,7 @@ impl Job<'_> {
         let mut inputs = Inputs::new(step)
             .value("the packages", &keys(&self.root_packages()))?
             .value("the users", &device.users)?
+            .value("the parameters", &device.parameters)?
             .value("the files", &device.files.iter().map(nameless).collect::<Vec<_>>())?
             .value("hostname, locale or time zone", &facts(device))?
             .value(
@@ -235,7 +236,8 @@ impl Job<'_> {
         root::finish(&mut tree, self.device())?;
         let programs = self.programs.iter().map(|(program, path)| Ok((*program, content(path)?)));
         let programs = programs.collect::<Result<Vec<_>>>()?;
-        recipe::ours(&mut tree, &self.loaded.plan, &self.loaded.services, programs)?;
+        let Loaded { plan, services, device, .. } = self.loaded;
+        recipe::ours(&mut tree, plan, services, &device.parameters, programs)?;
         for file in &self.device().files {
             let source = match &file.content {
                 FileContent::Source(path) => Some(content(Path::new(path))?),

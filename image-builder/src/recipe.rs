@@ -7,10 +7,13 @@
 //!
 //! `build` carries it out. Later wins: the device's own files replace those of packages.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use model::Plan;
 use model::bootctl::BootCtl;
 use model::device::{Compression, Device, File, FileContent, KernelSource, Target};
+use model::parameter::{self, PARAMETERS_PATH};
 use model::plan::{PLAN_PATH, SERVICES_PATH};
 use model::service::{Output, Service};
 
@@ -111,8 +114,8 @@ pub fn cmdline(device: &Device) -> String {
     words.join(" ")
 }
 
-/// Our part of the root over the files of its packages: `programs` with their contents, the plan, and
-/// the `services` it was made from, for drop-ins on the device.
+/// Our part of the root over the files of its packages: `programs` with their contents, the plan, the
+/// `services` it was made from, for drop-ins on the device, and the device's `parameters`.
 ///
 /// # Errors
 /// Something of a package is in the way.
@@ -120,10 +123,15 @@ pub fn ours(
     tree: &mut Tree,
     plan: &Plan,
     services: &[(String, String)],
+    parameters: &BTreeMap<String, String>,
     programs: Vec<(Program, Content)>,
 ) -> Result<()> {
     for (program, content) in programs {
         tree.insert(program.path, Node::file(0o755, content))?;
+    }
+    if !parameters.is_empty() {
+        let text = parameter::file(parameters);
+        tree.insert(inside(PARAMETERS_PATH), Node::file(0o644, text.as_str()))?;
     }
     for (path, text) in services {
         let path = format!("{}/{path}", inside(SERVICES_PATH));
@@ -167,6 +175,9 @@ pub fn place(
         return Err(
             "Ensemble's own program or plan is there, which [[file]] does not replace".to_owned()
         );
+    }
+    if path == inside(PARAMETERS_PATH) && !device.parameters.is_empty() {
+        return Err("[parameters] of the device is there".to_owned());
     }
     let below = path.strip_prefix(inside(SERVICES_PATH));
     if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {

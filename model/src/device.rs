@@ -4,6 +4,7 @@
 //! this type and nothing else; it is `Serialize` so that a step of a build can be keyed by the part
 //! it depends on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,8 @@ pub struct Device {
     pub packages: Packages,
     /// Services that start at boot, sorted; their definitions are in the plan.
     pub services: Vec<Name>,
+    /// Values that its image brings for parameters.
+    pub parameters: BTreeMap<String, String>,
     /// Files added to its root after the packages, sorted by path.
     pub files: Vec<File>,
     /// Users added to those of Debian's `base-passwd`, sorted by name.

@@ -14,6 +14,7 @@ pub mod capability;
 pub mod case;
 pub mod device;
 pub mod name;
+pub mod parameter;
 pub mod plan;
 pub mod sandbox;
 #[cfg(feature = "schema")]

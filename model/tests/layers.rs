@@ -190,3 +190,50 @@ fn a_source_is_beside_the_file_that_names_it() {
     let loaded = load_device(&files, "tv.toml").expect("it is there");
     assert_eq!(loaded.device.files[0].content, FileContent::Source("layers/a.txt".into()));
 }
+
+#[test]
+fn parameters_are_merged_one_by_one_however_they_are_written() {
+    let files = shipped()
+        .with(
+            "devices/far.toml",
+            "version = 1\n[parameters]\nvolume = \"1\"\npersist.a.b = \"far\"\n",
+        )
+        .with(
+            "devices/near.toml",
+            "version = 1\ninherit = [\"far\"]\n[parameters]\n\"persist.a.b\" = \"near\"\n\
+             [parameters.const]\nserial = \"it's\\n\\\\0815\"\n",
+        );
+    let device = load_device(&files, "devices/near.toml").expect("it is right").device;
+    let file = model::parameter::file(&device.parameters);
+    assert_eq!(file, "const.serial=it's\\n\\\\0815\npersist.a.b=near\nvolume=1\n");
+    let files = files
+        .with("devices/other.toml", "version = 1\n[parameters]\nvolume = \"2\"\n")
+        .with("devices/both.toml", "version = 1\ninherit = [\"far\", \"other\"]\n");
+    let report = load_device(&files, "devices/both.toml").expect_err("it is either");
+    assert!(report.to_string().contains("set `parameters.volume` differently"), "{report}");
+}
+
+#[test]
+fn parameters_that_no_device_would_take_are_refused_where_they_are_written() {
+    let text = format!(
+        "version = 1\n[parameters]\nVolume = \"1\"\nservice.web = \"ready\"\nconst.device = \"x\"\n\
+         long = \"{}\"\nnumber = 5\na.b = \"1\"\n\"a.b\" = \"2\"\n",
+        "x".repeat(97)
+    );
+    let report = device(&text).expect_err("it is all wrong").to_string();
+    let told = report.lines().filter(|l| l.starts_with("error") || l.starts_with(" -->"));
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r"
+    error: `Volume` is not the name of a parameter
+     --> devices/tv.toml:3:1
+    error: `service.web` would be the state of a service
+     --> devices/tv.toml:4:9
+    error: `const.device` is set by the system itself
+     --> devices/tv.toml:5:7
+    error: this value has 97 bytes
+     --> devices/tv.toml:6:8
+    error: text in quotes is needed here, not a number
+     --> devices/tv.toml:7:10
+    error: the parameter `a.b` has two values
+     --> devices/tv.toml:9:1
+    ");
+}

@@ -17,17 +17,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Longest name, in bytes.
-pub const MAX_NAME: usize = 96;
-
-/// Longest value, in bytes.
-pub const MAX_VALUE: usize = 96;
-
-/// Longest value of a constant, in bytes.
-pub const MAX_CONST: usize = 4096;
-
-/// Most parameters; states of services do not count.
-pub const MAX_PARAMS: usize = 4096;
+pub use model::parameter::{
+    CONST, MAX_CONST, MAX_NAME, MAX_PARAMS, MAX_VALUE, PERSIST, SERVICE, line,
+};
 
 /// Longest file that is read, in bytes: what all parameters need at their longest, each byte of a
 /// value escaped, without constants.
@@ -35,15 +27,6 @@ pub const MAX_FILE: usize = MAX_PARAMS * (MAX_NAME + 2 * MAX_VALUE + 2);
 
 /// Complaints told one by one; of more only their number.
 pub const MAX_COMPLAINTS: usize = 16;
-
-/// What a constant's name begins with.
-pub const CONST: &str = "const.";
-
-/// What the name of one that is saved begins with.
-pub const PERSIST: &str = "persist.";
-
-/// What the name of a service's state begins with.
-pub const SERVICE: &str = "service.";
 
 /// What names parameters on the kernel's command line begin with.
 pub const CMDLINE: &str = "ensemble.";
@@ -196,7 +179,7 @@ impl Params {
 
     fn check(&self, name: &str, value: &str) -> Result<(), Refusal> {
         check_name(name)?;
-        let limit = if name.starts_with(CONST) { MAX_CONST } else { MAX_VALUE };
+        let limit = model::parameter::longest(name);
         if value.len() > limit {
             return Err(Refusal::Long(name.to_owned(), limit));
         }
@@ -218,9 +201,7 @@ impl Params {
 /// # Errors
 /// [`Refusal::Name`].
 pub fn check_name(name: &str) -> Result<(), Refusal> {
-    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
-    let part = |part: &str| !part.is_empty() && part.bytes().all(legal);
-    if name.len() <= MAX_NAME && name.split('.').all(part) {
+    if model::parameter::is_name(name) {
         Ok(())
     } else {
         Err(Refusal::Name(name.chars().take(MAX_NAME).collect()))
@@ -254,13 +235,6 @@ impl Complaints {
         let more = (self.more > 0).then(|| format!("and {} parameters more", self.more));
         self.told.iter().cloned().chain(more)
     }
-}
-
-/// One parameter as a line of a file.
-#[must_use]
-pub fn line(name: &str, value: &str) -> String {
-    let value = value.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
-    format!("{name}={value}\n")
 }
 
 type Line = Result<(String, String), &'static str>;

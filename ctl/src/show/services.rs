@@ -21,11 +21,10 @@ pub fn colour(state: State) -> Colour {
     }
 }
 
-/// Whether a service does what it is there for: it runs, or will when somebody needs it.
+/// Whether a service does what it is there for.
 #[must_use]
 pub fn is_well(state: State) -> bool {
-    use State::{Armed, Done, Ready, Reloading, Skipped};
-    matches!(state, Ready | Done | Reloading | Skipped | Armed)
+    matches!(state, State::Ready | State::Done | State::Reloading | State::Skipped)
 }
 
 /// All services, a line each; why one is not well stands in its last column.

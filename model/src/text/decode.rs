@@ -45,6 +45,11 @@ pub(crate) struct Choice<T>(pub(crate) T);
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Pairs(pub(crate) Vec<(At<String>, At<String>)>);
 
+/// A table of texts whose keys have parts: `a.b = ".."`, `"a.b" = ".."` and tables in tables say the
+/// same.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Named(pub(crate) Vec<(At<String>, At<String>)>);
+
 /// Any value, as JSON has it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Any(pub(crate) serde_json::Value);
@@ -242,6 +247,32 @@ impl Decode for Pairs {
             pairs.extend(At::decode(value, r).map(|value| (key, value)));
         }
         Some(Self(pairs))
+    }
+}
+
+impl Decode for Named {
+    fn decode(value: &Spanned<DeValue<'_>>, r: &mut Reader<'_>) -> Option<Self> {
+        let DeValue::Table(table) = value.get_ref() else {
+            return r.wrong_type(value, "a table");
+        };
+        let mut all = Self::default();
+        all.add("", table, r);
+        Some(all)
+    }
+}
+
+impl Named {
+    /// The parser bounds how deep tables lie in each other.
+    fn add(&mut self, before: &str, table: &DeTable<'_>, r: &mut Reader<'_>) {
+        for (key, value) in table {
+            let name = format!("{before}{}", key.get_ref());
+            if let DeValue::Table(inner) = value.get_ref() {
+                self.add(&format!("{name}."), inner, r);
+            } else {
+                let key = At { value: name, place: r.place(key) };
+                self.0.extend(At::decode(value, r).map(|value| (key, value)));
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::files::{self, Host};
 use super::report::{Place, Problem};
 use super::service::{one_service, template};
 use super::value::{self, Bad};
-use super::{Names, raw, units, users};
+use super::{Names, parameters, raw, units, users};
 use crate::Name;
 use crate::device::{
     Compression, Debug, Device, FormFactor, KERNEL_HEADLESS, KERNEL_SCREEN, Kernel, KernelSource,
@@ -97,6 +97,7 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect(),
+        parameters: parameters::check(raw.parameters.as_ref(), c),
         files: files::check(raw.file.as_ref(), cx.host, c),
         users: users::check(raw.user.as_ref(), c),
         storage: storage(raw.storage.as_ref(), c),

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::check::Check;
-use super::decode::{At, Choice};
+use super::decode::{At, Choice, Named};
 use super::device::{AGENT, CONSOLE};
 use super::layers::Layer;
 use super::near::did_you_mean;
@@ -188,13 +188,37 @@ by_field! {
     Debug { agent, console }
     Device {
         version, inherit, os_version, release, target, form_factor, hostname, locale, timezone,
-        kernel, packages, services, file, user, storage, screen, input, debug
+        kernel, packages, services, parameters, file, user, storage, screen, input, debug
     }
 }
 
 fn join(table: &str, field: &str) -> String {
     let field = field.replace('_', "-");
     if table.is_empty() { field } else { format!("{table}.{field}") }
+}
+
+/// Parameters, one by one.
+impl Merge for Option<Named> {
+    fn merge(&mut self, over: Self, key: &str, m: &mut Merging) {
+        let Some(Named(over)) = over else { return };
+        let Named(all) = self.get_or_insert_default();
+        // Only what was there before: duplicates within one layer are for the check.
+        let far: BTreeMap<String, usize> =
+            all.iter().enumerate().map(|(at, (name, _))| (name.value.clone(), at)).collect();
+        for (name, value) in over {
+            let path = join(key, &name);
+            match far.get(name.as_str()).and_then(|at| all.get_mut(*at)) {
+                Some((_, one)) if m.siblings && *one != value => {
+                    m.conflict(path, &one.place, &value.place);
+                }
+                Some(one) => {
+                    m.settle(&path);
+                    *one = (name, value);
+                }
+                None => all.push((name, value)),
+            }
+        }
+    }
 }
 
 /// The package and the path say the same thing: the nearer layer's word counts, whichever it is.

@@ -19,6 +19,7 @@ mod layers;
 mod load;
 mod merge;
 mod near;
+mod parameters;
 mod path;
 pub(crate) mod raw;
 mod report;

@@ -1,6 +1,6 @@
 //! Our TOML exactly as written. The comments here are what an editor shows beside a key.
 
-use super::decode::{Any, At, Choice, table};
+use super::decode::{Any, At, Choice, Named, table};
 use crate::case;
 use crate::device::{Compression, FormFactor, Input, Shape, Target};
 
@@ -39,6 +39,8 @@ table! {
         "packages" => packages: Packages,
         /// Services of the device.
         "services" => services: Services,
+        /// Values of parameters, by name: "persist.volume" = "5".
+        "parameters" => parameters: Named,
         /// Files added after the packages.
         "file" => file: Vec<At<File>>,
         /// Users besides Debian's own.

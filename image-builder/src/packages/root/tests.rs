@@ -25,6 +25,7 @@ fn device() -> Device {
         },
         packages: Packages { suite: "trixie".into(), mirror: None, install: vec![] },
         services: vec![],
+        parameters: std::collections::BTreeMap::default(),
         files: vec![],
         users: vec![],
         storage: Storage {

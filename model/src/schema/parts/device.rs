@@ -28,8 +28,17 @@ pub(super) const PARTS: &[Part] = &[
             row("hostname", "the name of the file", Text("RFC 1123, at most 64 characters")),
             row("locale", "\"C.UTF-8\"", Text("`ll_CC.UTF-8` or `C.UTF-8`")),
             row("timezone", "\"UTC\"", Text("`Area/City` or `UTC`")),
+            row(
+                "parameters",
+                "{}",
+                Text("names of at most 96 bytes, values of 96, `const.` of 4096"),
+            ),
         ],
-        notes: &[],
+        notes: &[
+            "`[parameters]`: what a parameter has at boot. `const.` ones keep it, `persist.` ones till \
+             another value is saved. `persist.volume`, `\"persist.volume\"` and `volume` in \
+             `[parameters.persist]` are one.",
+        ],
         around: ("", "version = 1\n"),
         examples: &["\
 version = 1
@@ -41,6 +50,7 @@ form-factor = \"headless\"
 hostname = \"kitchen\"
 locale = \"de_DE.UTF-8\"
 timezone = \"Europe/Berlin\"
+parameters = { greeting = \"hello\", const.serial = \"0815\", persist.volume = \"5\" }
 "],
     },
     Part {

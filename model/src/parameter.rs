@@ -1,0 +1,60 @@
+//! Parameters of a device: their limits, and the file by which an image brings values for them.
+//!
+//! servicemgr reads the file at each boot; what it does with it is its own (see there).
+
+use std::collections::BTreeMap;
+
+/// Where an image has its values.
+pub const PARAMETERS_PATH: &str = "/usr/lib/ensemble/parameters";
+
+/// Longest name, in bytes.
+pub const MAX_NAME: usize = 96;
+
+/// Longest value, in bytes.
+pub const MAX_VALUE: usize = 96;
+
+/// Longest value of a constant, in bytes.
+pub const MAX_CONST: usize = 4096;
+
+/// Most parameters; states of services do not count.
+pub const MAX_PARAMS: usize = 4096;
+
+/// What a constant's name begins with.
+pub const CONST: &str = "const.";
+
+/// What the name of one that is saved begins with.
+pub const PERSIST: &str = "persist.";
+
+/// What the name of a service's state begins with.
+pub const SERVICE: &str = "service.";
+
+/// Constants that the system sets about itself, whatever an image says.
+pub const SYSTEM: [&str; 2] = ["const.device", "const.ensemble"];
+
+/// Whether this can be the name of a parameter: `a-z`, `0-9`, `_` and `-`, in parts with dots
+/// between.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+    let part = |part: &str| !part.is_empty() && part.bytes().all(legal);
+    name.len() <= MAX_NAME && name.split('.').all(part)
+}
+
+/// The longest value of a parameter of this name.
+#[must_use]
+pub fn longest(name: &str) -> usize {
+    if name.starts_with(CONST) { MAX_CONST } else { MAX_VALUE }
+}
+
+/// One parameter as a line of a file.
+#[must_use]
+pub fn line(name: &str, value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+    format!("{name}={value}\n")
+}
+
+/// The file of these parameters.
+#[must_use]
+pub fn file(parameters: &BTreeMap<String, String>) -> String {
+    parameters.iter().map(|(name, value)| line(name, value)).collect()
+}
