@@ -20,6 +20,10 @@ pub enum Fault {
     Unreachable(String),
     /// Exit status 4: it may not be done.
     Refused(String),
+    /// Exit status 3 of `service status`: what was shown does not run. Nothing more is to be said.
+    NotRunning,
+    /// Exit status 4 of `service status`: how it is cannot be told.
+    Unknown(String),
     /// Exit status 0: whoever reads the output has seen enough (`ensctl log | head`).
     Enough,
 }
@@ -32,8 +36,17 @@ impl Fault {
             Self::Enough => 0,
             Self::NotWell(_) => NOT_WELL,
             Self::Usage(_) | Self::NoSuchService(_) => 2,
-            Self::Unreachable(_) => 3,
-            Self::Refused(_) => 4,
+            Self::Unreachable(_) | Self::NotRunning => 3,
+            Self::Refused(_) | Self::Unknown(_) => 4,
+        }
+    }
+
+    /// As `service status` has it, for scripts that know `systemctl` or the LSB.
+    #[must_use]
+    pub fn of_status(self) -> Self {
+        match self {
+            Self::NoSuchService(why) | Self::Unreachable(why) => Self::Unknown(why),
+            other => other,
         }
     }
 }
@@ -60,10 +73,27 @@ impl fmt::Display for Fault {
             Self::NotWell(why)
             | Self::NoSuchService(why)
             | Self::Unreachable(why)
+            | Self::Unknown(why)
             | Self::Refused(why) => f.write_str(why),
+            Self::NotRunning => f.write_str("it does not run"),
             Self::Enough => f.write_str("the reader of the output went away"),
         }
     }
 }
 
 impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_of_a_service_has_the_codes_of_systemctl() {
+        let fault = |f: Fault| f.of_status().code();
+        assert_eq!(fault(Fault::NotRunning), 3);
+        assert_eq!(fault(Fault::NoSuchService("no web".into())), 4);
+        assert_eq!(fault(Fault::Unreachable("not there".into())), 4);
+        assert_eq!(fault(Fault::Refused("only root may".into())), 4);
+        assert_eq!(Fault::NoSuchService("no web".into()).code(), 2, "of everything else");
+    }
+}

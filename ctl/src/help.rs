@@ -22,6 +22,15 @@ Exit status:
   4  refused: not permitted, or the device is going down
 ";
 
+/// Those of `service status`, as systemctl and the LSB have them.
+const STATUS_EXITS: &str = "
+Exit status:
+  0  all of them are ready, done, or armed
+  2  the command line is wrong
+  3  one of them is not
+  4  no service has that name, or the daemon cannot be reached
+";
+
 /// The help of everything, of a group, or of one command.
 #[must_use]
 pub fn help(group: Option<&str>, command: Option<&Command>) -> String {
@@ -59,7 +68,8 @@ fn of_command(command: &Command) -> String {
     if !command.notes.is_empty() {
         let _ = writeln!(out, "\n{}", command.notes);
     }
-    out.push_str(EXITS);
+    let status = command.words == ["service", "status"];
+    out.push_str(if status { STATUS_EXITS } else { EXITS });
     out
 }
 
@@ -224,6 +234,26 @@ mod tests {
           2  the command line is wrong, or no service has that name
           3  the daemon cannot be reached
           4  refused: not permitted, or the device is going down
+        "#);
+    }
+
+    #[test]
+    fn the_status_of_a_service_has_exit_codes_of_its_own() {
+        let status = COMMANDS.iter().find(|command| command.words == ["service", "status"]);
+        insta::assert_snapshot!(help(None, status), @r#"
+        One service in full.
+
+        Usage: ensctl service status NAME... [OPTION...]
+
+        Options:
+              --json  Print JSON; times are nanoseconds since PID 1 began
+          -h, --help  Print this
+
+        Exit status:
+          0  all of them are ready, done, or armed
+          2  the command line is wrong
+          3  one of them is not
+          4  no service has that name, or the daemon cannot be reached
         "#);
     }
 }

@@ -56,7 +56,7 @@ impl Out {
     /// Tells what went wrong, and with which exit status.
     #[must_use]
     pub fn complain(&self, fault: &Fault) -> ExitCode {
-        if *fault != Fault::Enough {
+        if !matches!(fault, Fault::Enough | Fault::NotRunning) {
             let mut text = self.errors.word(crate::paint::Colour::Red, "ensctl:");
             text.push(' ');
             for line in fault.to_string().split('\n') {

@@ -31,14 +31,17 @@ pub(crate) fn show(names: &[String], json: bool, out: &Out) -> Result<bool, Faul
         }
         Ok((all, bus.system()?.uptime))
     };
-    let (all, uptime) = call::services(true, Some(PATIENCE), ask)?;
+    let (all, uptime) = call::services(true, Some(PATIENCE), ask).map_err(Fault::of_status)?;
     if json {
         out.json(&all)?;
     } else {
         let texts = all.iter().map(|status| table::status(status, uptime, out.paint));
         out.text(&texts.collect::<Vec<_>>().join("\n"))?;
     }
-    Ok(all.iter().all(|status| table::is_well(status.row.state)))
+    match all.iter().all(|status| table::is_well(status.row.state)) {
+        true => Ok(true),
+        false => Err(Fault::NotRunning),
+    }
 }
 
 /// To start or stop twice is to do it once; to restart twice is not.

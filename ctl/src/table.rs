@@ -134,7 +134,7 @@ pub const COMMANDS: &[Command] = &[
         &["service", "status"],
         "One service in full",
         Operand::Services,
-        "Exit status 0 when every one is ready (or done), else 1.",
+        "",
     ),
     Command {
         words: &["service", "start"],

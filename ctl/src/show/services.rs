@@ -21,10 +21,11 @@ pub fn colour(state: State) -> Colour {
     }
 }
 
-/// Whether a service does what it is there for.
+/// Whether a service does what it is there for: it runs, or will when somebody needs it.
 #[must_use]
 pub fn is_well(state: State) -> bool {
-    matches!(state, State::Ready | State::Done | State::Reloading | State::Skipped)
+    use State::{Armed, Done, Ready, Reloading, Skipped};
+    matches!(state, Ready | Done | Reloading | Skipped | Armed)
 }
 
 /// All services, a line each; why one is not well stands in its last column.
