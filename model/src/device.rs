@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
+use crate::sandbox::Feature;
 use crate::word::Word;
 
 /// Longest version text, in bytes: it must fit a slot of bootctl.
@@ -64,6 +65,8 @@ pub struct Device {
     pub input: Vec<Input>,
     /// Parts for development.
     pub debug: Debug,
+    /// What its kernel may lack, so that its sandboxes do without, sorted.
+    pub optional: Vec<Feature>,
 }
 
 /// What a device runs on.

@@ -15,7 +15,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
-use crate::sandbox::{Compiled, Profile};
+use crate::sandbox::{Compiled, Feature, Profile};
 use crate::service::Service;
 
 /// Where the plan lies on a device.
@@ -42,6 +42,8 @@ pub struct Plan {
     pub templates: Vec<Service>,
     /// Profiles of these services, made ready for the architecture of the device, sorted by profile.
     pub compiled: Vec<(Profile, Compiled)>,
+    /// What the kernel under this device may lack; see [`Plan::tolerate`].
+    pub optional: Vec<Feature>,
     /// Version of the device, shown by `ensctl status`.
     pub device: String,
 }
@@ -130,6 +132,26 @@ impl Plan {
         on.sort_unstable();
         on.dedup();
         if errors.is_empty() { Ok(Self { enabled: on, ..plan }) } else { Err(errors) }
+    }
+
+    /// The kernel under this device may lack `missing`: every profile does without, where it has to.
+    pub fn tolerate(&mut self, missing: &[Feature]) {
+        self.optional.extend(missing);
+        self.optional.sort_unstable();
+        self.optional.dedup();
+        let optional = &self.optional;
+        let services = self.services.iter_mut().chain(&mut self.templates).map(|s| &mut s.sandbox);
+        let compiled = self.compiled.iter_mut().map(|(profile, _)| profile);
+        for profile in services.chain(compiled) {
+            *profile = std::mem::take(profile).tolerating(optional);
+        }
+        for (_, compiled) in &mut self.compiled {
+            compiled.requires.retain(|feature| !feature.may_lack(optional));
+            compiled.optional.extend(optional);
+            compiled.optional.sort_unstable();
+            compiled.optional.dedup();
+        }
+        self.compiled.sort_by(|a, b| a.0.cmp(&b.0));
     }
 
     /// Ids by name.

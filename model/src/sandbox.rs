@@ -23,7 +23,7 @@ mod within;
 use serde::{Deserialize, Serialize};
 
 pub use compiled::{Compiled, Mount, Paths, Ruleset, Show};
-pub use feature::MAX_LANDLOCK;
+pub use feature::{MAX_LANDLOCK, OF_CONTAINERS};
 pub use within::is_below;
 
 /// Where the texts of the profiles that ship lie on a device: `NAME.toml`.
@@ -34,7 +34,8 @@ pub const PROFILES_PATH: &str = "/usr/lib/ensemble/sandbox";
 pub struct Profile {
     /// Kernel facts without which nothing starts, besides those that the rules need anyway.
     pub requires: Vec<Feature>,
-    /// Kernel facts that may be missing: the rules that need them are left out then.
+    /// Kernel facts that may be missing: the rules that need them are left out then. A version of
+    /// Landlock stands for all later ones too.
     pub optional: Vec<Feature>,
     /// Capabilities kept, in the kernel's spelling without `CAP_` (`NET_ADMIN`); `None` keeps all
     /// for root and none for another user.

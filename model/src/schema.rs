@@ -21,6 +21,7 @@ pub fn all() -> Vec<(&'static str, String)> {
     vec![
         ("device.json", text::<raw::Device>("A device of Ensemble")),
         ("service.json", text::<raw::Service>("A service of Ensemble")),
+        ("sandbox.json", text::<raw::Profile>("A profile of Ensemble: what a program may do")),
         ("case.json", text::<raw::Case>("A test of a device of Ensemble")),
     ]
 }

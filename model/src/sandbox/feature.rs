@@ -7,6 +7,11 @@ use super::Feature;
 /// Highest version of Landlock that has a name: what this code knows of.
 pub const MAX_LANDLOCK: u32 = 7;
 
+/// What the kernel under a container may lack, or the container refuse: it is not ours. Filters of
+/// system calls work in every container.
+pub const OF_CONTAINERS: [Feature; 4] =
+    [Feature::Landlock(1), Feature::Namespaces, Feature::NetworkNamespace, Feature::WriteExecute];
+
 /// Every name of a feature but Landlock's, whose end in a version.
 const NAMES: [(&str, Feature); 4] = [
     ("seccomp", Feature::Seccomp),
@@ -24,6 +29,15 @@ impl Feature {
             return known.map(Self::Landlock);
         }
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, feature)| *feature)
+    }
+
+    /// Whether a kernel may lack it: it is one of `optional`, or a later version of one.
+    #[must_use]
+    pub fn may_lack(self, optional: &[Self]) -> bool {
+        optional.iter().any(|may| match (*may, self) {
+            (Self::Landlock(from), Self::Landlock(version)) => version >= from,
+            (may, feature) => may == feature,
+        })
     }
 
     /// Every name that people can write.

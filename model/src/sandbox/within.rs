@@ -50,7 +50,7 @@ impl Profile {
     #[must_use]
     pub fn tolerating(mut self, missing: &[Feature]) -> Self {
         if self.confines() {
-            self.requires.retain(|feature| !missing.contains(feature));
+            self.requires.retain(|feature| !feature.may_lack(missing));
             self.optional = union(&self.optional, missing);
         }
         self

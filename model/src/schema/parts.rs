@@ -3,6 +3,7 @@
 
 mod case;
 mod device;
+mod sandbox;
 mod service;
 mod triggers;
 
@@ -108,6 +109,16 @@ pub(super) const KINDS: &[Kind] = &[
                 `[services] templates`.",
         schema: "service.json",
         parts: service::PARTS,
+    },
+    Kind {
+        word: "sandbox",
+        title: "Profiles: `configs/sandbox/NAME.toml`",
+        about: "What a program may do, for services that inherit it and for apps; told in \
+                [sandbox.md](sandbox.md). A profile is looked for in `sandbox/` beside each `services/` \
+                where services are looked for, the nearest first; on a running device in \
+                `/etc/ensemble/sandbox`, then in those that ship.",
+        schema: "sandbox.json",
+        parts: sandbox::PARTS,
     },
     Kind {
         word: "case",

@@ -17,13 +17,13 @@ const HEAD: &str = "\
 <!-- Written by `cargo ens check --write-schemas`. Do not edit: change `model/src/text/raw.rs` and \
 `model/src/schema/parts.rs`. -->
 
-There are three kinds of files. The file's name is the name of the device or the service: 1 to 64 \
+There are four kinds of files. The file's name is the name of the device, the service or the profile: 1 to 64 \
 of a-z, 0-9 and `-`, a letter first. How services start, stop, fail and come back is told in \
 [services.md](services.md).
 
 Sizes are numbers with K, M or G (`\"64M\"`; 1K is 1024 bytes). Times are numbers with ms, s, min \
 or h (`\"500ms\"`). An unknown key is an error, never ignored. A file is at most 1 MiB, that of \
-a service 64 KiB.
+a service or a profile 64 KiB.
 ";
 
 /// The whole page.
@@ -110,9 +110,12 @@ fn kind_of(kind: &Kind, property: &Value) -> String {
 }
 
 fn table_link(kind: &Kind, definition: &str) -> String {
-    let part = kind.parts.iter().find(|part| part.definition == definition);
-    let name = part.map_or("", |part| part.heading).trim_matches(['[', ']']);
-    format!("[table](#{}-{name})", kind.word)
+    // A table that another kind of file has too is told there.
+    let all = std::iter::once(kind).chain(KINDS);
+    let mut found = all.flat_map(|kind| kind.parts.iter().map(move |part| (kind, part)));
+    let found = found.find(|(_, part)| part.definition == definition);
+    let (word, name) = found.map_or(("", ""), |(kind, part)| (kind.word, part.heading));
+    format!("[table](#{word}-{})", name.trim_matches(['[', ']']))
 }
 
 /// Text of a comment, without its line breaks.

@@ -17,6 +17,7 @@ impl Source for Files {
                 Ok("version = 1\n[services]\nenable = [\"network\"]\n[debug]\nagent = true\n"
                     .into())
             }
+            "sandbox/base.toml" => Ok("version = 1\nlock-personality = true\n".into()),
             _ if path.contains("services/") => Ok("exec = [\"/usr/bin/x\"]\n".into()),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
@@ -44,8 +45,15 @@ fn meaning(kind: &Kind, toml: &str) -> Result<String, String> {
             Ok(format!("{:?} {:?}", loaded.device, loaded.plan))
         }
         "service" => {
-            let loaded = text::load_service("x.toml", toml).map_err(|r| r.render(false))?;
-            Ok(format!("{loaded:?}"))
+            let files = Files("x.toml", String::new());
+            let (name, own) = (crate::Name::try_from("x").expect("it is one"), [("x.toml", toml)]);
+            let loaded = text::service::define(&files, &["sandbox".to_owned()], &name, &own);
+            Ok(format!("{:?}", loaded.map_err(|r| r.render(false))?.service))
+        }
+        "sandbox" => {
+            let files = Files("sandbox/x.toml", toml.to_owned());
+            let loaded = text::sandbox::load(&files, &["sandbox".to_owned()], "x");
+            Ok(format!("{:?}", loaded.map_err(|r| r.render(false))?.profile))
         }
         _ => {
             let files = Files("x/case.toml", toml.to_owned());
@@ -82,7 +90,9 @@ fn every_row_is_of_a_key_and_every_key_is_in_an_example() {
         }
         let table = |key: &str| {
             let named = |p: &Part| p.heading.trim_matches(['[', ']']) == key;
-            part.heading.is_empty() && kind.parts.iter().any(named)
+            let whole = part.heading.is_empty() && kind.parts.iter().any(named);
+            whole
+                || (part.definition == "Sandbox" && KINDS.iter().any(|k| k.parts.iter().any(named)))
         };
         let examples = part.examples.concat();
         for key in part.keys.iter().filter(|k| !examples.is_empty() && !table(k)) {

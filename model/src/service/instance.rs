@@ -23,9 +23,22 @@ impl Service {
         Ok(made)
     }
 
+    /// Every path in its sandbox, which may hold it too.
+    fn each_tree(&mut self, each: &mut dyn FnMut(&mut String)) {
+        let sandbox = &mut self.sandbox;
+        let files = &mut sandbox.files;
+        let lists = [&mut files.read, &mut files.write, &mut files.execute, &mut files.devices];
+        let forbid = [&mut sandbox.forbid.files, &mut sandbox.forbid.write];
+        for list in lists.into_iter().flatten().chain(forbid) {
+            list.iter_mut().for_each(&mut *each);
+            list.sort();
+        }
+    }
+
     /// Every text that may hold [`PLACEHOLDER`].
     fn each_text(&mut self, each: &mut dyn FnMut(&mut String)) {
         each(&mut self.about);
+        self.each_tree(each);
         self.exec.iter_mut().for_each(&mut *each);
         self.environment.values_mut().for_each(&mut *each);
         let single = [&mut self.user, &mut self.directory, &mut self.pid_file];

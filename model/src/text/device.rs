@@ -8,12 +8,13 @@ use super::files::{self, Host};
 use super::report::{Place, Problem};
 use super::service::{one_service, template};
 use super::value::{self, Bad};
-use super::{Names, parameters, raw, units, users};
+use super::{Names, parameters, raw, sandbox, units, users};
 use crate::Name;
 use crate::device::{
     Compression, Debug, Device, FormFactor, KERNEL_HEADLESS, KERNEL_SCREEN, Kernel, KernelSource,
     Packages, SUITE, Screen, Shape, Storage, Target,
 };
+use crate::sandbox::{Feature, OF_CONTAINERS};
 
 /// Service that `[debug] agent` brings.
 pub const AGENT: &str = "debug-agent";
@@ -104,12 +105,23 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
         screen,
         input: input(raw),
         debug,
+        optional: optional(raw.sandbox.as_ref(), target, c),
     };
     let modules = raw.kernel.as_ref().and_then(|k| k.modules.clone()).unwrap_or_default();
     let files = raw.file.iter().flatten().filter_map(|file| file.path.clone()).collect();
     let templates = raw.services.as_ref().and_then(|s| s.templates.as_ref());
     let templates = c.list(templates, template);
     Written { device, enabled, templates, packages: wanted, modules, files }
+}
+
+/// What its kernel may lack.
+fn optional(raw: Option<&raw::Tolerated>, target: Target, c: &mut Check) -> Vec<Feature> {
+    let list = raw.and_then(|raw| raw.optional.as_ref());
+    let mut all = sandbox::features(list, c);
+    if target == Target::Container && list.is_none() {
+        all.extend(OF_CONTAINERS);
+    }
+    all
 }
 
 fn target(raw: &raw::Device, c: &mut Check) -> Target {

@@ -33,6 +33,8 @@ pub struct Loaded {
     pub plan: Plan,
     /// Texts of its services and templates, by their path below [`crate::plan::SERVICES_PATH`].
     pub services: Vec<(String, String)>,
+    /// Texts of the profiles beside them, by their path below [`crate::sandbox::PROFILES_PATH`].
+    pub profiles: Vec<(String, String)>,
     /// What is most likely not meant.
     pub warnings: Report,
     /// Every file that was read, in that order.
@@ -158,13 +160,15 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
     services.gather(enabled);
     services.check_users(&device);
     let text = format!("{} {}", device.hostname, device.version);
-    let plan = services.link(&text, &device.services, &place);
-    let service_texts = services.into_texts();
+    let mut plan = services.link(&text, &device.services, &place);
+    plan.iter_mut().for_each(|plan| plan.tolerate(&device.optional));
+    let (service_texts, profiles) = services.into_texts();
     match (plan, loader.failed()) {
         (Some(plan), None) => Ok(Loaded {
             device,
             plan,
             services: service_texts,
+            profiles,
             warnings: loader.report(),
             files: loader.texts.iter().map(|t| t.path.clone()).collect(),
             packages,

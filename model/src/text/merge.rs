@@ -176,8 +176,10 @@ macro_rules! by_field {
     )* };
 }
 
+mod sandbox;
 mod service;
 
+pub(crate) use sandbox::inherit;
 pub(crate) use service::overlay;
 
 by_field! {
@@ -186,9 +188,11 @@ by_field! {
     Screen { width, height, density, shape }
     InputKinds { kinds }
     Debug { agent, console }
+    Tolerated { optional }
     Device {
         version, inherit, os_version, release, target, form_factor, hostname, locale, timezone,
-        kernel, packages, services, parameters, file, user, storage, screen, input, debug
+        kernel, packages, services, parameters, file, user, storage, screen, input, debug,
+        sandbox
     }
 }
 

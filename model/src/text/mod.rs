@@ -23,6 +23,7 @@ mod parameters;
 mod path;
 pub(crate) mod raw;
 mod report;
+pub mod sandbox;
 pub mod service;
 mod services;
 mod source;
@@ -36,7 +37,7 @@ pub use layers::MAX_LAYERS;
 pub use load::{Loaded, LoadedCase, load_case, load_case_on, load_device};
 pub use report::{Finding, MAX_PROBLEMS, Report, Severity};
 pub use source::{MAX_FILE, Source};
-pub use template::{template_case, template_device, template_service};
+pub use template::{template_case, template_device, template_sandbox, template_service};
 
 pub(crate) use load::Names;
 
@@ -54,17 +55,20 @@ pub enum Kind {
     Device,
     /// `configs/services/NAME.toml`
     Service,
+    /// `configs/sandbox/NAME.toml`
+    Sandbox,
     /// `FOLDER/case.toml`
     Case,
 }
 
-/// Reads one service; `path` gives it its name. Names it mentions are not looked up.
+/// Reads one service; `path` gives it its name. Names it mentions are not looked up: it can inherit no
+/// profile.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load_service(path: &str, text: &str) -> Result<Service, Report> {
     let mut loader = Loader::new(&Nowhere);
-    let written = read_service(&mut loader, path, text.to_owned());
+    let written = read_service(&mut loader, path, text.to_owned(), Vec::new());
     match (written, loader.failed()) {
         (Some(written), None) => Ok(written.service),
         (_, failed) => Err(failed.unwrap_or_else(|| loader.report())),
@@ -90,13 +94,18 @@ pub fn check_file(source: &dyn Source, file: &str) -> (Option<Kind>, Report) {
             (Some(Kind::Case), loaded.map_or_else(|report| report, |l| l.loaded.warnings))
         }
         Some(Kind::Service) => (Some(Kind::Service), check_service(source, file, text)),
+        Some(Kind::Sandbox) => {
+            let mut loader = Loader::new(source);
+            sandbox::check_file(&mut loader, file, text);
+            (Some(Kind::Sandbox), loader.report())
+        }
         None => {
             let mut loader = Loader::new(source);
             let at = Place::new(loader.add(file, text), 0..0);
-            let problem = Problem::new(at, "this is neither a device, a service nor a case");
+            let problem = Problem::new(at, "this is neither a device, a service, a profile nor a case");
             loader.check.add(problem.help(
-                "devices have `version` and lie in devices/, services have `exec` or `type`, cases are \
-                 called case.toml",
+                "devices have `version` and lie in devices/, services have `exec` or `type`, profiles lie in \
+                 sandbox/, cases are called case.toml",
             ));
             (None, loader.report())
         }
@@ -110,6 +119,7 @@ pub fn recognise(file: &str, text: &str) -> Option<Kind> {
         ("case.toml", _) => return Some(Kind::Case),
         (_, "devices") => return Some(Kind::Device),
         (_, "services") => return Some(Kind::Service),
+        (_, "sandbox") => return Some(Kind::Sandbox),
         _ => {}
     }
     let (table, _) = toml::de::DeTable::parse_recoverable(text);
@@ -118,26 +128,37 @@ pub fn recognise(file: &str, text: &str) -> Option<Kind> {
         Some(Kind::Case)
     } else if has(&["exec", "type"]) {
         Some(Kind::Service)
+    } else if has(&["files", "network", "calls", "forbid", "capabilities"]) {
+        Some(Kind::Sandbox)
     } else {
         has(&["version", "inherit", "target", "form-factor", "hostname", "kernel", "packages"])
             .then_some(Kind::Device)
     }
 }
 
-fn read_service(loader: &mut Loader<'_>, path: &str, text: String) -> Option<service::Written> {
+fn read_service(
+    loader: &mut Loader<'_>,
+    path: &str,
+    text: String,
+    profiles: Vec<String>,
+) -> Option<service::Written> {
     let file = loader.add(path, text);
     let raw = loader.decode::<raw::Service>(file);
     let begins = Place::new(file, 0..0);
     let name = service::name_of(path, &begins, &mut loader.check);
-    Some(service::check(name?, &raw?, &begins, &mut loader.check))
+    let mut raw = raw?;
+    sandbox::Inherited::new(profiles).join_service(&mut raw, loader);
+    Some(service::check(name?, &raw, &begins, &mut loader.check))
 }
 
 /// A service with those beside it that it names.
 fn check_service(source: &dyn Source, path: &str, text: String) -> Report {
     let mut loader = Loader::new(source);
-    let Some(written) = read_service(&mut loader, path, text) else { return loader.report() };
     let mut directories = vec![parent(path).to_owned()];
     directories.extend(source.library().map(|l| path::join(&l, "services")));
+    let profiles = directories.iter().map(|d| path::join(d, "../sandbox")).collect();
+    let written = read_service(&mut loader, path, text, profiles);
+    let Some(written) = written else { return loader.report() };
     let named = written.edges.iter().map(|edge| edge.to.clone()).collect();
     let mut services = Services::new(&mut loader, directories, std::collections::BTreeMap::new());
     services.take(written);

@@ -4,11 +4,14 @@ use super::decode::{Any, At, Choice, Named, table};
 use crate::case;
 use crate::device::{Compression, FormFactor, Input, Shape, Target};
 
+mod sandbox;
 mod service;
+
+pub(crate) use sandbox::{Calls, Files, Forbid, Network, Profile, Sandbox};
 
 pub(crate) use service::{
     Bus, Commands, Condition, Credential, Critical, DeviceMatch, Health, Limits, ParameterMatch,
-    PathWatch, Restart, Sandbox, Service, SignalMatch, Socket, Timer,
+    PathWatch, Restart, Service, SignalMatch, Socket, Timer,
 };
 
 table! {
@@ -53,6 +56,18 @@ table! {
         "input" => input: InputKinds,
         /// Parts for development.
         "debug" => debug: Debug,
+        /// What its sandboxes do without.
+        "sandbox" => sandbox: Tolerated,
+    }
+}
+
+table! {
+    /// What the sandboxes of a device do without.
+    Tolerated, required [] {
+        /// What its kernel may lack: "landlock-1", "namespaces", "network-namespace",
+        /// "write-execute", "seccomp". Rules that need it are left out where it is missing. In a
+        /// container all but "seccomp" when absent.
+        "optional" => optional: Vec<At<String>>,
     }
 }
 

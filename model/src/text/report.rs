@@ -168,14 +168,12 @@ impl Report {
 
     fn finding(&self, problem: &Problem) -> Finding {
         let (path, text) = self.text(problem.place.file);
-        let span = fit(text, &problem.place);
-        let before = text.get(..span.start).unwrap_or_default();
-        let line = before.rsplit('\n').next().unwrap_or_default();
+        let (line, column) = line_and_column(text, &problem.place);
         Finding {
             severity: problem.severity,
             file: path.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: line.chars().count() + 1,
+            line,
+            column,
             message: problem.message.clone(),
             help: problem.help.clone(),
         }
@@ -221,6 +219,13 @@ impl Report {
 fn count(problems: &[Problem]) -> (usize, usize) {
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
     (errors, problems.len() - errors)
+}
+
+/// Where a place begins, both from 1.
+pub(crate) fn line_and_column(text: &str, place: &Place) -> (usize, usize) {
+    let before = text.get(..fit(text, place).start).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
 /// The place as a range that lies within `text` and on the borders of characters.

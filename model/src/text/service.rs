@@ -10,7 +10,7 @@ use super::check::{Check, choice};
 use super::decode::{At, Pairs};
 use super::report::{Place, Problem};
 use super::value::{self, Checked};
-use super::{raw, units};
+use super::{raw, sandbox, units};
 use crate::Name;
 use crate::service::{Kind, Output, PLACEHOLDER, START_TIMEOUT, STOP_TIMEOUT, Service, Start};
 
@@ -21,7 +21,7 @@ mod relations;
 mod upkeep;
 mod words;
 
-pub use overlay::{MAX_DROP_INS, MAX_TEXT, overlay, parse};
+pub use overlay::{Defined, MAX_DROP_INS, MAX_TEXT, define, overlay, parse};
 pub(crate) use relations::{Edge, one_service, template};
 
 /// A checked service, with the places of what is looked up elsewhere.
@@ -89,7 +89,7 @@ pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check)
         environment: environment(raw.environment.as_ref(), c),
         directory: directory(raw.working_directory.as_ref(), c),
         limits: raw.limits.as_ref().map(|raw| upkeep::limits(raw, c)).unwrap_or_default(),
-        sandbox: raw.sandbox.as_ref().map(|raw| upkeep::sandbox(raw, c)).unwrap_or_default(),
+        sandbox: raw.sandbox.as_ref().map(|raw| sandbox::check(raw, c)).unwrap_or_default(),
         sockets: sockets.sockets,
         output: choice(raw.output.as_ref(), Output::Journal),
         remain: raw.remain.as_ref().map_or(remains(raw, start), |at| at.value),
@@ -109,6 +109,9 @@ pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check)
         ..Service::new(name, exec.unwrap_or_default())
     };
     fits::check(raw, &service, file, c);
+    if let Some(raw) = &raw.sandbox {
+        sandbox::check_service(raw, &service, c);
+    }
     let socket_users = raw.socket.iter().flatten().filter_map(|s| s.user.as_ref());
     let bus_users =
         raw.bus.iter().flat_map(|bus| bus.owner.iter().chain(bus.users.iter().flatten()));

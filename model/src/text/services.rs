@@ -6,6 +6,7 @@ use super::decode::At;
 use super::near::did_you_mean;
 use super::path::join;
 use super::report::{Place, Problem};
+use super::sandbox::Inherited;
 use super::service::{MAX_DROP_INS, MAX_TEXT};
 use super::source::Loader;
 use super::{merge, raw, service, users};
@@ -23,6 +24,7 @@ pub(crate) struct Services<'l, 's> {
     files: BTreeMap<Name, Name>,
     found: BTreeMap<Name, Option<service::Written>>,
     texts: ServiceTexts,
+    profiles: Inherited,
 }
 
 /// The texts of services and where they lie on the device, below [`crate::plan::SERVICES_PATH`].
@@ -34,7 +36,9 @@ impl<'l, 's> Services<'l, 's> {
         directories: Vec<String>,
         files: BTreeMap<Name, Name>,
     ) -> Self {
-        Self { loader, directories, files, found: BTreeMap::new(), texts: Vec::new() }
+        let beside = directories.iter().map(|services| join(services, "../sandbox")).collect();
+        let profiles = Inherited::new(beside);
+        Self { loader, directories, files, found: BTreeMap::new(), texts: Vec::new(), profiles }
     }
 
     /// Takes one that was read already.
@@ -106,7 +110,8 @@ impl<'l, 's> Services<'l, 's> {
         }
         let files: Option<Vec<_>> = files.into_iter().collect();
         let written = files.map(|files| {
-            let raw = merge::overlay(files);
+            let mut raw = merge::overlay(files);
+            self.profiles.join_service(&mut raw, self.loader);
             service::check(name.value.clone(), &raw, &begins, &mut self.loader.check)
         });
         let named: Vec<_> =
@@ -130,11 +135,13 @@ impl<'l, 's> Services<'l, 's> {
         self.found.insert(name.value.clone(), None);
     }
 
-    /// The texts of all that was read, sorted by their place.
-    pub(crate) fn into_texts(self) -> ServiceTexts {
-        let mut texts = self.texts;
-        texts.sort();
-        texts
+    /// The texts of all services that were read, and those of the profiles beside them, each sorted by
+    /// their place.
+    pub(crate) fn into_texts(mut self) -> (ServiceTexts, ServiceTexts) {
+        // Drop-ins on the device may inherit any of them.
+        self.profiles.read_all(self.loader);
+        self.texts.sort();
+        (self.texts, self.profiles.into_texts())
     }
 
     /// Notes users of services that the device does not have. Packages may bring users, so this is

@@ -15,6 +15,12 @@ pub fn template_service(name: &str, schema: &str) -> String {
     include_str!("template/service.toml").replace("SCHEMA", schema).replace("NAME", name)
 }
 
+/// A profile called `name`.
+#[must_use]
+pub fn template_sandbox(name: &str, schema: &str) -> String {
+    include_str!("template/sandbox.toml").replace("SCHEMA", schema).replace("NAME", name)
+}
+
 /// A case about the service called `name`.
 #[must_use]
 pub fn template_case(name: &str, schema: &str) -> String {

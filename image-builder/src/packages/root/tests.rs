@@ -37,6 +37,7 @@ fn device() -> Device {
         screen: None,
         input: vec![],
         debug: Debug::default(),
+        optional: vec![],
     }
 }
 

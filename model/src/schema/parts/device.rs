@@ -28,11 +28,7 @@ pub(super) const PARTS: &[Part] = &[
             row("hostname", "the name of the file", Text("RFC 1123, at most 64 characters")),
             row("locale", "\"C.UTF-8\"", Text("`ll_CC.UTF-8` or `C.UTF-8`")),
             row("timezone", "\"UTC\"", Text("`Area/City` or `UTC`")),
-            row(
-                "parameters",
-                "{}",
-                Text("names of at most 96 bytes, values of 96, `const.` of 4096"),
-            ),
+            row("parameters", "{}", Text("names of at most 96 bytes, values of 96, `const.` of 4096")),
         ],
         notes: &[
             "`[parameters]`: what a parameter has at boot. `const.` ones keep it, `persist.` ones till \
@@ -188,6 +184,22 @@ compression = \"lz4hc\"
         ],
         around: ("version = 1\n", "[debug]\n"),
         examples: &["[debug]\nagent = true\nconsole = false\n"],
+    },
+    Part {
+        heading: "[sandbox]",
+        definition: "Tolerated",
+        keys: raw::Tolerated::KEYS,
+        rows: &[row(
+            "optional",
+            "nothing; on the target container all but seccomp",
+            Text("a version of Landlock stands for all later ones"),
+        )],
+        notes: &[
+            "What is listed here is `optional` in every profile. Without it, a service whose rules the \
+             kernel can't hold does not start; see [sandbox.md](sandbox.md).",
+        ],
+        around: ("version = 1\n", "[sandbox]\n"),
+        examples: &["[sandbox]\noptional = [\"landlock-6\", \"write-execute\"]\n"],
     },
 ];
 

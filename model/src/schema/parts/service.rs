@@ -1,6 +1,7 @@
 //! The tables of a service's TOML.
 
 use super::Limits::{None as Any, Range, Text};
+use super::sandbox::OF_SERVICE;
 use super::triggers::{BUS, DEVICE, PARAMETER, PATH, SIGNAL, SOCKET, TIMER};
 use super::{NAMES, Part, TIME, row};
 use crate::text::decode::Table;
@@ -10,7 +11,7 @@ use crate::text::raw;
 pub(super) const EXEC: &str = "exec = [\"/usr/bin/web\"]\n";
 
 pub(super) const PARTS: &[Part] = &[
-    TOP, RESTART, CRITICAL, LIMITS, SANDBOX, COMMANDS, HEALTH, BUS, SOCKET, TIMER, PATH, DEVICE,
+    TOP, RESTART, CRITICAL, LIMITS, OF_SERVICE, COMMANDS, HEALTH, BUS, SOCKET, TIMER, PATH, DEVICE,
     PARAMETER, SIGNAL, CONDITION, CREDENTIAL,
 ];
 
@@ -207,19 +208,6 @@ pids = 32
 open-files = 4096
 core = \"0\"
 "],
-};
-
-const SANDBOX: Part = Part {
-    heading: "[sandbox]",
-    definition: "Sandbox",
-    keys: raw::Sandbox::KEYS,
-    rows: &[
-        row("capabilities", "all for root, none for another user", Text("see capabilities(7)")),
-        row("no-new-privileges", "true", Any),
-    ],
-    notes: &[],
-    around: (EXEC, "[sandbox]\n"),
-    examples: &["[sandbox]\ncapabilities = [\"NET_BIND_SERVICE\"]\nno-new-privileges = true\n"],
 };
 
 const COMMANDS: Part = Part {

@@ -41,7 +41,6 @@ by_field! {
         memory, memory_high, out_of_memory, oom_score, cpu, cpu_weight, io_weight, io_read, io_write,
         pids, open_files, core
     }
-    Sandbox { capabilities, no_new_privileges }
     Commands { before_start, after_start, reload, stop, after_stop }
     Bus { name, also, owner, users }
     Service {

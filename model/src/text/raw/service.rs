@@ -2,6 +2,7 @@
 
 use crate::service::{Kind, OutOfMemory, Output, PathWhen, RestartWhen, SocketKind, Start};
 use crate::text::decode::{At, Choice, Pairs, table};
+use crate::text::raw::Sandbox;
 
 table! {
     /// A service of Ensemble: configs/services/NAME.toml; the name of the file is the service's.
@@ -149,17 +150,6 @@ table! {
         "open-files" => open_files: At<i64>,
         /// Size of a core dump: "0".
         "core" => core: At<String>,
-    }
-}
-
-table! {
-    /// What a service may do.
-    Sandbox, required [] {
-        /// Capabilities it keeps, without CAP_: ["NET_ADMIN"]. When absent, all for root and none
-        /// for another user.
-        "capabilities" => capabilities: Vec<At<String>>,
-        /// Programs with the set-user-id bit give nothing; true when absent.
-        "no-new-privileges" => no_new_privileges: At<bool>,
     }
 }
 

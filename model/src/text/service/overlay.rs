@@ -3,7 +3,8 @@
 //! Invariant: any name and any text give a service or a report, never a panic, in bounded time.
 
 use super::super::report::{Place, Problem, Report};
-use super::super::source::Loader;
+use super::super::sandbox::{self, Inherited, Rule};
+use super::super::source::{Loader, Source};
 use super::super::{Nowhere, merge, raw};
 use super::check;
 use crate::Name;
@@ -15,7 +16,17 @@ pub const MAX_TEXT: usize = 64 << 10;
 /// Most files over the shipped one.
 pub const MAX_DROP_INS: usize = 64;
 
-/// Reads one service that is written in one text. Names it mentions are not looked up.
+/// A service, and where each rule of its sandbox was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defined {
+    /// The service.
+    pub service: Service,
+    /// The rules, in the order of the language.
+    pub rules: Vec<Rule>,
+}
+
+/// Reads one service that is written in one text. Names it mentions are not looked up: it can inherit
+/// no profile.
 ///
 /// # Errors
 /// Everything that is wrong with it.
@@ -34,14 +45,30 @@ pub fn overlay<T: AsRef<str>>(
     shipped: Option<&str>,
     over: &[(T, T)],
 ) -> Result<Service, Report> {
-    let mut loader = Loader::new(&Nowhere);
-    let mut files = Vec::new();
     let own = format!("{name}.toml");
     let shipped = shipped.map(|text| (own.as_str(), text));
     let over = over.iter().map(|(path, text)| (path.as_ref(), text.as_ref()));
-    for (number, (path, text)) in shipped.into_iter().chain(over).enumerate() {
-        files.push(file(&mut loader, number, path, text));
-    }
+    let files: Vec<(&str, &str)> = shipped.into_iter().chain(over).collect();
+    define(&Nowhere, &[], name, &files).map(|defined| defined.service)
+}
+
+/// Reads one service from its files, path and text of each, the shipped one first. Profiles that it
+/// inherits are looked for in the directories `profiles` of `source`, in that order.
+///
+/// # Errors
+/// Everything that is wrong with any of the files, or that more than [`MAX_DROP_INS`] lie over the first.
+pub fn define<T: AsRef<str>>(
+    source: &dyn Source,
+    profiles: &[String],
+    name: &Name,
+    files: &[(T, T)],
+) -> Result<Defined, Report> {
+    let mut loader = Loader::new(source);
+    let own = format!("{name}.toml");
+    let given = files.iter().enumerate();
+    let files: Vec<_> = given
+        .map(|(number, (path, text))| file(&mut loader, number, path.as_ref(), text.as_ref()))
+        .collect();
     if loader.texts.is_empty() {
         let at = Place::new(loader.add(&own, String::new()), 0..0);
         loader.check.add(Problem::new(at, format!("no file says what `{name}` is")));
@@ -49,11 +76,16 @@ pub fn overlay<T: AsRef<str>>(
     }
     let whole: Option<Vec<_>> = files.into_iter().collect();
     let Some(files) = whole else { return Err(loader.report()) };
+    let mut raw = merge::overlay(files);
+    Inherited::new(profiles.to_vec()).join_service(&mut raw, &mut loader);
     let mut c = std::mem::take(&mut loader.check);
-    let written = check(name.clone(), &merge::overlay(files), &Place::new(0, 0..0), &mut c);
+    let written = check(name.clone(), &raw, &Place::new(0, 0..0), &mut c);
     loader.check = c;
     match loader.failed() {
-        None => Ok(written.service),
+        None => {
+            let rules = raw.sandbox.as_ref().map(|raw| sandbox::rules(raw, &loader.texts));
+            Ok(Defined { service: written.service, rules: rules.unwrap_or_default() })
+        }
         Some(report) => Err(report),
     }
 }

@@ -1,6 +1,6 @@
 //! What keeps a service well: restarts, limits, commands, conditions, probes, credentials.
 
-use super::super::check::{Check, choice, values};
+use super::super::check::{Check, choice};
 use super::super::decode::At;
 use super::super::report::{Place, Problem};
 use super::super::value::{self, Bad, Checked, bad};
@@ -8,7 +8,6 @@ use super::super::{raw, units};
 use super::relations::at_most;
 use super::words::signal;
 use super::{one_of, written_by};
-use crate::sandbox::Profile;
 use crate::service::{
     Check as Look, Command, Commands, Condition, Credential, CredentialSource, Critical, Health,
     Kind, Limits, Probe, Reload, Restart, RestartWhen, SIGTERM,
@@ -145,17 +144,6 @@ pub(super) fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
         c.add(problem.also(max.place.clone(), "here it is killed already"));
     }
     limits
-}
-
-pub(super) fn sandbox(raw: &raw::Sandbox, c: &mut Check) -> Profile {
-    let listed = raw.capabilities.as_ref();
-    let kept = listed.map(|list| values(c.list(Some(list), value::capability)));
-    let kept = kept.map(|mut list| {
-        list.sort();
-        list
-    });
-    let no_new_privileges = raw.no_new_privileges.as_ref().is_none_or(|at| at.value);
-    Profile { capabilities: kept, no_new_privileges, ..Profile::default() }
 }
 
 pub(super) fn health(raw: &raw::Health, file: &Place, c: &mut Check) -> Option<Health> {

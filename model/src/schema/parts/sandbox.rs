@@ -1,0 +1,195 @@
+//! The tables of a profile, which are those of `[sandbox]` of a service too.
+
+use super::Limits::{None as Any, Range, Text};
+use super::{Part, row};
+use crate::text::decode::Table;
+use crate::text::raw;
+
+const TREES: super::Limits = Text("at most 256 absolute paths without `.` and `..`");
+const PORTS: super::Limits = Text("at most 256 numbers from 1 to 65535");
+const CALLS: super::Limits = Text("at most 512 names of calls, or of groups");
+const CAPABILITIES: super::Limits = Text("see capabilities(7)");
+const FEATURES: super::Limits = Text(
+    "`seccomp`, `landlock-1` to `landlock-7`, `namespaces`, `network-namespace`, `write-execute`",
+);
+
+/// The least profile.
+const LEAST: &str = "version = 1\nlock-personality = true\n";
+
+/// The rows of the top of a profile that `[sandbox]` has too.
+macro_rules! rules {
+    ($($row:expr),*) => { &[
+        $($row,)*
+        row("inherit", "[]", Text("names of profiles, at most 32 in all, no cycle")),
+        row("requires", "[]", FEATURES),
+        row("optional", "[]", FEATURES),
+        row("capabilities", "all for root, none for another user", CAPABILITIES),
+        row("no-new-privileges", "true", Text("`false` only for root with all capabilities, or without rules that the kernel checks")),
+        row("write-execute", "not restricted", Any),
+        row("lock-personality", "false", Any),
+        row("keyring", "\"shared\"", Any),
+        row("namespaces", "[]", Any),
+    ] };
+}
+
+pub(super) const PARTS: &[Part] = &[TOP, FILES, NETWORK, CALLS_PART, FORBID];
+
+const TOP: Part = Part {
+    heading: "",
+    definition: "",
+    keys: raw::Profile::KEYS,
+    rows: rules![
+        row("version", "", Range("1", "1")),
+        row("about", "\"\"", Text("one line, at most 200 characters"))
+    ],
+    notes: &["What a profile does not speak of is not restricted."],
+    around: ("", "version = 1\nlock-personality = true\n"),
+    examples: &["\
+version = 1
+about = \"What programs for pictures may do\"
+inherit = [\"base\"]
+requires = [\"landlock-4\"]
+optional = [\"namespaces\"]
+capabilities = []
+no-new-privileges = true
+write-execute = false
+lock-personality = true
+keyring = \"own\"
+namespaces = [\"ipc\", \"uts\"]
+"],
+};
+
+/// `[sandbox]` of a service.
+pub(super) const OF_SERVICE: Part = Part {
+    heading: "[sandbox]",
+    definition: "Sandbox",
+    keys: raw::Sandbox::KEYS,
+    rows: rules![],
+    notes: &[
+        "The tables `[sandbox.files]`, `[sandbox.network]`, `[sandbox.calls]` and `[sandbox.forbid]` are \
+         those of a profile; see [sandbox.md](sandbox.md).",
+    ],
+    around: (super::service::EXEC, "[sandbox]\n"),
+    examples: &["\
+[sandbox]
+inherit = [\"base\"]
+requires = [\"seccomp\"]
+optional = [\"namespaces\"]
+capabilities = [\"NET_BIND_SERVICE\"]
+no-new-privileges = true
+write-execute = false
+lock-personality = true
+keyring = \"own\"
+namespaces = [\"ipc\"]
+[sandbox.files]
+write = [\"/var/lib/web\"]
+"],
+};
+
+const FILES: Part = Part {
+    heading: "[files]",
+    definition: "Files",
+    keys: raw::Files::KEYS,
+    rows: &[
+        row("view", "\"whole\"", Any),
+        row("read", "not restricted", TREES),
+        row("write", "not restricted", TREES),
+        row("execute", "not restricted", TREES),
+        row("tmp", "\"shared\"", Any),
+        row("proc", "\"host\"", Any),
+        row("devices", "the device's", Text("at most 64 names below /dev")),
+    ],
+    notes: &[
+        "In the view `\"whole\"` every file of the device is there, and with `write` everything else is \
+         read-only. In the view `\"listed\"` only the trees in the lists are there. A tree of `write` \
+         may not lie in one of `execute`, nor the other way round. Of `/tmp` that is private nothing is \
+         listed: it can be written.",
+    ],
+    around: (LEAST, "[files]\n"),
+    examples: &["\
+[files]
+view = \"listed\"
+read = [\"/etc/web\"]
+write = [\"/var/lib/web\"]
+execute = [\"/usr\"]
+tmp = \"private\"
+proc = \"own\"
+devices = [\"fb0\", \"input/event0\"]
+"],
+};
+
+const NETWORK: Part = Part {
+    heading: "[network]",
+    definition: "Network",
+    keys: raw::Network::KEYS,
+    rows: &[
+        row("access", "\"host\"", Any),
+        row("families", "not restricted", Any),
+        row("connect", "not restricted", PORTS),
+        row("listen", "not restricted", PORTS),
+        row("udp", "false", Text("says something only beside `connect` or `listen`")),
+    ],
+    notes: &[],
+    around: (LEAST, "[network]\n"),
+    examples: &[
+        "\
+[network]
+access = \"host\"
+families = [\"unix\", \"inet\", \"inet6\"]
+connect = [443]
+listen = [8080]
+udp = true
+",
+        "[network]\naccess = \"none\"\n",
+    ],
+};
+
+const CALLS_PART: Part = Part {
+    heading: "[calls]",
+    definition: "Calls",
+    keys: raw::Calls::KEYS,
+    rows: &[
+        row("allow", "not restricted", CALLS),
+        row("deny", "[]", CALLS),
+        row("kill", "[]", CALLS),
+    ],
+    notes: &["The groups are listed in [sandbox.md](sandbox.md#groups-of-system-calls)."],
+    around: (LEAST, "[calls]\n"),
+    examples: &["\
+[calls]
+allow = [\"@basic\", \"io_setup\"]
+deny = [\"mlockall\"]
+kill = [\"@debug\"]
+"],
+};
+
+const FORBID: Part = Part {
+    heading: "[forbid]",
+    definition: "Forbid",
+    keys: raw::Forbid::KEYS,
+    rows: &[
+        row("files", "[]", TREES),
+        row("write", "[]", TREES),
+        row("calls", "[]", CALLS),
+        row("capabilities", "[]", CAPABILITIES),
+        row("families", "[]", Any),
+        row("network", "false", Any),
+        row("write-execute", "false", Any),
+        row("new-privileges", "false", Any),
+    ],
+    notes: &[
+        "To allow what is forbidden here, in this file or in one that inherits it, is an error.",
+    ],
+    around: (LEAST, "[forbid]\n"),
+    examples: &["\
+[forbid]
+files = [\"/var/lib/messages\"]
+write = [\"/etc\"]
+calls = [\"@mount\", \"@modules\"]
+capabilities = [\"SYS_ADMIN\"]
+families = [\"packet\"]
+network = true
+write-execute = true
+new-privileges = true
+"],
+};

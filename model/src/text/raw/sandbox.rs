@@ -1,0 +1,153 @@
+//! What a program may do exactly as written: a profile, or `[sandbox]` of a service. Both have the same
+//! rules. The comments here are what an editor shows beside a key.
+
+use crate::sandbox::{Access, Family, Namespace, Proc, Tmp, View};
+use crate::text::decode::{At, Choice, table};
+use crate::text::sandbox::Keyring;
+
+/// Declares a table with some keys of its own, and all rules.
+macro_rules! with_rules {
+    ($(#[$meta:meta])* $name:ident, required $required:tt { $($own:tt)* }) => {
+        table! {
+            $(#[$meta])*
+            $name, required $required {
+                $($own)*
+                /// Profiles to build on: names of files in sandbox/. Lists are joined, of single values
+                /// what is written here wins; what any of them forbids stays forbidden.
+                "inherit" => inherit: Vec<At<String>>,
+                /// What the kernel must be able to do, besides what the rules need anyway: "seccomp",
+                /// "landlock-6", "namespaces", "network-namespace", "write-execute".
+                "requires" => requires: Vec<At<String>>,
+                /// What the kernel may lack: the rules that need it are left out there.
+                "optional" => optional: Vec<At<String>>,
+                /// Capabilities it keeps, without CAP_: ["NET_ADMIN"]. When absent, all for root and
+                /// none for another user.
+                "capabilities" => capabilities: Vec<At<String>>,
+                /// Programs with the set-user-id bit give nothing; true when absent.
+                "no-new-privileges" => no_new_privileges: At<bool>,
+                /// Memory may be writable and executable, as just-in-time compilers need it.
+                "write-execute" => write_execute: At<bool>,
+                /// The execution domain can't be changed.
+                "lock-personality" => lock_personality: At<bool>,
+                /// Whose keys of the kernel it finds.
+                "keyring" => keyring: At<Choice<Keyring>>,
+                /// What it has apart from others: "ipc", "uts", "cgroup".
+                "namespaces" => namespaces: Vec<At<Choice<Namespace>>>,
+                /// Files and devices.
+                "files" => files: Files,
+                /// Network.
+                "network" => network: Network,
+                /// System calls.
+                "calls" => calls: Calls,
+                /// What no other rule can allow, in whichever file it stands.
+                "forbid" => forbid: Forbid,
+            }
+        }
+    };
+}
+
+with_rules! {
+    /// A profile: configs/sandbox/NAME.toml.
+    Profile, required ["version"] {
+        /// Version of this format: 1.
+        "version" => version: At<i64>,
+        /// One line for people.
+        "about" => about: At<String>,
+    }
+}
+
+with_rules! {
+    /// What a service may do.
+    Sandbox, required [] {}
+}
+
+table! {
+    /// Files: trees by absolute path. Each of the three lists restricts only what it is about.
+    Files, required [] {
+        /// What of the device's files is there at all.
+        "view" => view: At<Choice<View>>,
+        /// Trees it may read; what it may write or execute it may read too.
+        "read" => read: Vec<At<String>>,
+        /// Trees it may write. Nothing in them can be executed.
+        "write" => write: Vec<At<String>>,
+        /// Trees of which it may execute programs.
+        "execute" => execute: Vec<At<String>>,
+        /// /tmp and /var/tmp.
+        "tmp" => tmp: At<Choice<Tmp>>,
+        /// /proc.
+        "proc" => proc: At<Choice<Proc>>,
+        /// A /dev of its own with these and null, zero, full, random, urandom, tty, shm: "fb0",
+        /// "input/event0". The device's when absent.
+        "devices" => devices: Vec<At<String>>,
+    }
+}
+
+table! {
+    /// Network.
+    Network, required [] {
+        /// Whose network it is in.
+        "access" => access: At<Choice<Access>>,
+        /// Address families it may make sockets of.
+        "families" => families: Vec<At<Choice<Family>>>,
+        /// TCP ports it may connect to.
+        "connect" => connect: Vec<At<i64>>,
+        /// TCP ports it may listen on; those of [[socket]] need none.
+        "listen" => listen: Vec<At<i64>>,
+        /// UDP is allowed although TCP ports are listed; no port of it can be restricted.
+        "udp" => udp: At<bool>,
+    }
+}
+
+table! {
+    /// System calls, by name or by group: "openat", "@files".
+    Calls, required [] {
+        /// The only ones allowed.
+        "allow" => allow: Vec<At<String>>,
+        /// Those that fail with EPERM, whatever allow says.
+        "deny" => deny: Vec<At<String>>,
+        /// Those that end the process.
+        "kill" => kill: Vec<At<String>>,
+    }
+}
+
+table! {
+    /// What no other rule can allow, in whichever file it stands.
+    Forbid, required [] {
+        /// Trees that are not there.
+        "files" => files: Vec<At<String>>,
+        /// Trees that are never written.
+        "write" => write: Vec<At<String>>,
+        /// System calls, and groups of them.
+        "calls" => calls: Vec<At<String>>,
+        /// Capabilities, without CAP_.
+        "capabilities" => capabilities: Vec<At<String>>,
+        /// Address families.
+        "families" => families: Vec<At<Choice<Family>>>,
+        /// Every network but an empty one.
+        "network" => network: At<bool>,
+        /// Memory that is writable and executable.
+        "write-execute" => write_execute: At<bool>,
+        /// Privileges by programs with the set-user-id bit.
+        "new-privileges" => new_privileges: At<bool>,
+    }
+}
+
+impl From<Profile> for Sandbox {
+    fn from(file: Profile) -> Self {
+        Self {
+            inherit: file.inherit,
+            requires: file.requires,
+            optional: file.optional,
+            capabilities: file.capabilities,
+            no_new_privileges: file.no_new_privileges,
+            write_execute: file.write_execute,
+            lock_personality: file.lock_personality,
+            keyring: file.keyring,
+            namespaces: file.namespaces,
+            files: file.files,
+            network: file.network,
+            calls: file.calls,
+            forbid: file.forbid,
+        }
+    }
+}

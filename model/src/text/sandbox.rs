@@ -1,0 +1,242 @@
+//! Profiles: from what was written to [`Profile`].
+//!
+//! ```text
+//! sandbox/base.toml ─┐
+//! sandbox/web.toml ──┴ inherit ─► raw, joined ─┬ check ─► Profile
+//! [sandbox] of a service ────────┘ (places)    ├ clash, lint ─► problems
+//!                                              └ origin ─► file and line of each rule
+//! ```
+//!
+//! Joining keeps places: a contradiction between two files is shown in both.
+
+mod calls;
+mod clash;
+mod inherit;
+mod lint;
+mod origin;
+mod words;
+
+use super::check::{Check, choice, values};
+use super::decode::{At, Choice};
+use super::path::{join, parent};
+use super::report::{Place, Problem, Report};
+use super::source::{Loader, Source};
+use super::value::{self, Bad, Checked, bad};
+use super::{near, raw};
+use crate::sandbox::{Access, Calls, Feature, Files, Forbid, Network, Proc, Profile, Tmp, View};
+use crate::service::Service;
+
+pub(crate) use inherit::Inherited;
+pub(crate) use origin::rules;
+pub use origin::{Explained, Rule};
+pub(crate) use words::Keyring;
+
+/// Most trees in one list: each is a mount or a rule of the kernel.
+pub const MAX_TREES: usize = 256;
+
+/// Most names in one list of system calls; more than the kernel has.
+pub const MAX_CALLS: usize = 512;
+
+/// Most ports in one list.
+pub const MAX_PORTS: usize = 256;
+
+/// Most devices of one profile.
+pub const MAX_DEVICES: usize = 64;
+
+/// Most profiles that one inherits, all told.
+pub const MAX_INHERITED: usize = 32;
+
+/// Longest name of a device below `/dev`, in bytes.
+const MAX_DEVICE: usize = 128;
+
+/// Reads the profile that is called `name` in the directories `profiles` of `source`, the nearest
+/// first, with all that it inherits.
+///
+/// # Errors
+/// Everything that is wrong with any of the files, or that there is none.
+pub fn load(source: &dyn Source, profiles: &[String], name: &str) -> Result<Explained, Report> {
+    let mut loader = Loader::new(source);
+    let place = Place::new(loader.add(name, String::new()), 0..0);
+    let called = At { value: name.to_owned(), place };
+    let raw = Inherited::new(profiles.to_vec()).profile(&called, &mut loader).unwrap_or_default();
+    let mut c = std::mem::take(&mut loader.check);
+    let profile = check(&raw, &mut c);
+    clash::check(&raw, &mut c);
+    loader.check = c;
+    match loader.failed() {
+        None => Ok(Explained { profile, rules: rules(&raw, &loader.texts) }),
+        Some(report) => Err(report),
+    }
+}
+
+/// Checks a profile by itself, with what it inherits.
+pub(crate) fn check_file(loader: &mut Loader<'_>, path: &str, text: String) {
+    let file = loader.add(path, text);
+    let begins = Place::new(file, 0..0);
+    let raw = loader.decode::<raw::Profile>(file);
+    let (Some(raw), Some(name)) = (raw, inherit::name_of(path, &begins, loader)) else { return };
+    let mut directories = vec![parent(path).to_owned()];
+    directories.extend(loader.source.library().map(|library| join(&library, "sandbox")));
+    let Some(raw) = Inherited::new(directories).file(file, &name, raw, loader) else { return };
+    let c = &mut loader.check;
+    let profile = check(&raw, c);
+    clash::check(&raw, c);
+    lint::check(&raw, &profile, Some(&begins), c);
+}
+
+/// Checks what a service says of its sandbox beside the rules themselves.
+pub(crate) fn check_service(raw: &raw::Sandbox, service: &Service, c: &mut Check) {
+    clash::check(raw, c);
+    lint::check(raw, &service.sandbox, None, c);
+    clash::privileges(raw, service, c);
+}
+
+/// What the rules mean, all that they inherit joined to them.
+pub(crate) fn check(raw: &raw::Sandbox, c: &mut Check) -> Profile {
+    let forbid = raw.forbid.as_ref().map(|raw| forbid(raw, c)).unwrap_or_default();
+    let capabilities = raw.capabilities.as_ref();
+    let capabilities =
+        capabilities.map(|list| sorted(values(c.list(Some(list), value::capability))));
+    let no_new_privileges = raw.no_new_privileges.as_ref().is_none_or(|at| at.value);
+    let mut network = raw.network.as_ref().map(|raw| network(raw, c)).unwrap_or_default();
+    if forbid.network {
+        network.access = Access::None;
+    }
+    let write_execute = raw.write_execute.as_ref().map(|at| at.value);
+    Profile {
+        requires: features(raw.requires.as_ref(), c),
+        optional: features(raw.optional.as_ref(), c),
+        capabilities,
+        no_new_privileges: no_new_privileges || forbid.new_privileges,
+        write_execute: if forbid.write_execute { Some(false) } else { write_execute },
+        lock_personality: raw.lock_personality.as_ref().is_some_and(|at| at.value),
+        keyring: choice(raw.keyring.as_ref(), Keyring::Shared) == Keyring::Own,
+        namespaces: choices(raw.namespaces.as_ref()).unwrap_or_default(),
+        files: raw.files.as_ref().map(|raw| files(raw, c)).unwrap_or_default(),
+        network,
+        calls: raw.calls.as_ref().map(|raw| calls(raw, c)).unwrap_or_default(),
+        forbid,
+    }
+}
+
+/// Names of what a kernel can do.
+pub(crate) fn features(list: Option<&Vec<At<String>>>, c: &mut Check) -> Vec<Feature> {
+    sorted(values(c.list(list, feature)))
+}
+
+fn files(raw: &raw::Files, c: &mut Check) -> Files {
+    Files {
+        view: choice(raw.view.as_ref(), View::default()),
+        read: raw.read.as_ref().map(|list| trees(list, "read", c)),
+        write: raw.write.as_ref().map(|list| trees(list, "write", c)),
+        execute: raw.execute.as_ref().map(|list| trees(list, "execute", c)),
+        tmp: choice(raw.tmp.as_ref(), Tmp::default()),
+        proc: choice(raw.proc.as_ref(), Proc::default()),
+        devices: raw.devices.as_ref().map(|list| {
+            at_most(list, MAX_DEVICES, "devices", c);
+            sorted(values(c.list(Some(list), device)))
+        }),
+    }
+}
+
+fn network(raw: &raw::Network, c: &mut Check) -> Network {
+    Network {
+        access: choice(raw.access.as_ref(), Access::default()),
+        families: choices(raw.families.as_ref()),
+        connect: raw.connect.as_ref().map(|list| ports(list, "connect", c)),
+        listen: raw.listen.as_ref().map(|list| ports(list, "listen", c)),
+        udp: raw.udp.as_ref().is_some_and(|at| at.value),
+    }
+}
+
+fn calls(raw: &raw::Calls, c: &mut Check) -> Calls {
+    let mut list = |list: &Option<Vec<At<String>>>, key: &str| {
+        list.as_ref().map(|list| call_names(list, &format!("system calls in `{key}`"), c))
+    };
+    Calls {
+        allow: list(&raw.allow, "allow"),
+        deny: list(&raw.deny, "deny").unwrap_or_default(),
+        kill: list(&raw.kill, "kill").unwrap_or_default(),
+    }
+}
+
+fn forbid(raw: &raw::Forbid, c: &mut Check) -> Forbid {
+    let on = |at: &Option<At<bool>>| at.as_ref().is_some_and(|at| at.value);
+    let files = raw.files.as_ref().map(|list| trees(list, "files", c)).unwrap_or_default();
+    for at in raw.files.iter().flatten().filter(|at| at.value == "/") {
+        let problem = Problem::new(at.place.clone(), "without any file nothing starts");
+        c.add(problem.help("files.view = \"listed\" shows only what the lists name"));
+    }
+    Forbid {
+        files,
+        write: raw.write.as_ref().map(|list| trees(list, "write", c)).unwrap_or_default(),
+        calls: raw
+            .calls
+            .as_ref()
+            .map(|list| call_names(list, "forbidden system calls", c))
+            .unwrap_or_default(),
+        capabilities: sorted(values(c.list(raw.capabilities.as_ref(), value::capability))),
+        families: choices(raw.families.as_ref()).unwrap_or_default(),
+        network: on(&raw.network),
+        write_execute: on(&raw.write_execute),
+        new_privileges: on(&raw.new_privileges),
+    }
+}
+
+fn trees(list: &Vec<At<String>>, key: &str, c: &mut Check) -> Vec<String> {
+    at_most(list, MAX_TREES, &format!("trees in `{key}`"), c);
+    sorted(values(c.list(Some(list), tree)))
+}
+
+fn call_names(list: &Vec<At<String>>, what: &str, c: &mut Check) -> Vec<String> {
+    at_most(list, MAX_CALLS, what, c);
+    sorted(values(c.list(Some(list), calls::name)))
+}
+
+fn ports(list: &[At<i64>], key: &str, c: &mut Check) -> Vec<u16> {
+    at_most(list, MAX_PORTS, &format!("ports in `{key}`"), c);
+    sorted(list.iter().filter_map(|at| c.range(Some(at), "a port", 1, u16::MAX)).collect())
+}
+
+fn choices<T: Copy + Ord>(list: Option<&Vec<At<Choice<T>>>>) -> Option<Vec<T>> {
+    list.map(|list| sorted(list.iter().map(|at| at.value.0).collect()))
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort();
+    list.dedup();
+    list
+}
+
+fn at_most<T>(list: &[At<T>], most: usize, what: &str, c: &mut Check) {
+    if let Some(at) = list.get(most) {
+        c.add(Problem::new(at.place.clone(), format!("more than {most} {what}")));
+    }
+}
+
+/// A path of a tree; `/` is one too.
+fn tree(text: &str) -> Checked<String> {
+    if text == "/" { Ok(text.to_owned()) } else { value::image_path(text) }
+}
+
+/// A name below `/dev`.
+fn device(text: &str) -> Checked<String> {
+    const HELP: &str = "its name below /dev: \"fb0\", \"input/event0\"";
+    if let Some(below) = text.strip_prefix("/dev/") {
+        return bad(format!("`{text}` is a path"), format!("write \"{below}\""));
+    }
+    if text.len() > MAX_DEVICE || value::image_path(&format!("/{text}")).is_err() {
+        return bad(format!("`{text}` is not the name of a device"), HELP);
+    }
+    Ok(text.to_owned())
+}
+
+fn feature(text: &str) -> Checked<Feature> {
+    if let Some(feature) = Feature::from_name(text) {
+        return Ok(feature);
+    }
+    let names: Vec<String> = Feature::names().collect();
+    let help = near::did_you_mean(text, names.iter().map(String::as_str));
+    let help = help.unwrap_or_else(|| format!("one of: {}", names.join(", ")));
+    Err(Bad { message: format!("no kernel has a feature called `{text}`"), help: Some(help) })
+}
