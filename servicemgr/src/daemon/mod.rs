@@ -81,7 +81,7 @@ pub use adopt::Settings;
 /// Messages taken from one source before the others are looked at.
 const TURN: usize = 64;
 
-/// Ends of processes that are acknowledged together.
+/// Ends of processes that are acknowledged together while all goes down.
 const ACK_EVERY: u64 = 32;
 
 /// How often PID 1 hears that we live, where a hardware watchdog hangs on it.
@@ -371,10 +371,11 @@ impl Daemon {
         Ok(())
     }
 
-    /// What the log shows need not be told again. The next servicemgr passes over what it is told
-    /// twice, so not each end is worth a packet.
+    /// What the log shows need not be told again. While all goes down not each end is worth a packet:
+    /// the next servicemgr passes over what it is told twice.
     fn acknowledge(&mut self) {
-        if self.whole.seen >= self.acknowledged.saturating_add(ACK_EVERY) {
+        let together = if self.down.is_some() { ACK_EVERY } else { 1 };
+        if self.whole.seen >= self.acknowledged.saturating_add(together) {
             self.record();
             self.acknowledged = self.whole.seen;
             self.tell(&ToPid1::Ack(self.whole.seen), None);
