@@ -14,7 +14,34 @@
 //!
 //! Invariant: what can't be enforced as written is refused, never left out silently.
 
+pub mod bpf;
+pub mod calls;
 mod capability;
+#[cfg(feature = "compile")]
+pub mod check;
+#[cfg(feature = "compile")]
+pub mod compile;
+#[cfg(feature = "compile")]
+pub mod filter;
+pub mod fit;
+#[cfg_attr(
+    not(any(feature = "compile", test)),
+    expect(dead_code, reason = "making rulesets is for the compiler")
+)]
+mod landlock;
+#[cfg(feature = "compile")]
+mod mounts;
 pub mod policy;
+pub mod refused;
+pub mod rules;
+#[cfg_attr(
+    not(any(feature = "compile", test)),
+    expect(dead_code, reason = "lists are for the compiler")
+)]
+mod trees;
+pub mod wire;
 
+#[cfg(feature = "compile")]
+pub use compile::compile;
+pub use fit::fit;
 pub use policy::{Host, Own, Refused, lacking, launch};

@@ -65,6 +65,8 @@ pub enum Mount {
     ReadOnly,
     /// A tree becomes writable again, without programs and devices.
     Writable(String),
+    /// A tree becomes read-only, whatever is around it. One that is not there is left out.
+    Unwritable(String),
     /// A new root that is empty.
     Root,
     /// A tree of the device appears at the same place in the new root: a directory, a file or a symbolic
