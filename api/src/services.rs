@@ -288,6 +288,9 @@ pub enum Error {
     GoingDown(String),
 }
 
+/// Longest definition that `run` takes, in bytes: a message has at most 16 KiB.
+pub const MAX_DEFINITION: usize = 12 << 10;
+
 /// The calls. `ServicesProxy::new(&connection)` on a peer-to-peer connection is all it needs.
 #[zbus::proxy(
     interface = "org.ensemble.Services1",
@@ -342,6 +345,7 @@ pub trait Services {
 
     /// Makes a service that lasts until it has ended, from a definition in TOML, and starts it;
     /// answers when it is ready. Root only.
+    /// No longer than [`MAX_DEFINITION`].
     fn run(&self, name: &str, definition: &str) -> Result<(), Error>;
 
     /// Reads the definitions of services again. `rehearse`: only says what would change. Answers

@@ -170,6 +170,14 @@ pub(crate) fn run(
     json: bool,
     out: &Out,
 ) -> Result<bool, Fault> {
+    let length = definition.len();
+    if length > services::MAX_DEFINITION {
+        let most = services::MAX_DEFINITION;
+        return Err(Fault::Refused(format!(
+            "cannot run it: its definition has {length} bytes, at most {most} come over the bus: write a file in \
+             {OWN}, then `ensctl reload`"
+        )));
+    }
     let ask = |bus: Bus<'_>| bus.run(name, definition).map_err(|e| named(name, e));
     let started = call::services(false, None, ask);
     match started {

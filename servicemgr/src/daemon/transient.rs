@@ -7,7 +7,7 @@
 //! Their definitions are in the state log, so they survive servicemgr. One that failed is kept, so
 //! that people can look at it, until it is reset or started again.
 
-use api::services::Error;
+use api::services::{Error, MAX_DEFINITION};
 use model::Name;
 use model::plan::MAX_SERVICES;
 use model::service::Service;
@@ -16,6 +16,18 @@ use super::Daemon;
 use super::bus::Reply;
 use super::requests::unknown;
 use crate::engine::{Ask, Event, Id, State};
+
+/// Whether a definition is short enough for the bus; why not.
+fn fits(definition: &str) -> Result<(), String> {
+    let length = definition.len();
+    if length <= MAX_DEFINITION {
+        return Ok(());
+    }
+    Err(format!(
+        "a definition of {length} bytes: at most {MAX_DEFINITION} come over the bus: write it to a file in \
+         /etc/ensemble/services, then `ensctl reload`"
+    ))
+}
 
 impl Daemon {
     /// Makes a service that is forgotten once it has ended.
@@ -32,6 +44,7 @@ impl Daemon {
         }
         let names = &self.names;
         let id = self.engine.add(&service, &|name: &Name| names.get(name.as_str()).copied())?;
+        self.launcher.sandboxes.learn([&service]);
         self.place(id, service);
         self.log.service(id, self.plan.services.get(id));
         Ok(id)
@@ -106,6 +119,13 @@ impl Daemon {
         self.add_transient(service).map_err(Error::Failed)
     }
 
+    /// A service made here does without what the kernel under this device may lack, as those of the
+    /// plan do.
+    fn tolerating(&self, mut service: Service) -> Service {
+        service.sandbox = std::mem::take(&mut service.sandbox).tolerating(&self.plan.optional);
+        service
+    }
+
     /// Makes a service from its definition and starts it.
     pub(super) fn run_transient(
         &mut self,
@@ -115,9 +135,12 @@ impl Daemon {
     ) {
         let made = Name::try_from(name)
             .map_err(|e| Error::BadDefinition(format!("`{name}`: {e}")))
+            .and_then(|name| fits(definition).map(|()| name).map_err(Error::BadDefinition))
             .and_then(|name| {
-                super::definitions::parse(&name, definition).map_err(Error::BadDefinition)
+                let made = super::definitions::parse(&name, definition, &self.settings);
+                made.map_err(Error::BadDefinition)
             })
+            .map(|service| self.tolerating(service))
             .and_then(|service| self.add_transient(service).map_err(Error::Failed));
         match made {
             Err(e) => drop(reply.send(Err(e))),
