@@ -160,6 +160,8 @@ pub enum Kind {
     Simple,
     /// When it sends `READY=1` to `$NOTIFY_SOCKET`.
     Notify,
+    /// As notify; a reload by signal is over when it has said `RELOADING=1` and then `READY=1`.
+    NotifyReload,
     /// When its process ended with status 0; it stays ready without a process.
     Oneshot,
     /// When its first process ended with status 0 and left a daemon behind, which is the main one.

@@ -89,6 +89,17 @@ fn another_type_takes_away_what_only_the_old_one_knows() {
 }
 
 #[test]
+fn one_that_says_when_it_has_reloaded_is_told_to_by_sighup_unless_it_names_another() {
+    let shipped = "exec = [\"/bin/x\"]\ntype = \"notify\"\n";
+    let kind = ("a.toml", "type = \"notify-reload\"\nwatchdog = \"5s\"\n");
+    let web = over(shipped, &[kind]).expect("it is right");
+    assert_eq!((web.kind, web.watchdog.is_some()), (Kind::NotifyReload, true));
+    assert_eq!(web.commands.reload, Some(Reload::Signal(1)));
+    let web = over(shipped, &[kind, ("b.toml", "reload-signal = \"SIGUSR1\"\n")]);
+    assert_eq!(web.expect("it is right").commands.reload, Some(Reload::Signal(10)));
+}
+
+#[test]
 fn a_mistake_is_told_in_the_file_that_has_it() {
     let drop_in = "type = \"oneshot\"\nwatchdog = \"5s\"\n[limits]\nmemroy = \"1G\"\n";
     let report = over(SHIPPED, &[("/etc/ensemble/services/web.d/10-mine.toml", drop_in)])

@@ -56,6 +56,7 @@ impl Daemon {
         let kind = match service.kind {
             Kind::Simple => "simple",
             Kind::Notify => "notify",
+            Kind::NotifyReload => "notify-reload",
             Kind::Oneshot => "oneshot",
             Kind::Forking => "forking",
             Kind::Dbus => "dbus",

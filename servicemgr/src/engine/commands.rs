@@ -108,7 +108,7 @@ impl Engine {
         if unit.spec.reload == How::Command {
             self.run(now, id, Phase::Reload, 0);
         } else {
-            unit.life.deaf = unit.spec.kind == Kind::Notify;
+            unit.life.deaf = unit.spec.kind == Kind::NotifyReload;
             let over = !unit.life.deaf;
             self.actions.push(Action::Reload(id));
             if over {

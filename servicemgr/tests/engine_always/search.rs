@@ -55,7 +55,7 @@ fn make(named: &str, kind: usize) -> Service {
     s.restart.limit = 2;
     match kind % KINDS {
         0 => s.commands.reload = Some(Reload::Signal(1)),
-        1 => (s.kind, s.commands.reload) = (Kind::Notify, Some(Reload::Signal(1))),
+        1 => (s.kind, s.commands.reload) = (Kind::NotifyReload, Some(Reload::Signal(1))),
         2 => (s.kind, s.restart.when) = (Kind::Oneshot, RestartWhen::Never),
         3 => s.kind = Kind::Target,
         4 => (s.kind, s.remain) = (Kind::Oneshot, false),

@@ -138,12 +138,16 @@ fn a_reload_command_that_no_kill_ends_is_left_to_itself() {
 
 #[test]
 fn a_reload_by_signal_ends_when_the_service_says_so_if_it_can() {
-    let mut s = Story::at("+a reload signal\n +b notify reload signal", "boot up:a up:b ready:b");
+    let mut s =
+        Story::at("+a reload signal\n +b notify-reload reload signal", "boot up:a up:b ready:b");
     assert_eq!(s.play("reload:a"), "signal a to reload, 1 done");
     assert_eq!(s.play("reload:b ready:b"), "signal b to reload", "that was about something else");
     assert_eq!(s.play("reloading:b ready:b"), "2 done");
     assert_eq!(s.play("reload:b +30000"), "signal b to reload, 3 failed: not reloaded within 30s");
     assert_eq!(s.state("b"), State::Ready);
+    let mut s = Story::at("+a notify reload signal", "boot up:a ready:a");
+    assert_eq!(s.play("reload:a"), "signal a to reload, 1 done", "it need not know the words");
+    assert_eq!(s.play("reloading:a ready:a"), "");
 }
 
 #[test]

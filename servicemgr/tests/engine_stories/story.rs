@@ -29,6 +29,7 @@ pub(crate) fn read(line: &str) -> Service {
     while let Some(word) = words.next() {
         match word {
             "notify" => s.kind = Kind::Notify,
+            "notify-reload" => s.kind = Kind::NotifyReload,
             "oneshot" => s.kind = Kind::Oneshot,
             "passing" => (s.kind, s.remain) = (Kind::Oneshot, false),
             "target" => s.kind = Kind::Target,

@@ -14,7 +14,7 @@ fn a_service_that_reloads_is_waited_for_and_says_how_it_is() {
             tell_("READY=1\nSTATUS=read " . ++$n) };
         tell_("READY=1\nSTATUS=first\nERRNO=2"); sleep 100 while 1"#;
     let mut web = perl("web", script);
-    web.commands.reload = Some(Reload::Signal(1));
+    (web.kind, web.commands.reload) = (Kind::NotifyReload, Some(Reload::Signal(1)));
     let device = boot(vec![web]);
     device.settled();
     assert_eq!(device.status("web").text, "first");

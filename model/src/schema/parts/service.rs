@@ -78,7 +78,8 @@ const TOP: Part = Part {
     ],
     notes: &[
         "- `type`, when it is ready: `\"simple\"` once its program runs; `\"notify\"` when it says \
-         `READY=1` (sd_notify), or writes a line to `ready-fd`; `\"oneshot\"` when it ended with \
+         `READY=1` (sd_notify), or writes a line to `ready-fd`; `\"notify-reload\"` as notify, and it \
+         says `RELOADING=1`, then `READY=1`, when `reload-signal` (`SIGHUP`) comes; `\"oneshot\"` when it ended with \
          status 0; `\"forking\"` when its first process ended with status 0 and left a daemon; \
          `\"dbus\"` when its name is on the bus; `\"idle\"` as simple, but it starts when the rest \
          of the boot has settled; `\"target\"`, a name for others, when all it requires are ready.\n\

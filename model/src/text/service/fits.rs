@@ -73,7 +73,11 @@ fn readiness(raw: &raw::Service, service: &Service, c: &mut Check) {
         ("pid-file", written_by(&raw.pid_file), Kind::Forking),
         ("remain", written_by(&raw.remain), Kind::Oneshot),
     ];
-    for (key, place, kind) in only.into_iter().filter(|(.., kind)| *kind != service.kind) {
+    let own = match service.kind {
+        Kind::NotifyReload => Kind::Notify,
+        other => other,
+    };
+    for (key, place, kind) in only.into_iter().filter(|(.., kind)| *kind != own) {
         let Some(place) = place else { continue };
         let message = format!("`{key}` is for services of type {}", kind.word());
         let problem = Problem::new(place.clone(), message);

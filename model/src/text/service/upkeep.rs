@@ -31,6 +31,9 @@ pub(crate) const MAX_FD_STORE: u32 = 64;
 /// Most failures that a critical service may be allowed, and most bad answers of a probe.
 pub(crate) const MAX_FAILURES: u32 = 1000;
 
+/// By which a service of type `notify-reload` is told to, as in systemd.
+const SIGHUP: i32 = 1;
+
 /// Program and arguments of `key`; `None` when it is empty.
 pub(super) fn command(raw: &At<Vec<At<String>>>, key: &str, c: &mut Check) -> Option<Command> {
     let Some((program, arguments)) = raw.value.split_first() else {
@@ -70,7 +73,9 @@ pub(super) fn commands(raw: &raw::Service, c: &mut Check) -> Commands {
     }
     let by_command = own.reload.as_ref().and_then(|raw| command(raw, "reload", c));
     let by_signal = c.one(raw.reload_signal.as_ref(), signal).map(Reload::Signal);
-    let reload = by_command.map(Reload::Command).or(by_signal);
+    let kind = choice(raw.kind.as_ref(), Kind::Simple);
+    let usual = (kind == Kind::NotifyReload).then_some(Reload::Signal(SIGHUP));
+    let reload = by_command.map(Reload::Command).or(by_signal).or(usual);
     let stop_signal = c.one(raw.stop_signal.as_ref(), signal).unwrap_or(SIGTERM);
     Commands { before_start, after_start, reload, stop, after_stop, stop_signal }
 }

@@ -10,6 +10,7 @@ impl Word for Kind {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("simple", Self::Simple),
         ("notify", Self::Notify),
+        ("notify-reload", Self::NotifyReload),
         ("oneshot", Self::Oneshot),
         ("forking", Self::Forking),
         ("dbus", Self::Dbus),
