@@ -28,7 +28,7 @@ impl Daemon {
         match action {
             Action::Open(id) => {
                 // The start tries again and fails with it.
-                let Some(service) = self.plan.services.get(id) else { return None };
+                let service = self.plan.services.get(id)?;
                 let name = service.name.to_string();
                 if let Err(why) = self.open(id) {
                     log::warn!(target: name.as_str(), "{name}: {why}");
