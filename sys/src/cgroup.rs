@@ -214,6 +214,14 @@ impl Group {
         Ok(nix::sys::stat::fstat(&self.directory)?.st_ino)
     }
 
+    /// Whether there are no groups below it. Two links are its own and its parent's.
+    ///
+    /// # Errors
+    /// None known.
+    pub fn is_leaf(&self) -> io::Result<bool> {
+        Ok(nix::sys::stat::fstat(&self.directory)?.st_nlink <= 2)
+    }
+
     /// A file of the group, open for reading: to be watched for changes.
     ///
     /// # Errors

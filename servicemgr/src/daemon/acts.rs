@@ -2,14 +2,12 @@
 //!
 //! Nothing here decides; how an action went is an event for the engine.
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use api::pid1::ToPid1;
 use api::services::Error as Refusal;
 use model::service::Kind;
 
-use super::adopt::end_all;
 use super::broker::Facts;
 use super::launcher::Wish;
 use super::link::Link;
@@ -20,7 +18,7 @@ use crate::engine::{Action, Answer, Event, Id, JOURNAL, Job, Next, State};
 const SIGKILL: i32 = 9;
 
 /// How many times a group is looked at in which commands left something that is killed: 100 ms.
-const LEFT_LOOKS: u32 = 20;
+pub(super) const LEFT_LOOKS: u32 = 20;
 
 impl Daemon {
     /// Does what the engine asked; how it went is itself an event.
@@ -99,6 +97,7 @@ impl Daemon {
         let Some(service) = self.plan.services.get(id) else { return Ok(Event::Lost(id)) };
         let stored = self.upkeep.stores.passed(&name);
         let ready = number.zip(pipe.as_ref().map(AsFd::as_fd));
+        let reuse = !beside && self.can_begin_in_its_group(id);
         let came = self.parts.get(id).and_then(|part| part.signal.told.as_ref());
         let variables = came.map(Facts::variables).unwrap_or_default();
         let wish =
@@ -106,6 +105,7 @@ impl Daemon {
                 stored: &stored,
                 ready,
                 beside,
+                reuse,
                 variables: &variables,
                 note: Some(id),
                 ..Wish::default()
@@ -115,6 +115,7 @@ impl Daemon {
         let started = self.launcher.start(service, &wish, &mut self.streams, &mut keep)?;
         drop(pipe);
         self.by_pid.insert(started.pid, id);
+        self.fresh.insert(id);
         if let Some(part) = self.parts.get_mut(id) {
             part.pid = Some(started.pid);
         }
@@ -137,6 +138,9 @@ impl Daemon {
     pub(super) fn signal(&mut self, id: Id, kill: bool) {
         let Some(service) = self.plan.services.get(id) else { return };
         let pid = self.parts.get(id).and_then(|p| p.pid);
+        if kill {
+            self.fresh.remove(&id);
+        }
         let number = if kill { SIGKILL } else { service.commands.stop_signal };
         let done = match (self.group(id), pid) {
             (Some(group), _) if kill => group.kill(),
@@ -177,18 +181,7 @@ impl Daemon {
         if self.engine.going_down() && service.commands.are_none() && service.health.is_none() {
             return;
         }
-        let (Some(groups), name) = (&self.launcher.groups, service.name.as_str()) else { return };
-        let removed = match groups.remove(name) {
-            // Its commands left something behind.
-            Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
-                let ended = groups.get(name).and_then(|group| end_all(&group, LEFT_LOOKS));
-                ended.and_then(|()| groups.remove(name))
-            }
-            other => other,
-        };
-        if let Err(e) = removed {
-            log::warn!(target: name, "control group {name}: {e}");
-        }
+        self.empty.push(id);
     }
 
     fn answer(&mut self, job: Job, answer: Answer) {

@@ -63,6 +63,7 @@ impl Desk {
 
 /// Takes clients for as long as the daemon lives.
 pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
+    let guid = api::guid(&fs::read_to_string(api::paths::BOOT_ID).unwrap_or_default());
     let (of_root, of_others) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     loop {
         let accepted = listener.accept().await;
@@ -82,17 +83,17 @@ pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request
         let (here, client) = watch::channel(());
         let desk = Desk { requests: requests.clone(), client };
         let (services, clients) = (Services { desk, uid }, Arc::clone(clients));
+        let guid = guid.clone();
         tokio::spawn(async move {
             // A client that breaks off or speaks nonsense is its own problem.
-            let _nonsense = serve_one(stream, services).await;
+            let _nonsense = serve_one(stream, services, guid).await;
             drop(here);
             clients.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
 
-async fn serve_one(stream: UnixStream, services: Services) -> zbus::Result<()> {
-    let guid = api::guid(&fs::read_to_string(api::paths::BOOT_ID).unwrap_or_default());
+async fn serve_one(stream: UnixStream, services: Services, guid: String) -> zbus::Result<()> {
     let greeted = async {
         let socket = wire::greet(stream, guid.as_str()).await?;
         let build = Builder::authenticated_socket(socket, guid.clone());

@@ -285,6 +285,7 @@ impl Daemon {
         let Some(part) = self.parts.get_mut(id) else { return };
         part.side.frozen = still;
         let pid = part.pid;
+        self.fresh.remove(&id);
         let done = match (self.group(id), pid) {
             (Some(group), _) => group.write("cgroup.freeze", if still { "1" } else { "0" }),
             (None, Some(pid)) => sys::session::signal(pid, if still { SIGSTOP } else { SIGCONT }),

@@ -1,7 +1,7 @@
 //! Where our own messages go: the journal, without ever waiting for it.
 //!
 //! ```text
-//! log::info! ──► queue ──at once, or soon──► journal's socket      one datagram for many messages
+//! log::info! ──► queue ──next, or soon────► journal's socket      one datagram for many messages
 //!                  └── full socket: when it has room again; no journal: /dev/kmsg, or stderr
 //! ```
 //!
@@ -10,8 +10,8 @@
 //! counts. Until there is a journal socket, and when the journal is off or has failed for good,
 //! `/dev/kmsg` or standard error takes the messages.
 //!
-//! Each message wakes the journal, which costs more than the message. So the first goes at once, and
-//! what follows within [`GATHER`] goes together.
+//! Each message wakes the journal, which costs more than the message. So the first goes once the work in
+//! hand is done, a start or an answer somebody waits for, and what follows within [`GATHER`] goes together.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -139,7 +139,7 @@ impl Lines {
         }
         let runtime = Handle::try_current().ok();
         let soon = self.sent.saturating_add(GATHER).saturating_sub(clock());
-        let wait = runtime.is_some() && self.journal.is_some() && !soon.is_zero();
+        let wait = runtime.is_some() && self.journal.is_some();
         if (wait || !self.send())
             && let Some(runtime) = runtime
         {
@@ -246,7 +246,11 @@ fn to_stderr(text: &str) -> io::Result<()> {
 
 /// Sends the queue after a while, and whenever the journal has room, until it is empty.
 async fn later(soon: Duration) {
-    tokio::time::sleep(soon).await;
+    if soon.is_zero() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(soon).await;
+    }
     loop {
         let blocked = {
             let mut lines = VOICE.lines();

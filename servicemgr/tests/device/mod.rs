@@ -156,6 +156,11 @@ impl Device {
         self.directory.path().join(name)
     }
 
+    /// The control group of a service, where this host has any.
+    pub(crate) fn group(&self, name: &str) -> Option<PathBuf> {
+        self.groups.is_dir().then(|| self.groups.join(name))
+    }
+
     /// Waits until it is true.
     pub(crate) fn until(&self, what: &str, mut is: impl FnMut() -> bool) {
         let began = sys::clock::monotonic();

@@ -11,6 +11,7 @@ mod births;
 mod commands;
 mod files;
 mod forking;
+mod groups;
 mod health;
 mod notify;
 mod store;
