@@ -27,6 +27,8 @@ fn main() -> ExitCode {
     if let Some(definitions) = arguments.next() {
         settings.shipped = definitions.join("shipped");
         settings.own = definitions.join("services");
+        settings.profiles = ["profiles", "sandbox"].map(|name| definitions.join(name));
+        settings.compiler = definitions.join("sandbox-compiler");
     }
     match run(&settings) {
         Ok(()) => ExitCode::SUCCESS,

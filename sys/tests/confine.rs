@@ -56,7 +56,7 @@ fn output(launch: &Launch) -> Result<String, SpawnError> {
     let null = File::open("/dev/null").unwrap();
     let (mut reader, writer) = io::pipe().unwrap();
     let standard = [null.as_fd(), writer.as_fd(), writer.as_fd()];
-    spawn(launch, &Passed { standard, fds: &[], cgroup: None })?;
+    spawn(launch, &Passed { standard, fds: &[], cgroup: None, note: None })?;
     drop(writer);
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();

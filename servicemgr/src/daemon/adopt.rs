@@ -31,6 +31,7 @@ use super::link::{Hello, Link};
 use super::notify::Notify;
 use super::oom::Kills;
 use super::params::{self, Board, Saver};
+use super::sandboxes::Sandboxes;
 use super::state::{Log, Saved, Whole};
 use super::streams::Streams;
 use super::timer::Every;
@@ -73,6 +74,10 @@ pub struct Settings {
     pub state: PathBuf,
     /// Where a critical service that failed too often leaves word for the next boot.
     pub last_reboot: PathBuf,
+    /// Profiles that services inherit: those of the image, and those that people add on the device.
+    pub profiles: [PathBuf; 2],
+    /// What makes sandboxes ready that are not in the plan.
+    pub compiler: PathBuf,
 }
 
 impl Default for Settings {
@@ -90,6 +95,8 @@ impl Default for Settings {
             run: paths::RUN.into(),
             state: "/var/lib/ensemble".into(),
             last_reboot: "/var/lib/ensemble/last-reboot".into(),
+            profiles: [model::sandbox::PROFILES_PATH.into(), "/etc/ensemble/sandbox".into()],
+            compiler: "/usr/lib/ensemble/sandbox-compiler".into(),
         }
     }
 }
@@ -129,7 +136,7 @@ pub(super) fn begin(
     socket: OwnedFd,
 ) -> Result<(Daemon, UnixListener), Box<dyn Error>> {
     let mut hello = Hello::listen(&socket).map_err(|e| format!("PID 1 said nothing: {e}"))?;
-    let Definitions { plan, fingerprint, forbidden, problems } = Definitions::read(settings)?;
+    let Definitions { mut plan, fingerprint, forbidden, problems } = Definitions::read(settings)?;
     for problem in problems {
         log::error!("{problem}: it is left out");
     }
@@ -148,7 +155,7 @@ pub(super) fn begin(
         written: Whole::default(),
         parts: plan.services.iter().map(|_| Part::default()).collect(),
         by_pid: std::collections::HashMap::new(),
-        launcher: launcher(settings, &plan)?,
+        launcher: launcher(settings, &mut plan)?,
         streams: Streams::default(),
         activate: Activate::new()?,
         timers: Timers::new(settings.timers(), hello.began),
@@ -174,8 +181,6 @@ pub(super) fn begin(
         settings: settings.clone(),
         fixed: plan.services.len(),
         ended: Vec::new(),
-        empty: Vec::new(),
-        fresh: BTreeSet::new(),
         plan,
     };
     for (id, why) in forbidden {
@@ -215,7 +220,7 @@ fn held_or_new(
     Ok(fd)
 }
 
-fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
+fn launcher(settings: &Settings, plan: &mut Plan) -> io::Result<Launcher> {
     let groups = Groups::open(&settings.groups)
         .inspect_err(|e| log::warn!("no control groups: {e}: services run without limits"));
     let controllers = controllers(groups.as_ref().ok(), plan);
@@ -228,6 +233,9 @@ fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
         capabilities: permitted(),
     };
     say_lacking(plan, &host);
+    let mut sandboxes =
+        Sandboxes::new(std::mem::take(&mut plan.compiled), settings.compiler.clone());
+    sandboxes.learn(&plan.services);
     Ok(Launcher {
         host,
         etc: settings.etc.clone(),
@@ -240,6 +248,7 @@ fn launcher(settings: &Settings, plan: &Plan) -> io::Result<Launcher> {
         connections: BTreeMap::new(),
         clamped: BTreeSet::new(),
         births: Births::default(),
+        sandboxes,
     })
 }
 

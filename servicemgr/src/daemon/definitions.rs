@@ -7,6 +7,8 @@
 //! /etc/ensemble/services/NAME.toml            a new service, or instead of the shipped one
 //! /etc/ensemble/services/NAME.d/*.toml        drop-ins over either, in order of their names
 //! /etc/ensemble/services.toml                 enable = [..], disable = [..]
+//! /usr/lib/ensemble/sandbox/NAME.toml         profiles that all of these may inherit
+//! /etc/ensemble/sandbox/NAME.toml             more of them, by other names
 //! ```
 //!
 //! Where nothing was changed, nothing but the plan is read. A broken file is told and changes
@@ -88,7 +90,7 @@ impl Definitions {
             let fingerprint = crc32c::crc32c(&bytes);
             return Ok(Self { plan, fingerprint, forbidden: Vec::new(), problems: own.problems });
         }
-        Ok(own.over(plan, &choices, &settings.shipped))
+        Ok(own.over(plan, &choices, settings))
     }
 }
 
@@ -131,21 +133,21 @@ impl Own {
     }
 
     /// The services of `plan` with these changes.
-    fn over(mut self, plan: Plan, choices: &Choices, shipped: &Path) -> Definitions {
+    fn over(mut self, plan: Plan, choices: &Choices, settings: &Settings) -> Definitions {
         let on: BTreeSet<Name> = plan
             .enabled
             .iter()
             .filter_map(|id| plan.services.get(usize::try_from(*id).ok()?))
             .map(|s| s.name.clone())
             .collect();
-        let Plan { services, templates, device, .. } = plan;
+        let Plan { services, templates, device, compiled, optional, .. } = plan;
         let by_name = |list: Vec<Service>| -> BTreeMap<Name, Service> {
             list.into_iter().map(|s| (s.name.clone(), s)).collect()
         };
         let (mut services, mut templates) = (by_name(services), by_name(templates));
         let names: BTreeSet<Name> = self.files.keys().chain(self.dropins.keys()).cloned().collect();
         for name in names {
-            match self.define(&name, shipped) {
+            match self.define(&name, settings) {
                 Ok(service) if name.is_template() => drop(templates.insert(name, service)),
                 Ok(service) => drop(services.insert(name, service)),
                 Err(why) => self.problems.push(why),
@@ -165,7 +167,9 @@ impl Own {
             enabled.push(name.clone());
         }
         let services = services.into_values().chain(templates.into_values()).collect();
-        let (plan, forbidden) = Plan::link_leniently(device, services, &enabled);
+        let (mut plan, forbidden) = Plan::link_leniently(device, services, &enabled);
+        plan.compiled = compiled;
+        plan.tolerate(&optional);
         let ids = plan.ids();
         let forbidden = forbidden
             .into_iter()
@@ -176,7 +180,8 @@ impl Own {
     }
 
     /// One service from its files.
-    fn define(&self, name: &Name, shipped: &Path) -> Result<Service, String> {
+    fn define(&self, name: &Name, settings: &Settings) -> Result<Service, String> {
+        let shipped = &settings.shipped;
         let mut paths = Vec::new();
         match self.files.get(name) {
             Some(own) => paths.push(own.clone()),
@@ -189,7 +194,7 @@ impl Own {
         paths.extend(self.dropins.get(name).into_iter().flatten().cloned());
         let text = |path: &PathBuf| Ok((path.display().to_string(), read_text(path)?));
         let texts = paths.iter().map(text).collect::<Result<Vec<_>, String>>()?;
-        text::service::overlay(name, None, &texts).map_err(|report| report.to_string())
+        defined(name, &texts, settings)
     }
 }
 
@@ -203,8 +208,40 @@ fn instance(name: &Name, templates: &BTreeMap<Name, Service>) -> Option<Service>
 ///
 /// # Errors
 /// What is wrong with it and where.
-pub(super) fn parse(name: &Name, definition: &str) -> Result<Service, String> {
-    text::service::parse(name, definition).map_err(|report| report.to_string())
+pub(super) fn parse(
+    name: &Name,
+    definition: &str,
+    settings: &Settings,
+) -> Result<Service, String> {
+    defined(name, &[(format!("{name}.toml"), definition.to_owned())], settings)
+}
+
+fn defined(
+    name: &Name,
+    files: &[(String, String)],
+    settings: &Settings,
+) -> Result<Service, String> {
+    let profiles = settings.profiles.each_ref().map(|path| path.display().to_string());
+    let defined = text::service::define(&OfDevice, &profiles, name, files);
+    defined.map(|defined| defined.service).map_err(|report| report.to_string())
+}
+
+/// Profiles as they lie on the device.
+struct OfDevice;
+
+impl text::Source for OfDevice {
+    fn read(&self, path: &str) -> io::Result<String> {
+        read_text(Path::new(path)).map_err(io::Error::other)
+    }
+
+    fn list(&self, directory: &str) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(directory)?.take(MAX_FILES);
+        Ok(names.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        Path::new(path).is_file()
+    }
 }
 
 /// What a directory holds, in order of the names; nothing when it is not there.

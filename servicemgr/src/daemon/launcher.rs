@@ -17,6 +17,7 @@ use sys::{pipe, seqpacket, spawn};
 use super::activate::{self, CONNECTION};
 use super::births::Births;
 use super::broker::{self, BUS};
+use super::sandboxes::Sandboxes;
 use super::streams::Streams;
 use super::{credentials, limits};
 use crate::engine::{Id, JOURNAL};
@@ -52,6 +53,8 @@ pub(super) struct Launcher {
     pub(super) clamped: BTreeSet<Name>,
     /// Processes that are not in the state log yet.
     pub(super) births: Births,
+    /// What confines services.
+    pub(super) sandboxes: Sandboxes,
 }
 
 /// What is particular about one start.
@@ -67,8 +70,6 @@ pub(super) struct Wish<'a> {
     pub(super) ready: Option<(u32, BorrowedFd<'a>)>,
     /// Processes of the service may run already: it goes beside them.
     pub(super) beside: bool,
-    /// The group of its last life is as good as a new one.
-    pub(super) reuse: bool,
     /// Whose process it is, if the next servicemgr must find it.
     pub(super) note: Option<Id>,
 }
@@ -145,7 +146,9 @@ impl Launcher {
             fds.push(line.theirs.as_fd());
         }
         let users = self.users(service)?;
+        let confine = self.sandboxes.of(service)?;
         let own = Own {
+            confine: confine.as_ref(),
             fds: &names,
             command: wish.command,
             variables: &self.variables(service, wish),
@@ -297,8 +300,7 @@ impl Launcher {
         {
             return Ok(Some(group));
         }
-        let group = if wish.reuse { groups.get(name) } else { groups.make(name) };
-        let group = group.map_err(|e| format!("control group {name}: {e}"))?;
+        let group = groups.make(name).map_err(|e| format!("control group {name}: {e}"))?;
         limits::apply(&service.limits, &group, &self.controllers)?;
         Ok(Some(group))
     }

@@ -24,7 +24,6 @@ mod definitions;
 mod facts;
 mod forking;
 mod found;
-mod groups;
 mod health;
 mod hears;
 mod launcher;
@@ -39,6 +38,7 @@ mod ready;
 mod renewal;
 mod requests;
 mod said;
+mod sandboxes;
 mod state;
 mod store;
 mod streams;
@@ -50,7 +50,7 @@ mod view;
 mod voice;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
 use std::future::pending;
 use std::os::fd::AsFd;
@@ -102,7 +102,7 @@ struct Part {
     /// Its other processes, and what is watched for it.
     side: upkeep::Side,
     /// Devices that its last start has seen.
-    devices: BTreeSet<String>,
+    devices: std::collections::BTreeSet<String>,
     /// Signals on the bus that start it.
     signal: state::Came,
 }
@@ -163,10 +163,6 @@ struct Daemon {
     fixed: usize,
     /// Services made while the device runs which may have ended for good.
     ended: Vec<Id>,
-    /// Services whose groups are empty now and may be removed.
-    empty: Vec<Id>,
-    /// Services whose groups we made, and killed nobody in.
-    fresh: BTreeSet<Id>,
 }
 
 /// Runs until PID 1 hangs up.
@@ -307,9 +303,6 @@ impl Daemon {
             for action in actions {
                 todo.extend(self.act(action));
             }
-        }
-        if !self.empty.is_empty() {
-            self.remove_empty_groups();
         }
         if !self.ended.is_empty() {
             self.forget_ended();

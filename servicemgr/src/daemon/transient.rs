@@ -44,6 +44,7 @@ impl Daemon {
         }
         let names = &self.names;
         let id = self.engine.add(&service, &|name: &Name| names.get(name.as_str()).copied())?;
+        self.launcher.sandboxes.learn([&service]);
         self.place(id, service);
         self.log.service(id, self.plan.services.get(id));
         Ok(id)
@@ -118,6 +119,13 @@ impl Daemon {
         self.add_transient(service).map_err(Error::Failed)
     }
 
+    /// A service made here does without what the kernel under this device may lack, as those of the
+    /// plan do.
+    fn tolerating(&self, mut service: Service) -> Service {
+        service.sandbox = std::mem::take(&mut service.sandbox).tolerating(&self.plan.optional);
+        service
+    }
+
     /// Makes a service from its definition and starts it.
     pub(super) fn run_transient(
         &mut self,
@@ -129,8 +137,10 @@ impl Daemon {
             .map_err(|e| Error::BadDefinition(format!("`{name}`: {e}")))
             .and_then(|name| fits(definition).map(|()| name).map_err(Error::BadDefinition))
             .and_then(|name| {
-                super::definitions::parse(&name, definition).map_err(Error::BadDefinition)
+                let made = super::definitions::parse(&name, definition, &self.settings);
+                made.map_err(Error::BadDefinition)
             })
+            .map(|service| self.tolerating(service))
             .and_then(|service| self.add_transient(service).map_err(Error::Failed));
         match made {
             Err(e) => drop(reply.send(Err(e))),

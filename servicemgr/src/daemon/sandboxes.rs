@@ -1,0 +1,160 @@
+//! The sandboxes of services, made ready for this kernel once.
+//!
+//! ```text
+//! plan ──────────────────────────► Compiled ─ first start ─► Fitted ──► every start
+//! changed on the device, `run` ─ sandbox-compiler ─┘    └──► Refused ─► no start
+//! ```
+//!
+//! Compiling happens when a definition is read or made, never when something starts. What was compiled
+//! here is not kept: a file that says what a sandbox is would be worth more to an attacker than the few
+//! milliseconds are to us. Invariant: a service whose profile confines starts with all of it or not at
+//! all.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::sandbox::{Compiled, Profile};
+use model::service::Service;
+use sandbox::calls::Arch;
+use sandbox::wire::{Answer, MAX_ANSWER, Request, decode_answer};
+use sys::confine::{self, Confine};
+use sys::poll::{For, poll};
+
+/// How long the compiler may take for all it is asked: it needs some milliseconds for each profile.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Longest complaint of the compiler that is passed on, in bytes.
+const MAX_COMPLAINT: u64 = 1024;
+
+/// All of them, by profile.
+#[derive(Debug)]
+pub(super) struct Sandboxes {
+    known: BTreeMap<Profile, Known>,
+    compiler: PathBuf,
+    /// What launches find on the device is there.
+    prepared: bool,
+}
+
+#[derive(Debug)]
+enum Known {
+    Compiled(Compiled),
+    Fitted(Arc<Confine>),
+    /// Why nothing is started in it.
+    Refused(String),
+}
+
+impl Sandboxes {
+    /// Those of a plan.
+    pub(super) fn new(compiled: Vec<(Profile, Compiled)>, compiler: PathBuf) -> Self {
+        let known = compiled.into_iter().map(|(profile, c)| (profile, Known::Compiled(c))).collect();
+        Self { known, compiler, prepared: false }
+    }
+
+    /// Has the sandboxes of these services compiled that are not known.
+    pub(super) fn learn<'s>(&mut self, services: impl IntoIterator<Item = &'s Service>) {
+        let profiles = services.into_iter().map(|service| &service.sandbox);
+        let new = profiles.filter(|p| p.confines() && !self.known.contains_key(*p));
+        let mut profiles: Vec<Profile> = new.cloned().collect();
+        if profiles.is_empty() {
+            return;
+        }
+        profiles.sort();
+        profiles.dedup();
+        let answer = self.compile(&profiles).unwrap_or_else(|why| {
+            let why = format!("{}: {why}", self.compiler.display());
+            log::error!("{why}: services whose sandbox is not in the image do not start");
+            profiles.iter().map(|_| Err(why.clone())).collect()
+        });
+        for (profile, answer) in profiles.into_iter().zip(answer) {
+            let known = match answer {
+                Ok(compiled) => Known::Compiled(compiled),
+                Err(why) => Known::Refused(why),
+            };
+            self.known.insert(profile, known);
+        }
+    }
+
+    /// What confines a process of `service`; nothing if nothing has to.
+    ///
+    /// # Errors
+    /// Why it can't be started, for people.
+    pub(super) fn of(&mut self, service: &Service) -> Result<Option<Arc<Confine>>, String> {
+        let profile = &service.sandbox;
+        if !profile.confines() {
+            return Ok(None);
+        }
+        let unknown = || "sandbox: it is not compiled: this is a mistake of Ensemble".to_owned();
+        let known = self.known.get_mut(profile).ok_or_else(unknown)?;
+        if let Known::Compiled(compiled) = known {
+            *known = match sandbox::fit(compiled, &confine::features()) {
+                Ok(confine) => Known::Fitted(Arc::new(confine)),
+                Err(why) => Known::Refused(why.to_string()),
+            };
+        }
+        match known {
+            Known::Fitted(confine) => {
+                if !self.prepared {
+                    confine::prepare().map_err(|e| format!("sandbox: /run/ensemble: {e}"))?;
+                    self.prepared = true;
+                }
+                Ok(Some(Arc::clone(confine)))
+            }
+            Known::Refused(why) => Err(format!("sandbox: {why}")),
+            Known::Compiled(_) => Err(unknown()),
+        }
+    }
+
+    fn compile(&self, profiles: &[Profile]) -> Result<Answer, String> {
+        let arch = Arch::own().ok_or("there is none for this processor")?;
+        let request = Request { arch, profiles: profiles.to_vec() };
+        let request = request.encode().map_err(|e| e.to_string())?;
+        let (status, answer, complaint) = self.run(&request).map_err(|e| e.to_string())?;
+        if !status.success() {
+            return Err(if complaint.is_empty() { status.to_string() } else { complaint });
+        }
+        decode_answer(&answer, profiles.len()).map_err(|e| format!("its answer: {e}"))
+    }
+
+    /// Runs the compiler on files in memory, so that neither side waits for the other.
+    fn run(&self, request: &[u8]) -> io::Result<(ExitStatus, Vec<u8>, String)> {
+        let [mut input, mut output, mut errors] = [memory()?, memory()?, memory()?];
+        input.write_all(request)?;
+        input.rewind()?;
+        let mut command = Command::new(&self.compiler);
+        command.env_clear().current_dir("/").stdin(Stdio::from(input));
+        command.stdout(output.try_clone()?).stderr(errors.try_clone()?);
+        let mut child = command.spawn()?;
+        let ended = sys::child::pidfd(&child)
+            .and_then(|pidfd| poll(&[(pidfd.as_fd(), For::Reading)], Some(LIMIT)));
+        let in_time = matches!(ended.as_deref(), Ok([ready]) if ready.read);
+        if !in_time {
+            child.kill()?;
+        }
+        let status = child.wait()?;
+        if !in_time {
+            return Err(io::Error::other(format!("took longer than {LIMIT:?}")));
+        }
+        let answer = read(&mut output, u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX))?;
+        let complaint = read(&mut errors, MAX_COMPLAINT)?;
+        let complaint = String::from_utf8_lossy(&complaint).trim().to_owned();
+        Ok((status, answer, complaint))
+    }
+}
+
+fn memory() -> io::Result<File> {
+    sys::memfd::create("sandbox")
+}
+
+/// A file that another process wrote.
+fn read(file: &mut File, most: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
