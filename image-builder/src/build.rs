@@ -126,7 +126,8 @@ impl<'a> Builder<'a> {
         let request = recipe::request(device);
         let lock = resolve::lock(self.cache, &request, order.lock, order.relock, self.progress)?;
         let mut programs = Vec::new();
-        for program in recipe::programs(device) {
+        let sandboxes = !order.loaded.plan.compiled.is_empty();
+        for program in recipe::programs(device, sandboxes) {
             let path = self.programs.get(program.binary);
             let path = path.with_context(|| format!("{} was not built", program.binary))?;
             programs.push((program, path.clone()));
@@ -194,11 +195,15 @@ impl Job<'_> {
                 "the enabled services",
                 &(&self.loaded.plan.enabled, &self.loaded.plan.device),
             )?;
+        inputs = inputs.value("the compiled sandboxes", &self.loaded.plan.compiled)?;
         for service in self.loaded.plan.services.iter().chain(&self.loaded.plan.templates) {
             inputs = inputs.value(format!("service {}", service.name), service)?;
         }
         for (path, text) in &self.loaded.services {
             inputs = inputs.bytes(format!("services/{path}"), text.as_bytes());
+        }
+        for (path, text) in &self.loaded.profiles {
+            inputs = inputs.bytes(format!("sandbox/{path}"), text.as_bytes());
         }
         for (program, path) in &self.programs {
             inputs = inputs.file(format!("program {}", program.binary), path)?;
@@ -236,8 +241,7 @@ impl Job<'_> {
         root::finish(&mut tree, self.device())?;
         let programs = self.programs.iter().map(|(program, path)| Ok((*program, content(path)?)));
         let programs = programs.collect::<Result<Vec<_>>>()?;
-        let Loaded { plan, services, device, .. } = self.loaded;
-        recipe::ours(&mut tree, plan, services, &device.parameters, programs)?;
+        recipe::ours(&mut tree, self.loaded, programs)?;
         for file in &self.device().files {
             let source = match &file.content {
                 FileContent::Source(path) => Some(content(Path::new(path))?),

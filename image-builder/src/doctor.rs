@@ -22,6 +22,8 @@ use crate::progress::Progress;
 pub enum For {
     /// Building images.
     Build,
+    /// Building images with services in sandboxes.
+    Sandbox,
     /// Machines in QEMU.
     Machine,
     /// Containers.
@@ -81,7 +83,7 @@ pub struct Finding {
 /// Every requirement there is.
 #[rustfmt::skip]
 const TABLE: &[Requirement] = {
-    use For::{Build, Container, Full, Machine, Test};
+    use For::{Build, Container, Full, Machine, Sandbox, Test};
     use Help::{Deed, Package};
     use Weight::{Better, Needed};
     &[
@@ -89,6 +91,7 @@ const TABLE: &[Requirement] = {
         line("Debian's archive keys", Build, Needed, host::keyring, Package("debian-archive-keyring")),
         line("linker", Build, Needed, host::linker, Package("gcc")),
         line("static libc", Build, Needed, host::static_libc, Package("libc6-dev")),
+        line("static libseccomp", Sandbox, Needed, host::static_libseccomp, Package("libseccomp-dev")),
         line("disk space", Build, Needed, host::disk, Deed("free 3 GiB, or set CARGO_TARGET_DIR")),
         line("QEMU", Machine, Needed, host::emulator, Package("qemu-system-x86")),
         line("KVM", Machine, Better, host::kvm, Deed("switch virtualisation on and join the group kvm")),

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod doctor;
 pub mod host_files;
 pub mod packages;
+pub mod profiles;
 pub mod programs;
 pub mod progress;
 pub mod recipe;

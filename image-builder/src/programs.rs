@@ -26,6 +26,9 @@ use crate::workspace::Workspace;
 /// The crates whose programs a device may get.
 pub const CRATES: [&str; 5] = ["init", "servicemgr", "journal", "ctl", "debug-agent"];
 
+/// The program that compiles sandboxes.
+pub const COMPILER: &str = "sandbox-compiler";
+
 /// Rust's name of the processor and C library.
 pub const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
@@ -65,13 +68,52 @@ struct Remembered {
 /// # Errors
 /// cargo is missing or fails; what it says has been printed.
 pub fn build(workspace: &Workspace, progress: &dyn Progress) -> Result<Programs> {
-    let memory = workspace.ours("programs.json");
+    let what = What { packages: &CRATES, ..What::default() };
+    as_needed(workspace, "programs.json", &what, || {
+        progress.step("Compiling the programs of the device")
+    })
+}
+
+/// Builds the compiler of sandboxes, which runs on the host and on devices, as far as needed. Apart from
+/// the rest, whose crates must not hold the C library that it holds.
+///
+/// # Errors
+/// As [`build`]; the library is missing.
+pub fn build_compiler(workspace: &Workspace, progress: &dyn Progress) -> Result<PathBuf> {
+    let library =
+        static_library("libseccomp.a").context("libseccomp.a is missing: see `ens doctor`")?;
+    let variables =
+        [("LIBSECCOMP_LINK_TYPE", "static".into()), ("LIBSECCOMP_LIB_PATH", library.into())];
+    let what = What { packages: &["sandbox"], features: &["compile"], variables: &variables };
+    let memory = "sandbox-compiler.json";
+    let programs = as_needed(workspace, memory, &what, || {
+        progress.step("Compiling the compiler of sandboxes")
+    })?;
+    programs.get(COMPILER).cloned().context("cargo made no sandbox-compiler")
+}
+
+/// The directory of a static library, if the linker finds it.
+pub(crate) fn static_library(name: &str) -> Option<PathBuf> {
+    let output = Command::new("cc").arg(format!("-print-file-name={name}")).output().ok()?;
+    let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    // cc prints a bare name when it knows no such file.
+    path.is_absolute().then(|| path.parent().map(Path::to_owned)).flatten()
+}
+
+/// Builds what has changed since `memory` was written.
+fn as_needed<'p>(
+    workspace: &Workspace,
+    memory: &str,
+    what: &What<'_>,
+    step: impl FnOnce() -> Box<dyn Step + 'p>,
+) -> Result<Programs> {
+    let memory = workspace.ours(memory);
     let sources = sources(workspace.root())?;
     if let Some(known) = recall(&memory, &sources) {
         return Ok(known);
     }
-    let step = progress.step("Compiling the programs of the device");
-    let programs = cargo(workspace, &CRATES, &*step)?;
+    let step = step();
+    let programs = cargo(workspace, what, &*step)?;
     let results = states(programs.values())?;
     remember(&memory, &Remembered { sources, programs: programs.clone(), results })?;
     Ok(programs)
@@ -83,7 +125,16 @@ pub fn build(workspace: &Workspace, progress: &dyn Progress) -> Result<Programs>
 /// As [`build`].
 pub fn build_crate(workspace: &Workspace, name: &str, progress: &dyn Progress) -> Result<Programs> {
     let step = progress.step(&format!("Compiling {name}"));
-    cargo(workspace, &[name], &*step)
+    cargo(workspace, &What { packages: &[name], ..What::default() }, &*step)
+}
+
+/// What cargo builds.
+#[derive(Debug, Clone, Copy, Default)]
+struct What<'a> {
+    packages: &'a [&'a str],
+    features: &'a [&'a str],
+    /// Variables that are set for it.
+    variables: &'a [(&'a str, OsString)],
 }
 
 fn recall(memory: &Path, sources: &str) -> Option<Programs> {
@@ -162,11 +213,13 @@ impl std::fmt::LowerHex for Hex<'_> {
     }
 }
 
-fn cargo(workspace: &Workspace, crates: &[&str], step: &dyn Step) -> Result<Programs> {
+fn cargo(workspace: &Workspace, what: &What<'_>, step: &dyn Step) -> Result<Programs> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.arg("build").args(["--profile", "device", "--target", TRIPLE]);
     command.args(["--message-format", "json-render-diagnostics"]);
-    command.args(crates.iter().flat_map(|name| ["--package", name]));
+    command.args(what.packages.iter().flat_map(|name| ["--package", name]));
+    command.args(what.features.iter().flat_map(|name| ["--features", name]));
+    command.envs(what.variables.iter().map(|(name, value)| (name, value)));
     command.current_dir(workspace.root()).env("CARGO_ENCODED_RUSTFLAGS", flags(workspace.root())?);
     // What `cargo run` sets for us is not for the cargo below us.
     for (name, _) in std::env::vars_os() {

@@ -7,19 +7,20 @@
 //!
 //! `build` carries it out. Later wins: the device's own files replace those of packages.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use model::Plan;
 use model::bootctl::BootCtl;
 use model::device::{Compression, Device, File, FileContent, KernelSource, Target};
 use model::parameter::{self, PARAMETERS_PATH};
 use model::plan::{PLAN_PATH, SERVICES_PATH};
+use model::sandbox::{OF_CONTAINERS, PROFILES_PATH};
 use model::service::{Output, Service};
+use model::text::Loaded;
 
 use crate::packages::Request;
 use crate::packages::entries::MERGED;
 use crate::packages::kernel::Module;
+use crate::programs;
 use crate::tree::{Content, Kind, Node, Tree};
 use crate::write::Time;
 
@@ -49,9 +50,16 @@ pub struct Program {
     pub path: &'static str,
 }
 
-/// All programs that `device` gets.
+/// What compiles sandboxes when definitions change on the device.
+const SANDBOX_COMPILER: Program = Program {
+    package: "sandbox",
+    binary: programs::COMPILER,
+    path: "usr/lib/ensemble/sandbox-compiler",
+};
+
+/// All programs that `device` gets; `sandboxes`: some of its services are in one.
 #[must_use]
-pub fn programs(device: &Device) -> Vec<Program> {
+pub fn programs(device: &Device, sandboxes: bool) -> Vec<Program> {
     const fn program(package: &'static str, binary: &'static str, path: &'static str) -> Program {
         Program { package, binary, path }
     }
@@ -61,6 +69,9 @@ pub fn programs(device: &Device) -> Vec<Program> {
         program("journal", "journal", "usr/lib/ensemble/journal"),
         program("ctl", "ensctl", "usr/bin/ensctl"),
     ];
+    if sandboxes {
+        all.push(SANDBOX_COMPILER);
+    }
     if device.debug.agent {
         all.push(program("debug-agent", "debug-agent", "usr/lib/ensemble/debug-agent"));
     }
@@ -115,17 +126,13 @@ pub fn cmdline(device: &Device) -> String {
 }
 
 /// Our part of the root over the files of its packages: `programs` with their contents, the plan, the
-/// `services` it was made from, for drop-ins on the device, and the device's `parameters`.
+/// services and profiles it was made from, for drop-ins on the device, and the device's parameters.
 ///
 /// # Errors
 /// Something of a package is in the way.
-pub fn ours(
-    tree: &mut Tree,
-    plan: &Plan,
-    services: &[(String, String)],
-    parameters: &BTreeMap<String, String>,
-    programs: Vec<(Program, Content)>,
-) -> Result<()> {
+pub fn ours(tree: &mut Tree, loaded: &Loaded, programs: Vec<(Program, Content)>) -> Result<()> {
+    let Loaded { plan, services, profiles, device, .. } = loaded;
+    let parameters = &device.parameters;
     for (program, content) in programs {
         tree.insert(program.path, Node::file(0o755, content))?;
     }
@@ -133,9 +140,11 @@ pub fn ours(
         let text = parameter::file(parameters);
         tree.insert(inside(PARAMETERS_PATH), Node::file(0o644, text.as_str()))?;
     }
-    for (path, text) in services {
-        let path = format!("{}/{path}", inside(SERVICES_PATH));
-        tree.insert(&path, Node::file(0o644, text.as_str()))?;
+    for (directory, texts) in [(SERVICES_PATH, services), (PROFILES_PATH, profiles)] {
+        for (path, text) in texts {
+            let path = format!("{}/{path}", inside(directory));
+            tree.insert(&path, Node::file(0o644, text.as_str()))?;
+        }
     }
     self::plan(tree, plan)
 }
@@ -149,7 +158,8 @@ pub fn plan(tree: &mut Tree, plan: &Plan) -> Result<()> {
 }
 
 /// The plan of an OCI image: podman has neither a console nor our runner's socket for it, so what only
-/// serves these is there but not started (`podman exec` does both).
+/// serves these is there but not started (`podman exec` does both). Nor may its services mount or have a
+/// network of their own, unless it is told to give more rights.
 #[must_use]
 pub fn for_oci(plan: &Plan) -> Plan {
     let serves_runner = |s: &Service| s.output == Output::Console || s.name.as_str() == DEBUG_AGENT;
@@ -157,6 +167,7 @@ pub fn for_oci(plan: &Plan) -> Plan {
     let ids = (0_u32..).zip(&plan.services);
     let out: Vec<u32> = ids.filter(|(_, s)| serves_runner(s)).map(|(id, _)| id).collect();
     plan.enabled.retain(|id| !out.contains(id));
+    plan.tolerate(&OF_CONTAINERS);
     plan
 }
 
@@ -171,7 +182,7 @@ pub fn place(
     source: Option<Content>,
 ) -> Result<(), String> {
     let path = merged(inside(&file.path));
-    if path == inside(PLAN_PATH) || programs(device).iter().any(|ours| ours.path == path) {
+    if path == inside(PLAN_PATH) || programs(device, true).iter().any(|ours| ours.path == path) {
         return Err(
             "Ensemble's own program or plan is there, which [[file]] does not replace".to_owned()
         );
@@ -179,9 +190,11 @@ pub fn place(
     if path == inside(PARAMETERS_PATH) && !device.parameters.is_empty() {
         return Err("[parameters] of the device is there".to_owned());
     }
-    let below = path.strip_prefix(inside(SERVICES_PATH));
-    if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-        return Err("services come from services/ beside the device's TOML".to_owned());
+    for (directory, what) in [(SERVICES_PATH, "services"), (PROFILES_PATH, "sandbox")] {
+        let below = path.strip_prefix(inside(directory));
+        if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            return Err(format!("what is there comes from {what}/ beside the device's TOML"));
+        }
     }
     let mode = u16::try_from(file.mode & 0o7777).unwrap_or_default();
     let node = match (&file.content, source) {

@@ -46,8 +46,6 @@ fn pure(profile: &Profile) -> Result<Compiled, Refused> {
 }
 
 /// What the profile asks for, and what its rules need and may not miss.
-///
-/// A version of Landlock that is optional makes every higher one optional too.
 fn requires(profile: &Profile, compiled: &Compiled) -> Vec<Feature> {
     let mut needed = BTreeSet::new();
     let mut need = |feature, if_so: bool| {
@@ -62,13 +60,7 @@ fn requires(profile: &Profile, compiled: &Compiled) -> Vec<Feature> {
     let versions = |ruleset: &Ruleset| landlock::versions(ruleset).collect::<Vec<_>>();
     let versions = compiled.ruleset.as_ref().map(versions).unwrap_or_default();
     needed.extend(versions.into_iter().map(Feature::Landlock));
-    let missable = |feature: &Feature| {
-        profile.optional.iter().any(|optional| match (feature, optional) {
-            (Feature::Landlock(needed), Feature::Landlock(optional)) => needed >= optional,
-            (feature, optional) => feature == optional,
-        })
-    };
-    needed.retain(|feature| !missable(feature));
+    needed.retain(|feature| !feature.may_lack(&profile.optional));
     needed.extend(profile.requires.iter().copied());
     // The highest version says it for all.
     let highest = needed.iter().filter_map(version).max();

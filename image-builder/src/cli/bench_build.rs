@@ -16,7 +16,7 @@ use crate::built::Flavor;
 use crate::doctor;
 use crate::packages::cache::Cache;
 use crate::packages::resolve::{self, Relock};
-use crate::programs;
+use crate::{profiles, programs};
 use crate::progress::{self, Progress, Silent};
 use crate::recipe;
 use crate::workspace::Workspace;
@@ -80,7 +80,8 @@ fn measure(
     directory: &Path,
     progress: &dyn Progress,
 ) -> Result<Vec<f64>> {
-    let programs = programs::build(workspace, progress)?;
+    let mut programs = programs::build(workspace, progress)?;
+    profiles::compile(workspace, &mut loaded.plan, &mut programs, progress)?;
     let lock = devices::lock_file(&loaded)?;
     let (cache, steps) = (Cache::new(directory.join("cache")), directory.join("steps"));
     if directory.exists() {

@@ -18,7 +18,7 @@ use crate::packages::cache::Cache;
 use crate::packages::resolve::{self, Relock};
 use crate::progress::Progress;
 use crate::workspace::{Found, Workspace};
-use crate::{programs, recipe};
+use crate::{profiles, programs, recipe};
 
 /// How a device is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -148,12 +148,14 @@ fn with_builder<T>(
 ) -> Result<T> {
     let cache = Cache::of_user(workspace);
     check_packages(&cache, loaded)?;
-    let programs = programs::build(workspace, progress)?;
+    let mut programs = programs::build(workspace, progress)?;
     let lock = lock_file(loaded)?;
+    let mut loaded = loaded.clone();
+    profiles::compile(workspace, &mut loaded.plan, &mut programs, progress)?;
     let steps = workspace.ours("steps");
     let builder = Builder { cache: &cache, steps: &steps, programs: &programs, progress, verbose };
     let relock = Relock::WhenNeeded;
-    work(&builder, &Order { loaded, lock: &lock, relock })
+    work(&builder, &Order { loaded: &loaded, lock: &lock, relock })
 }
 
 /// Names of packages that are wrong, at their place in the TOML, as far as lists are there already.

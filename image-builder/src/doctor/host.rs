@@ -3,8 +3,8 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use crate::programs;
 use crate::run::{cgroup, ids, qemu};
 use crate::workspace::Workspace;
 
@@ -39,11 +39,15 @@ pub(super) fn linker() -> Option<String> {
 }
 
 pub(super) fn static_libc() -> Option<String> {
-    let output = Command::new("cc").arg("-print-file-name=libc.a").output();
-    let printed = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
-    // cc prints a bare name when it knows no such file.
-    let found = printed.is_ok_and(|path| Path::new(&path).is_absolute());
-    (!found).then(|| "no libc.a".to_owned())
+    static_library("libc.a")
+}
+
+pub(super) fn static_libseccomp() -> Option<String> {
+    static_library("libseccomp.a")
+}
+
+fn static_library(name: &str) -> Option<String> {
+    programs::static_library(name).is_none().then(|| format!("no {name}"))
 }
 
 pub(super) fn disk() -> Option<String> {
