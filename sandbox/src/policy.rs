@@ -125,7 +125,8 @@ pub fn launch(
         limits: limits(service, host, own),
         ids: user.map(|u| Ids { uid: u.uid, gid: u.gid, groups: u.groups }),
         capabilities: capabilities(service, host)?,
-        no_new_privileges: service.sandbox.no_new_privileges,
+        no_new_privileges: service.sandbox.no_new_privileges
+            || service.sandbox.forbid.new_privileges,
         watchdog: service.watchdog.is_some() && own.command.is_none(),
         starter: service.kind == Kind::Forking && own.command.is_none(),
         terminal: service.output == Output::Console,
@@ -171,15 +172,22 @@ pub fn lacking<'s>(service: &'s Service, host: &Host) -> Vec<&'s str> {
 }
 
 /// The mask to keep. An empty list is a wish too: without it a program with the set-user-id bit
-/// could give back to another user what that left behind.
+/// could give back to another user what that left behind; so are those that are forbidden.
 fn capabilities(service: &Service, host: &Host) -> Result<Option<u64>, Refused> {
-    let Some(names) = &service.sandbox.capabilities else { return Ok(None) };
-    let mut mask = 0;
-    for name in names {
-        mask |= capability::bit(name).ok_or_else(|| Refused::Capability(name.clone()))?;
-    }
-    mask &= host.capabilities;
-    Ok(Some(mask))
+    let forbidden = mask(&service.sandbox.forbid.capabilities)?;
+    let kept = match &service.sandbox.capabilities {
+        Some(names) => mask(names)?,
+        None if forbidden == 0 => return Ok(None),
+        None if service.user.is_some() => 0,
+        None => u64::MAX,
+    };
+    Ok(Some(kept & host.capabilities & !forbidden))
+}
+
+fn mask(names: &[String]) -> Result<u64, Refused> {
+    let bit =
+        |name: &String| capability::bit(name).ok_or_else(|| Refused::Capability(name.clone()));
+    names.iter().try_fold(0, |all, name| Ok(all | bit(name)?))
 }
 
 fn c(text: &str) -> Result<CString, Refused> {
@@ -285,6 +293,24 @@ mod tests {
         assert_eq!(kept(&s), Some(0));
         s.sandbox.capabilities = None;
         assert_eq!(kept(&s), None);
+    }
+
+    #[test]
+    fn what_is_forbidden_is_not_kept_whatever_is_listed() {
+        let kept =
+            |s: &Service| launch(s, &users(), &host(), &Own::default()).unwrap().capabilities;
+        let mut s = service();
+        s.sandbox.forbid.capabilities = vec!["CHOWN".into()];
+        assert_eq!(kept(&s), Some(!1), "all others of root");
+        s.sandbox.capabilities = Some(vec!["CHOWN".into(), "NET_ADMIN".into()]);
+        assert_eq!(kept(&s), Some(1 << 12));
+        s.user = Some("web".into());
+        s.sandbox.capabilities = None;
+        assert_eq!(kept(&s), Some(0), "a user had none");
+        s.sandbox.no_new_privileges = false;
+        s.sandbox.forbid.new_privileges = true;
+        let launch = launch(&s, &users(), &host(), &Own::default()).unwrap();
+        assert!(launch.no_new_privileges);
     }
 
     #[test]
