@@ -5,7 +5,8 @@ mod files;
 
 use files::{Files, shipped};
 use model::text::{
-    check_file, load_device, load_service, template_case, template_device, template_service,
+    check_file, load_device, load_service, template_case, template_device, template_sandbox,
+    template_service,
 };
 
 /// One kind of file each, as text with holes where anything may stand.
@@ -29,6 +30,12 @@ fn anything() -> impl proptest::strategy::Strategy<Value = String> {
         "environment",
         "[screen]",
         "width",
+        "[sandbox]",
+        "[files]",
+        "[sandbox.forbid]",
+        "write",
+        "connect",
+        "allow",
     ]);
     let value = prop_oneof![
         "[ -~äß→\u{0}\n]{0,12}",
@@ -52,9 +59,10 @@ proptest::proptest! {
         let files = shipped()
             .with("devices/x.toml", &text)
             .with("services/x.toml", &text)
+            .with("sandbox/x.toml", &text)
             .with("x/case.toml", &text)
             .with("x/x.toml", &text);
-        for path in ["devices/x.toml", "services/x.toml", "x/case.toml", "x/x.toml"] {
+        for path in ["devices/x.toml", "services/x.toml", "sandbox/x.toml", "x/case.toml", "x/x.toml"] {
             let (_, report) = check_file(&files, path);
             let _ = (report.render(true), report.findings());
         }
@@ -106,9 +114,11 @@ fn what_ens_new_writes_is_right_as_it_stands() {
     let files = shipped()
         .with("devices/mine.toml", &template_device("mine", "base", "../schema"))
         .with("services/mine.toml", &template_service("mine", "../schema"))
+        .with("sandbox/mine.toml", &template_sandbox("mine", "../schema"))
+        .with("sandbox/service.toml", "version = 1\ncapabilities = []\n[files]\nwrite = []\n")
         .with("mine/case.toml", &template_case("mine", "../schema"))
         .with("devices/headless.toml", "version = 1\ninherit = [\"base\"]\n");
-    for path in ["devices/mine.toml", "services/mine.toml"] {
+    for path in ["devices/mine.toml", "services/mine.toml", "sandbox/mine.toml"] {
         let (_, report) = check_file(&files, path);
         assert!(report.is_empty(), "{report}");
     }
@@ -124,6 +134,8 @@ fn a_file_is_recognised_by_its_place_and_then_by_its_keys() {
     use model::text::{Kind, recognise};
     assert_eq!(recognise("x/devices/a.toml", ""), Some(Kind::Device));
     assert_eq!(recognise("services/a.toml", ""), Some(Kind::Service));
+    assert_eq!(recognise("sandbox/a.toml", ""), Some(Kind::Sandbox));
+    assert_eq!(recognise("a.toml", "version = 1\n[files]\n"), Some(Kind::Sandbox));
     assert_eq!(recognise("a/case.toml", ""), Some(Kind::Case));
     assert_eq!(recognise("a.toml", "exec = []"), Some(Kind::Service));
     assert_eq!(recognise("a.toml", "version = 1"), Some(Kind::Device));

@@ -45,7 +45,7 @@ fn shipped(kind: &str) -> Vec<String> {
 
 #[test]
 fn everything_that_ships_checks_without_a_word() {
-    for file in shipped("devices").into_iter().chain(shipped("services")) {
+    for file in [shipped("devices"), shipped("services"), shipped("sandbox")].concat() {
         let (_, report) = check_file(&Disk, &file);
         assert!(report.is_empty(), "{report}");
     }
@@ -53,7 +53,7 @@ fn everything_that_ships_checks_without_a_word() {
 
 #[test]
 fn every_file_names_its_schema() {
-    for (kind, schema) in [("devices", "device"), ("services", "service")] {
+    for (kind, schema) in [("devices", "device"), ("services", "service"), ("sandbox", "sandbox")] {
         for file in shipped(kind) {
             let text = fs::read_to_string(&file).expect("it is listed");
             let first = format!("#:schema ../schema/{schema}.json");

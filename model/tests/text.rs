@@ -143,10 +143,10 @@ uid = 33
     );
     insta::assert_snapshot!(brief(&report), @r#"
     3:8 `/etc/../motd` is not a path in the image: it has `.` or `..` (an absolute path like "/etc/motd")
-    6:8 nothing says what is in this file (add one of source, content, symlink, directory)
+    6:8 nothing says what is in this file (add one of source, content, program, symlink, directory)
     8:8 `/run/x` is never seen: /run is mounted over on a device (a oneshot service can make it at boot)
     12:10 there is no file `devices/b.conf` (a path from where this TOML is)
-    13:11 a file is one thing only (one of source, content, symlink, directory)
+    13:11 a file is one thing only (one of source, content, program, symlink, directory)
     14:8 `rw` is not a file mode (three or four octal digits: "0644")
     16:8 two files are at `/etc/b`
     20:7 33 is the number of Debian's user `www-data` (101 to 999 are free for services, people's numbers begin at 1000)

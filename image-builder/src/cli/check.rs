@@ -9,7 +9,7 @@ use super::{USAGE, print, print_error};
 use crate::host_files::HostFiles;
 use crate::workspace::Workspace;
 
-/// Check TOML files: devices, services, cases
+/// Check TOML files: devices, services, profiles, cases
 ///
 /// Each file is checked with all it refers to. Exit status 2 when something is wrong; warnings
 /// alone give 0.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use model::Name;
-use model::text::{template_case, template_device, template_service};
+use model::text::{template_case, template_device, template_sandbox, template_service};
 
 use super::print;
 use crate::workspace::Workspace;
@@ -17,6 +17,7 @@ use crate::workspace::Workspace;
 Examples:
   ens new device kitchen --from tablet   configs/devices/kitchen.toml
   ens new service hello                  configs/services/hello.toml
+  ens new sandbox hello                  configs/sandbox/hello.toml
   ens new case hello                     tests/cases/hello/case.toml")]
 pub(super) struct New {
     /// What to write
@@ -38,6 +39,7 @@ pub(super) struct New {
 enum Kind {
     Device,
     Service,
+    Sandbox,
     Case,
 }
 
@@ -58,6 +60,7 @@ impl New {
         let text = match self.kind {
             Kind::Device => template_device(&self.name, &self.from, &schema),
             Kind::Service => template_service(&self.name, &schema),
+            Kind::Sandbox => template_sandbox(&self.name, &schema),
             Kind::Case => template_case(&self.name, &schema),
         };
         if let Some(directory) = file.parent() {
@@ -73,6 +76,7 @@ impl New {
         match self.kind {
             Kind::Device => format!("configs/devices/{name}.toml"),
             Kind::Service => format!("configs/services/{name}.toml"),
+            Kind::Sandbox => format!("configs/sandbox/{name}.toml"),
             Kind::Case => format!("tests/cases/{name}/case.toml"),
         }
         .into()

@@ -50,7 +50,7 @@ pub(crate) fn check(raw: &raw::Sandbox, c: &mut Check) {
     let said = raw.write_execute.as_ref().filter(|at| at.value).map(|at| &at.place);
     single("memory that is writable and executable", said, &forbid.write_execute, c);
     let said = raw.no_new_privileges.as_ref().filter(|at| !at.value).map(|at| &at.place);
-    single("new privileges", said, &forbid.new_privileges, c);
+    single("gaining privileges", said, &forbid.new_privileges, c);
 }
 
 /// Notes that a service whose programs may gain privileges has rules that the kernel then refuses to
