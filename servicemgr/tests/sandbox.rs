@@ -115,6 +115,54 @@ fn a_service_does_not_start_without_a_fact_that_its_sandbox_needs() {
     assert!(row.reason.contains(needs), "{}", row.reason);
 }
 
+/// The instructions of a filter that ends who makes a directory.
+fn no_directories() -> Vec<u8> {
+    let mkdir = if cfg!(target_arch = "x86_64") { 83 } else { 34 };
+    let one = |code: u16, yes: u8, no: u8, k: u32| {
+        let mut bytes = code.to_ne_bytes().to_vec();
+        bytes.extend([yes, no]);
+        bytes.extend(k.to_ne_bytes());
+        bytes
+    };
+    let all = [
+        one(0x20, 0, 0, 0),
+        one(0x15, 0, 1, mkdir),
+        one(0x06, 0, 0, 0x8000_0000),
+        one(0x06, 0, 0, 0x7fff_0000),
+    ];
+    all.concat()
+}
+
+#[test]
+fn a_process_that_is_killed_for_a_call_is_told_with_it() {
+    let _one = ONE_AT_A_TIME.lock();
+    if !able("kill") {
+        return;
+    }
+    let text = "exec = [\"/bin/mkdir\", \"/var/tmp/never\"]\ntype = \"oneshot\"\n\
+                [restart]\nwhen = \"never\"\n[sandbox]\nkeyring = \"own\"\n";
+    let app = model::text::service::parse(&name("app"), text).expect("a service");
+    let kills = Compiled { filter: no_directories(), ..Compiled::default() };
+    let known = (app.sandbox.clone(), kills);
+    let log = fs::File::open("/dev/kmsg").and_then(|mut log| {
+        std::io::Seek::seek(&mut log, std::io::SeekFrom::End(0))?;
+        Ok(log)
+    });
+    let device = Device::boot(&plan(vec![app], vec![known]));
+    device.settled();
+    let row = device.status("app").row;
+    assert_eq!(row.reason, "killed by SIGSYS: a system call its sandbox forbids");
+    // Without a journal, servicemgr writes into the kernel's log.
+    let Ok(mut log) = log else { return };
+    sys::poll::set_nonblocking(&log).expect("a file");
+    let mut buffer = vec![0; 8 << 10];
+    device.until("the call", || {
+        let length = std::io::Read::read(&mut log, &mut buffer).unwrap_or(0);
+        let record = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+        record.contains("app: process") && record.contains("killed for the system call mkdir")
+    });
+}
+
 #[test]
 fn a_definition_of_the_device_is_compiled_there_and_does_not_start_without_a_compiler() {
     let _one = ONE_AT_A_TIME.lock();

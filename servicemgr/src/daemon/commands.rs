@@ -18,7 +18,8 @@ use model::service::{Command, Reload, Service};
 
 use super::forking::Forked;
 use super::launcher::{Started, Wish};
-use super::{Daemon, acts, conditions};
+use super::sandboxes::REFUSAL;
+use super::{Daemon, acts, conditions, refusals};
 use crate::engine::{End, Event, Id, Phase};
 
 /// `SIGKILL`, `SIGSTOP`, `SIGCONT` and `SIGABRT`.
@@ -73,8 +74,8 @@ fn command(service: &Service, phase: Phase, number: usize) -> Option<&Command> {
 fn sentence(service: &Service, phase: Phase, number: usize, why: &str) -> String {
     let program = command(service, phase, number).and_then(|c| c.first());
     let program = program.map_or("", String::as_str);
-    // A program that is not there is named already.
-    if why.starts_with(program) { why.to_owned() } else { format!("{program}: {why}") }
+    // A program that is not there is named already, and a sandbox is not of one program.
+    if why.starts_with(program) || why.starts_with(REFUSAL) { why.to_owned() } else { format!("{program}: {why}") }
 }
 
 impl Daemon {
@@ -209,6 +210,9 @@ impl Daemon {
             Exit::Status(status) => End::Status(status),
             Exit::Unknown => End::Unknown,
         };
+        if let (Exit::Signal(refusals::SIGSYS), Some(service)) = (exit, self.plan.services.get(id)) {
+            refusals::tell(service.name.to_string(), pid);
+        }
         match self.role(id, pid) {
             Role::Main if self.was_not_main(id, end) => {}
             Role::Main => self.main_ended(id, end),

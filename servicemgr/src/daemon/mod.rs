@@ -35,6 +35,7 @@ mod params;
 mod probe;
 mod process;
 mod ready;
+mod refusals;
 mod renewal;
 mod requests;
 mod said;

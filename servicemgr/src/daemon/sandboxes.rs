@@ -29,6 +29,9 @@ use sys::poll::{For, poll};
 /// How long the compiler may take for all it is asked: it needs some milliseconds for each profile.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// How every reason begins why nothing is started in a sandbox.
+pub(super) const REFUSAL: &str = "sandbox: ";
+
 /// Longest complaint of the compiler that is passed on, in bytes.
 const MAX_COMPLAINT: u64 = 1024;
 
@@ -52,7 +55,8 @@ enum Known {
 impl Sandboxes {
     /// Those of a plan.
     pub(super) fn new(compiled: Vec<(Profile, Compiled)>, compiler: PathBuf) -> Self {
-        let known = compiled.into_iter().map(|(profile, c)| (profile, Known::Compiled(c))).collect();
+        let known =
+            compiled.into_iter().map(|(profile, c)| (profile, Known::Compiled(c))).collect();
         Self { known, compiler, prepared: false }
     }
 
@@ -89,7 +93,7 @@ impl Sandboxes {
         if !profile.confines() {
             return Ok(None);
         }
-        let unknown = || "sandbox: it is not compiled: this is a mistake of Ensemble".to_owned();
+        let unknown = || format!("{REFUSAL}it is not compiled: this is a mistake of Ensemble");
         let known = self.known.get_mut(profile).ok_or_else(unknown)?;
         if let Known::Compiled(compiled) = known {
             *known = match sandbox::fit(compiled, &confine::features()) {
@@ -100,12 +104,12 @@ impl Sandboxes {
         match known {
             Known::Fitted(confine) => {
                 if !self.prepared {
-                    confine::prepare().map_err(|e| format!("sandbox: /run/ensemble: {e}"))?;
+                    confine::prepare().map_err(|e| format!("{REFUSAL}/run/ensemble: {e}"))?;
                     self.prepared = true;
                 }
                 Ok(Some(Arc::clone(confine)))
             }
-            Known::Refused(why) => Err(format!("sandbox: {why}")),
+            Known::Refused(why) => Err(format!("{REFUSAL}{why}")),
             Known::Compiled(_) => Err(unknown()),
         }
     }

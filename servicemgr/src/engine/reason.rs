@@ -91,6 +91,9 @@ impl Reason {
     }
 }
 
+/// By which the kernel ends who makes a call that is not allowed.
+const SIGSYS: i32 = 31;
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -99,6 +102,7 @@ impl fmt::Display for End {
                 0 => f.write_str("killed by SIGRTMIN"),
                 plus => write!(f, "killed by SIGRTMIN+{plus}"),
             },
+            Self::Signal(SIGSYS) => f.write_str("killed by SIGSYS: a system call its sandbox forbids"),
             Self::Signal(number) => match signal_name(*number) {
                 Some(name) => write!(f, "killed by {name}"),
                 None => write!(f, "killed by signal {number}"),
