@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("attacks", &[]),
     ("ctl", &["api"]),
     ("debug-agent", &["api", "sys"]),
-    ("image-builder", &["api", "model", "sys"]),
+    ("image-builder", &["api", "model", "sandbox", "sys"]),
     ("init", &["api", "model", "sys"]),
     ("journal", &["api", "sys"]),
     ("model", &[]),
