@@ -19,6 +19,9 @@ const INSTRUCTION: usize = 8;
 /// Bytes of a `struct seccomp_data`.
 const DATA: u32 = 64;
 
+/// Place of the architecture in it, after the number.
+const ARCH: u32 = 4;
+
 /// Words of memory that a program has: `BPF_MEMWORDS`.
 const MEMORY: usize = 16;
 
@@ -180,7 +183,22 @@ impl Program {
     /// # Errors
     /// It returns what none of ours returns.
     pub fn run(&self, call: &Call) -> Result<Verdict, Bad> {
+        self.trace(call).map(|(verdict, _)| verdict)
+    }
+
+    /// Whether it looks at more than number and architecture. The kernel keeps the answer for a call that
+    /// is allowed without that, and does not run the program again.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub fn looks_closer(&self, call: &Call) -> Result<bool, Bad> {
+        self.trace(call).map(|(_, closer)| closer)
+    }
+
+    /// What it says, and whether it looked closer.
+    fn trace(&self, call: &Call) -> Result<(Verdict, bool), Bad> {
         let (mut a, mut x) = (0_u32, 0_u32);
+        let mut closer = false;
         let mut memory = [0_u32; MEMORY];
         let mut at = 0;
         while let Some(&one) = self.0.get(at) {
@@ -188,7 +206,10 @@ impl Program {
             let slot = usize::try_from(k).unwrap_or(usize::MAX);
             let mut skip = 0;
             match Operation::of(one).ok_or(Bad::Instruction(at))? {
-                Operation::Load => a = call.word(k),
+                Operation::Load => {
+                    closer |= k > ARCH;
+                    a = call.word(k);
+                }
                 Operation::Immediate => a = k,
                 Operation::Length => a = DATA,
                 Operation::ImmediateX => x = k,
@@ -202,15 +223,15 @@ impl Program {
                 Operation::Compute(how, other) => match how.compute(a, other.value(k, x)) {
                     Some(result) => a = result,
                     // The kernel ends a program that divides by zero with 0: kill the thread.
-                    None => return verdict(0),
+                    None => return Ok((verdict(0)?, closer)),
                 },
                 Operation::Jump => skip = k,
                 Operation::Compare(how, other) => {
                     let yes = how.holds(a, other.value(k, x));
                     skip = u32::from(if yes { one.yes } else { one.no });
                 }
-                Operation::Return => return verdict(k),
-                Operation::ReturnA => return verdict(a),
+                Operation::Return => return Ok((verdict(k)?, closer)),
+                Operation::ReturnA => return Ok((verdict(a)?, closer)),
             }
             at += 1 + usize::try_from(skip).unwrap_or(MAX_INSTRUCTIONS);
         }
