@@ -230,6 +230,11 @@ fn dev_has_the_usual_devices_and_those_named_and_no_others() {
     assert_eq!(text, format!("{usual}\n{tail}"));
     let text = run(listed(vec![Mount::Dev(place("/dev"), named())]), script);
     assert_eq!(text, format!("{usual}\n{tail}"));
+    let usual = usual.replace("pts ", "");
+    let text = run(whole(vec![Mount::Dev(c("/dev"), Vec::new())]), script);
+    assert_eq!(text, format!("{usual}\n{tail}"));
+    let text = run(listed(vec![Mount::Dev(place("/dev"), Vec::new())]), script);
+    assert_eq!(text, format!("{usual}\n{tail}"));
 }
 
 #[test]
