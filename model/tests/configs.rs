@@ -110,6 +110,16 @@ fn the_reference_is_fresh() {
 }
 
 #[test]
+fn every_group_of_calls_is_in_the_docs() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/sandbox.md");
+    let page = fs::read_to_string(file).unwrap_or_default();
+    for group in model::sandbox::calls::groups() {
+        let row = format!("| `{}` | {} |", group.name, group.about);
+        assert!(page.contains(&row), "docs/sandbox.md lacks: {row}");
+    }
+}
+
+#[test]
 fn a_schema_knows_the_keys_and_the_words() {
     let all = model::schema::all();
     let (_, text) = all.iter().find(|(name, _)| *name == "device.json").expect("it is made");

@@ -23,7 +23,7 @@ fn profiles(all: &[(&str, &str)]) -> Files {
 
 fn load(all: &[(&str, &str)], name: &str) -> Profile {
     let loaded = sandbox::load(&profiles(all), &["sandbox".to_owned()], name);
-    loaded.unwrap_or_else(|report| panic!("{report}")).profile
+    loaded.map_err(|report| report.to_string()).expect("it is right").profile
 }
 
 /// What is said of the service of this text beside these profiles.

@@ -115,8 +115,8 @@ pub(super) const KINDS: &[Kind] = &[
         title: "Profiles: `configs/sandbox/NAME.toml`",
         about: "What a program may do, for services that inherit it and for apps; told in \
                 [sandbox.md](sandbox.md). A profile is looked for in `sandbox/` beside each `services/` \
-                where services are looked for, the nearest first; on a running device in \
-                `/etc/ensemble/sandbox`, then in those that ship.",
+                where services are looked for, the nearest first; on a running device in those that \
+                ship, then in `/etc/ensemble/sandbox`.",
         schema: "sandbox.json",
         parts: sandbox::PARTS,
     },

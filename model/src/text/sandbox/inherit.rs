@@ -149,9 +149,7 @@ impl Inherited {
 
     /// The file of the profile that is called `name`, or what else could have been meant.
     fn find(&self, name: &str, loader: &Loader<'_>) -> Result<String, String> {
-        if let Err(why) = legal(name) {
-            return Err(why);
-        }
+        legal(name)?;
         let mut paths = self.directories.iter().map(|d| join(d, &format!("{name}.toml")));
         if let Some(path) = paths.find(|path| loader.source.is_file(path)) {
             return Ok(path);
