@@ -5,17 +5,35 @@
 #![expect(clippy::print_stderr, reason = "a test that can't run says so")]
 
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use model::sandbox::{Calls, Family, Files, Profile};
+use model::text::{Source, sandbox::load};
 use sandbox::calls::Arch;
 use sandbox::{compile, fit};
-use sys::confine::features;
+use sys::confine::{features, prepare};
 use sys::spawn::{Launch, Passed, spawn};
+
+/// The repository.
+struct Disk;
+
+impl Source for Disk {
+    fn read(&self, path: &str) -> io::Result<String> {
+        fs::read_to_string(path)
+    }
+
+    fn list(&self, _: &str) -> io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        Path::new(path).is_file()
+    }
+}
 
 fn c(text: &str) -> CString {
     CString::new(text).unwrap()
@@ -30,6 +48,9 @@ fn basic() -> Profile {
 fn run(profile: &Profile, script: &str) -> String {
     let compiled = compile(profile, Arch::own().unwrap()).unwrap();
     let confine = fit(&compiled, &features()).unwrap();
+    if !confine.mounts.is_empty() {
+        prepare().unwrap();
+    }
     let launch = Launch {
         program: c("/bin/sh"),
         arguments: ["/bin/sh", "-c", script].map(c).into(),
@@ -121,6 +142,58 @@ fn interpreters_and_databases_work_under_basic() {
         assert!(
             run(&basic(), "curl -sS file:///etc/hostname http://127.0.0.1:1/")
                 .contains("Failed to connect")
+        );
+    }
+}
+
+/// The profile of apps, with a tree of its own; `None` where the kernel can't hold it.
+fn app(own: &Path) -> Option<Profile> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/sandbox");
+    let mut app = match load(&Disk, &[directory.to_owned()], "app") {
+        Ok(explained) => explained.profile,
+        Err(report) => panic!("{report}"),
+    };
+    app.files.write.get_or_insert_default().push(own.display().to_string());
+    let can = sys::process::user() == 0
+        && fit(&compile(&app, Arch::own().unwrap()).unwrap(), &features()).is_ok();
+    if !can {
+        eprintln!("skipped: not root, or the kernel lacks it: {:?}", features());
+    }
+    can.then_some(app)
+}
+
+#[test]
+fn honest_programs_work_in_the_sandbox_of_an_app() {
+    let own = tempfile::tempdir_in("/var/lib").unwrap();
+    let Some(mut profile) = app(own.path()) else { return };
+    let at = own.path().display().to_string();
+    let tools = format!(
+        "cd {at} && mkdir a && echo 1 > a/x && cp a/x a/y && sort a/x a/y | uniq -c && ls a && rm -r a \\
+         && echo x > /tmp/mine && cat /tmp/mine && test ! -e /root && test ! -e /etc/shadow && echo done"
+    );
+    assert_eq!(run(&profile, &tools), "      2 1\nx\ny\nx\ndone\n");
+    if has("python3") {
+        let script = "import sqlite3, subprocess, threading, tempfile, socket, os\n\
+            d = sqlite3.connect(\"db\"); d.execute(\"create table t(a)\"); d.commit()\n\
+            t = threading.Thread(target=lambda: None); t.start(); t.join()\n\
+            socket.socketpair(); tempfile.TemporaryFile()\n\
+            print(subprocess.run([\"ls\"], capture_output=True, text=True).stdout, end=\"\")";
+        let text = run(&profile, &format!("cd {at} && /usr/bin/python3 -c '{script}' && rm db"));
+        assert_eq!(text, "db\n");
+    }
+    if has("git") {
+        let git = "git -c user.name=a -c user.email=a@b";
+        let script = format!(
+            "export HOME={at} && cd {at} && git init -q . && echo 1 > f && git add f && {git} commit -q -m 1 \\
+             && git gc -q && git clone -q . c && ls c && rm -rf c f .git"
+        );
+        assert_eq!(run(&profile, &script), "f\n");
+    }
+    profile.write_execute = Some(true);
+    if has("node") {
+        assert_eq!(
+            run(&profile, "node -e \"console.log([1, 2].map(x => x + 1).join())\""),
+            "2,3\n"
         );
     }
 }
