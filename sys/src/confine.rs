@@ -68,9 +68,6 @@ pub const SCRATCH: &CStr = c"/run/ensemble/root";
 /// An empty directory, which hides others.
 pub(crate) const EMPTY_DIRECTORY: &CStr = c"/run/ensemble/empty/directory";
 
-/// A `/dev` with [`DEVICES`] and nothing else, to be shown; not there where nobody may make devices.
-pub(crate) const DEV: &CStr = c"/run/ensemble/dev";
-
 /// An empty file, which hides others.
 pub(crate) const EMPTY_FILE: &CStr = c"/run/ensemble/empty/file";
 
@@ -113,14 +110,6 @@ pub enum Mount {
     /// [`SCRATCH`] becomes the root, read-only.
     Pivot,
 }
-
-/// Links that every `/dev` has, and where they lead.
-pub(crate) const LINKS: [(&CStr, &CStr); 4] = [
-    (c"fd", c"/proc/self/fd"),
-    (c"stdin", c"/proc/self/fd/0"),
-    (c"stdout", c"/proc/self/fd/1"),
-    (c"stderr", c"/proc/self/fd/2"),
-];
 
 /// Devices that every `/dev` has. Besides, it has a `shm` of its own, and `fd`, `stdin`, `stdout`, `stderr`.
 pub const DEVICES: [&CStr; 6] = [c"null", c"zero", c"full", c"random", c"urandom", c"tty"];

@@ -5,23 +5,21 @@
     reason = "calls that `nix` does not have, and a child that tries namespaces"
 )]
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::CStr;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::ptr;
 use std::sync::OnceLock;
 
-use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 
-use super::{DEV, DEVICES, EMPTY_DIRECTORY, EMPTY_FILE, Features, LINKS, SCRATCH};
+use super::{EMPTY_DIRECTORY, EMPTY_FILE, Features, SCRATCH};
 
 /// `SECCOMP_GET_ACTION_AVAIL`.
 const GET_ACTION_AVAIL: libc::c_int = 2;
@@ -95,53 +93,15 @@ fn can_mount() -> bool {
     private.is_ok() && over().is_ok()
 }
 
-/// Makes the directories, the file and the devices that launches mount; there already is fine.
+/// Makes the directories and the file that launches mount; there already is fine.
 ///
 /// # Errors
 /// `EROFS`, `EACCES`, `ENOSPC`: of the file system of `/run`.
 pub fn prepare() -> io::Result<()> {
-    for directory in [SCRATCH, EMPTY_DIRECTORY, DEV] {
+    let path = |of: &'static CStr| Path::new(std::ffi::OsStr::from_bytes(of.to_bytes()));
+    for directory in [SCRATCH, EMPTY_DIRECTORY] {
         DirBuilder::new().recursive(true).mode(0o755).create(path(directory))?;
     }
     OpenOptions::new().create(true).append(true).mode(0o444).open(path(EMPTY_FILE))?;
-    let made = devices();
-    if made.is_err() {
-        // Each launch mounts those of `/dev` then.
-        std::fs::remove_dir_all(path(DEV))?;
-    }
-    match made {
-        // In a container whose root is nobody outside.
-        Err(e) if e.kind() != io::ErrorKind::PermissionDenied => Err(e),
-        _ => Ok(()),
-    }
-}
-
-fn path(of: &'static CStr) -> &'static Path {
-    Path::new(OsStr::from_bytes(of.to_bytes()))
-}
-
-/// What is in [`DEV`]: the same devices as in `/dev`, with the same permissions.
-fn devices() -> io::Result<()> {
-    let dev = path(DEV);
-    for name in DEVICES.map(path) {
-        let there = match std::fs::metadata(Path::new("/dev").join(name)) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            other => other?,
-        };
-        let kind = SFlag::from_bits_truncate(there.mode()) & SFlag::S_IFMT;
-        let place = dev.join(name);
-        match mknod(&place, kind, Mode::empty(), there.rdev()) {
-            Err(Errno::EEXIST) => {}
-            other => other?,
-        }
-        chown(&place, Some(there.uid()), Some(there.gid()))?;
-        std::fs::set_permissions(&place, there.permissions())?;
-    }
-    for (name, to) in LINKS {
-        match symlink(path(to), dev.join(path(name))) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            other => other?,
-        }
-    }
-    DirBuilder::new().recursive(true).mode(0o755).create(dev.join("shm"))
+    Ok(())
 }

@@ -58,11 +58,19 @@ impl Drop for Fd {
 pub(super) struct Kind {
     format: u32,
     pub(super) uid: u32,
+    /// Permission bits.
+    mode: u32,
+    gid: u32,
+    device: u64,
 }
 
 impl Kind {
     pub(super) const fn is_directory(self) -> bool {
         self.format == libc::S_IFDIR
+    }
+
+    pub(super) const fn is_character_device(self) -> bool {
+        self.format == libc::S_IFCHR
     }
 
     pub(super) const fn is_link(self) -> bool {
@@ -113,14 +121,17 @@ pub(super) fn entry(at: c_int, name: &CStr) -> Result<Fd, i32> {
 pub(super) fn kind(of: &Fd) -> Result<Kind, i32> {
     let mut status = MaybeUninit::<libc::statx>::zeroed();
     let (empty, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
-    let wanted = libc::STATX_TYPE | libc::STATX_UID;
+    let wanted = libc::STATX_TYPE | libc::STATX_MODE | libc::STATX_UID | libc::STATX_GID;
     // SAFETY: a C string and room for the structure that outlive the call.
     result(unsafe {
         libc::syscall(libc::SYS_statx, of.number(), empty, flags, wanted, status.as_mut_ptr())
     })?;
     // SAFETY: zeroes are a valid structure, and the kernel filled it.
     let status = unsafe { status.assume_init() };
-    Ok(Kind { format: u32::from(status.stx_mode) & libc::S_IFMT, uid: status.stx_uid })
+    let mode = u32::from(status.stx_mode);
+    let device = libc::makedev(status.stx_rdev_major, status.stx_rdev_minor);
+    let (uid, gid) = (status.stx_uid, status.stx_gid);
+    Ok(Kind { format: mode & libc::S_IFMT, mode: mode & 0o777, uid, gid, device })
 }
 
 /// The text of a link, with a zero at its end.
@@ -146,6 +157,23 @@ pub(super) fn make_file(at: c_int, name: &CStr) -> Result<(), i32> {
     let mode = libc::S_IFREG | 0o444;
     // SAFETY: a C string that outlives the call.
     made(unsafe { libc::syscall(libc::SYS_mknodat, at, name.as_ptr(), mode, 0) })
+}
+
+/// A device as `like` is, with its owner and permissions; there must be none of this name.
+///
+/// `EPERM`: nobody makes devices here.
+pub(super) fn make_device(like: Kind, at: c_int, name: &CStr) -> Result<(), i32> {
+    let (mode, name) = (like.format | like.mode, name.as_ptr());
+    // SAFETY: a C string that outlives the call.
+    result(unsafe { libc::syscall(libc::SYS_mknodat, at, name, mode, like.device) })?;
+    // SAFETY: a C string that outlives the call.
+    result(unsafe { libc::syscall(libc::SYS_fchmodat, at, name, like.mode) })?;
+    if (like.uid, like.gid) == (0, 0) {
+        return Ok(());
+    }
+    let (uid, gid) = (like.uid, like.gid);
+    // SAFETY: a C string that outlives the call.
+    result(unsafe { libc::syscall(libc::SYS_fchownat, at, name, uid, gid, 0) }).map(drop)
 }
 
 /// There already is fine.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::bare::{self, Fd, PATH, attribute, resolve, there};
 use super::tree::{self, End};
-use crate::confine::{DEV, DEVICES, EMPTY_DIRECTORY, EMPTY_FILE, LINKS, Mount, SCRATCH};
+use crate::confine::{DEVICES, EMPTY_DIRECTORY, EMPTY_FILE, Mount, SCRATCH};
 
 /// A new root: directories, links and places to mount on, nothing else.
 const ROOT_OPTIONS: &CStr = c"mode=0755,size=1m,nr_inodes=16k";
@@ -33,6 +33,14 @@ const PLAIN: u64 = attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC;
 
 /// The same for a new file system.
 const NEW: libc::c_ulong = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+
+/// Links that every `/dev` has.
+const LINKS: [(&CStr, &CStr); 4] = [
+    (c"fd", c"/proc/self/fd"),
+    (c"stdin", c"/proc/self/fd/0"),
+    (c"stdout", c"/proc/self/fd/1"),
+    (c"stderr", c"/proc/self/fd/2"),
+];
 
 /// Takes all steps; `at` is the number of the one being taken.
 pub(super) fn apply(mounts: &[Mount], at: &AtomicU32) -> Result<(), i32> {
@@ -160,45 +168,37 @@ fn fresh(
 
 fn dev(path: &CStr, names: &[std::ffi::CString], root: Option<&Fd>) -> Result<(), i32> {
     let Some(place) = directory(root, path)? else { return Ok(()) };
-    match there(open(DEV))? {
-        Some(usual) if names.is_empty() => {
-            let set = attribute::NO_SUID | attribute::NO_EXEC | attribute::READ_ONLY;
-            over(&usual, &place, set, attribute::NO_DEV, false)?;
-            let dev = existing(root, path)?.ok_or(libc::ENOENT)?;
-            shm(&dev)
-        }
-        _ => dev_with(names, path, &place, root),
-    }
-}
-
-/// One with further devices, or where none can be made: each is mounted at its place.
-fn dev_with(
-    names: &[std::ffi::CString],
-    path: &CStr,
-    place: &Fd,
-    root: Option<&Fd>,
-) -> Result<(), i32> {
     // What is mounted over it does not cover what this finds.
     let all = open(c"/dev")?;
-    bare::mount(place, c"tmpfs", libc::MS_NOSUID | libc::MS_NOEXEC, DEV_OPTIONS)?;
+    bare::mount(&place, c"tmpfs", libc::MS_NOSUID | libc::MS_NOEXEC, DEV_OPTIONS)?;
     let dev = existing(root, path)?.ok_or(libc::ENOENT)?;
     for name in DEVICES.into_iter().chain(names.iter().map(|n| n.as_c_str())) {
-        let Some(device) = there(bare::open(all.number(), name, resolve::LINKS))? else { continue };
-        let directory = bare::kind(&device)?.is_directory();
-        let place = tree::make(&dev, name, directory)?;
-        over(&device, &place, attribute::NO_SUID | attribute::NO_EXEC, 0, directory)?;
+        device(name, &all, &dev)?;
     }
     for (name, text) in LINKS {
         bare::make_link(text, dev.number(), name)?;
     }
-    bare::make_directory(dev.number(), c"shm")?;
-    shm(&dev)?;
+    let shm = tree::make(&dev, c"shm", true)?;
+    bare::mount(&shm, c"tmpfs", NEW, SHM_OPTIONS)?;
     bare::change(&dev, attribute::READ_ONLY, 0, false)
 }
 
-fn shm(dev: &Fd) -> Result<(), i32> {
-    let place = bare::open(dev.number(), c"shm", resolve::IN_ROOT)?;
-    bare::mount(&place, c"tmpfs", NEW, SHM_OPTIONS)
+/// What is called `name` in `all` appears in `dev`. Those at the top are made, which costs a fifth of
+/// mounting them, unless nobody may make devices here, as in a container whose root is nobody outside.
+fn device(name: &CStr, all: &Fd, dev: &Fd) -> Result<(), i32> {
+    let Some(device) = there(bare::open(all.number(), name, resolve::LINKS))? else {
+        return Ok(());
+    };
+    let kind = bare::kind(&device)?;
+    if kind.is_character_device() && !name.to_bytes().contains(&b'/') {
+        match bare::make_device(kind, dev.number(), name) {
+            Err(libc::EPERM) => {}
+            Err(libc::EEXIST) => return Ok(()),
+            other => return other,
+        }
+    }
+    let place = tree::make(dev, name, kind.is_directory())?;
+    over(&device, &place, attribute::NO_SUID | attribute::NO_EXEC, 0, kind.is_directory())
 }
 
 fn pivot(root: &mut Option<Fd>) -> Result<(), i32> {
