@@ -201,6 +201,7 @@ pub fn place(
         (FileContent::Text(text), _) => Node::file(mode, text.as_str()),
         (FileContent::Source(_), Some(content)) => Node::file(mode, content),
         (FileContent::Source(path), None) => return Err(format!("{path} was not read")),
+        (FileContent::Program(name), _) => return Err(format!("{name} was not built")),
         (FileContent::Symlink(target), _) => Node::symlink(target),
         (FileContent::Directory, _) => Node::directory(mode),
     };

@@ -179,6 +179,9 @@ pub struct File {
     pub gid: u32,
 }
 
+/// Crates of the project whose program a device may get for a test, and no release may.
+pub const TEST_PROGRAMS: [&str; 1] = ["attacks"];
+
 /// What a [`File`] is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileContent {
@@ -186,6 +189,8 @@ pub enum FileContent {
     Text(String),
     /// A copy of this file on the build host, in the caller's path terms.
     Source(String),
+    /// One of [`TEST_PROGRAMS`].
+    Program(String),
     /// A symbolic link to this.
     Symlink(String),
     /// An empty directory.

@@ -191,3 +191,24 @@ fn problems_as_json_have_file_line_and_column() {
     let report = refused("version = 1\nhostnme = \"tv\"\n");
     insta::assert_snapshot!(serde_json::to_string(&report.findings()).expect("it is plain data"), @r#"[{"severity":"error","file":"devices/tv.toml","line":2,"column":1,"message":"unknown key `hostnme`","help":"did you mean `hostname`?"}]"#);
 }
+
+#[test]
+fn what_is_made_for_tests_is_on_no_release() {
+    let file = "[[file]]\npath = \"/usr/lib/tests/attacks\"\nprogram = \"attacks\"\n";
+    let open = "[debug]\nagent = false\nconsole = false\n";
+    let loaded = device(&format!("version = 1\n{open}{file}")).expect("a device for tests");
+    assert_eq!(loaded.device.files[0].mode, 0o755);
+    let report = refused(&format!("version = 1\nrelease = true\n{open}{file}"));
+    insta::assert_snapshot!(report, @r#"
+    error: `attacks` in a release: it is made for tests
+     --> devices/tv.toml:8:11
+      |
+    8 | program = "attacks"
+      |           ^^^^^^^^^
+      |
+    help: only a device for tests may have it
+    "#);
+    let other = file.replace("\"attacks\"", "\"servicemgr\"");
+    let report = device(&format!("version = 1\n{open}{other}")).expect_err("no such program");
+    insta::assert_snapshot!(brief(&report), @r"7:11 `servicemgr` is no program of the tests (there are: attacks)");
+}

@@ -6,7 +6,7 @@ use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use model::device::Target;
+use model::device::{File, FileContent, Target};
 use model::text::{Loaded, load_device};
 use model::word::Word;
 
@@ -151,11 +151,29 @@ fn with_builder<T>(
     let mut programs = programs::build(workspace, progress)?;
     let lock = lock_file(loaded)?;
     let mut loaded = loaded.clone();
+    build_test_programs(workspace, &mut loaded.device.files, progress)?;
     profiles::compile(workspace, &mut loaded.plan, &mut programs, progress)?;
     let steps = workspace.ours("steps");
     let builder = Builder { cache: &cache, steps: &steps, programs: &programs, progress, verbose };
     let relock = Relock::WhenNeeded;
     work(&builder, &Order { loaded: &loaded, lock: &lock, relock })
+}
+
+/// Builds the programs of tests that are wanted: from here on they are files like others.
+fn build_test_programs(
+    workspace: &Workspace,
+    files: &mut [File],
+    progress: &dyn Progress,
+) -> Result<()> {
+    for file in files {
+        if let FileContent::Program(name) = &file.content {
+            let built = programs::build_crate(workspace, name, progress)?;
+            let path = built.get(name).and_then(|path| path.to_str());
+            let path = path.with_context(|| format!("cargo made no program {name}"))?;
+            file.content = FileContent::Source(path.to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// Names of packages that are wrong, at their place in the TOML, as far as lists are there already.

@@ -72,6 +72,9 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
         fits(raw, form_factor, cx, c);
     }
     let debug = debug(raw, release, c);
+    if release {
+        files::fit_for_release(raw.file.as_ref(), c);
+    }
     let enabled = services(raw, debug, c);
     let (packages, mut wanted) = packages(raw.packages.as_ref(), c);
     let kernel = kernel(raw.kernel.as_ref(), screen.is_some(), cx, c);

@@ -7,7 +7,7 @@ use super::decode::At;
 use super::report::{Problem, Text};
 use super::value::{self, Bad};
 use super::{Source, path, raw, units};
-use crate::device::{File, FileContent};
+use crate::device::{File, FileContent, TEST_PROGRAMS};
 
 /// Most bytes of text in one `content`.
 const MAX_CONTENT: usize = 256 << 10;
@@ -59,18 +59,25 @@ fn file(raw: &At<raw::File>, host: Host<'_>, c: &mut Check) -> Option<File> {
     let given = [
         raw.source.as_ref().map(|at| &at.place),
         raw.content.as_ref().map(|at| &at.place),
+        raw.program.as_ref().map(|at| &at.place),
         raw.symlink.as_ref().map(|at| &at.place),
         directory.map(|at| &at.place),
     ];
     let mut given = given.into_iter().flatten();
     if let (Some(one), Some(other)) = (given.next(), given.next()) {
         let problem = Problem::new(other.clone(), "a file is one thing only").label("and this");
-        c.add(problem.also(one.clone(), "this").help("one of source, content, symlink, directory"));
+        c.add(
+            problem
+                .also(one.clone(), "this")
+                .help("one of source, content, program, symlink, directory"),
+        );
     }
     let content = if let Some(at) = &raw.source {
         FileContent::Source(beside(at, host, c))
     } else if let Some(at) = &raw.content {
         FileContent::Text(c.one(Some(at), content)?)
+    } else if let Some(at) = &raw.program {
+        FileContent::Program(c.one(Some(at), program)?)
     } else if let Some(at) = &raw.symlink {
         FileContent::Symlink(c.one(Some(at), link)?)
     } else if directory.is_some() {
@@ -78,10 +85,11 @@ fn file(raw: &At<raw::File>, host: Host<'_>, c: &mut Check) -> Option<File> {
     } else {
         let place = raw.path.as_ref().map_or(&raw.place, |at| &at.place);
         let problem = Problem::new(place.clone(), "nothing says what is in this file");
-        c.add(problem.help("add one of source, content, symlink, directory"));
+        c.add(problem.help("add one of source, content, program, symlink, directory"));
         return None;
     };
-    let default = if content == FileContent::Directory { 0o755 } else { 0o644 };
+    let runs = matches!(content, FileContent::Directory | FileContent::Program(_));
+    let default = if runs { 0o755 } else { 0o644 };
     Some(File { path: path?, content, mode: mode.unwrap_or(default), uid, gid })
 }
 
@@ -105,6 +113,22 @@ fn content(text: &str) -> value::Checked<String> {
     }
     let message = format!("`content` has {} bytes; at most {MAX_CONTENT}", text.len());
     Err(Bad { message, help: Some("put it into a file and name it as `source`".to_owned()) })
+}
+
+fn program(text: &str) -> value::Checked<String> {
+    if TEST_PROGRAMS.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("`{text}` is no program of the tests");
+    Err(Bad { message, help: Some(format!("there are: {}", TEST_PROGRAMS.join(", "))) })
+}
+
+/// What is made for tests attacks the device that it runs on.
+pub(crate) fn fit_for_release(raw: Option<&Vec<At<raw::File>>>, c: &mut Check) {
+    for at in raw.into_iter().flatten().filter_map(|file| file.program.as_ref()) {
+        let message = format!("`{}` in a release: it is made for tests", at.value);
+        c.add(Problem::new(at.place.clone(), message).help("only a device for tests may have it"));
+    }
 }
 
 fn link(text: &str) -> value::Checked<String> {

@@ -111,7 +111,7 @@ table! {
 }
 
 table! {
-    /// One file of the image. Exactly one of source, content, symlink and directory.
+    /// One file of the image. Exactly one of source, content, program, symlink and directory.
     File, required ["path"] {
         /// Where it is on the device.
         "path" => path: At<String>,
@@ -119,6 +119,8 @@ table! {
         "source" => source: At<String>,
         /// Its text.
         "content" => content: At<String>,
+        /// A program of the project's own tests, built as the device's programs are.
+        "program" => program: At<String>,
         /// A symbolic link to this.
         "symlink" => symlink: At<String>,
         /// An empty directory.

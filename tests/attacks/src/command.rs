@@ -13,7 +13,7 @@ const HELP: &str = "\
 usage: attacks list [--json]
        attacks run NAME [--victim=FACTS]
        attacks all [--json] [--group GROUP] [--victim=FACTS]
-       attacks victim [--user UID] [--dir DIR] [--facts FILE]
+       attacks victim [--user UID] [--dir DIR] [--facts FILE] [--setuid PROGRAM]
 
 Attacks are for machines that are thrown away. `victim` runs outside of the sandbox and prints the
 --victim=FACTS for `run` and `all` inside. `run` exits with 0 blocked, 1 worked, 2 not applicable;
@@ -39,7 +39,12 @@ pub fn run(words: &[&str]) -> Result<u8, String> {
         }
         "all" => return all(given.group, facts, given.json),
         "victim" => {
-            let order = victim::Order { user: given.user, dir: given.dir, facts: given.facts };
+            let order = victim::Order {
+                user: given.user,
+                dir: given.dir,
+                facts: given.facts,
+                setuid: given.setuid,
+            };
             return victim::run(&order).map_err(|e| format!("the victim cannot live: {e}"));
         }
         tools::PAYLOAD => return Ok(u8::try_from(tools::RAN).unwrap_or(USAGE)),
@@ -77,6 +82,7 @@ struct Options<'a> {
     user: Option<u32>,
     dir: Option<&'a str>,
     facts: Option<&'a str>,
+    setuid: Option<&'a str>,
 }
 
 impl<'a> Options<'a> {
@@ -100,6 +106,7 @@ impl<'a> Options<'a> {
                 "--user" => given.user = Some(value.parse().map_err(|_| HELP)?),
                 "--dir" => given.dir = Some(value),
                 "--facts" => given.facts = Some(value),
+                "--setuid" => given.setuid = Some(value),
                 _ => return Err(HELP.to_owned()),
             }
         }

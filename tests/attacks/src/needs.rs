@@ -101,6 +101,9 @@ pub const FANOTIFY: Need = path("/proc/sys/fs/fanotify/max_user_marks");
 /// A disk.
 pub const DISK: Need =
     test("disk", "a disk in /sys/class/block", || !crate::tools::disk().is_empty());
+/// A channel to the host.
+pub const CHANNEL: Need =
+    test("host-channel", "a channel to the host", || crate::tools::channel().is_some());
 /// A screen of text.
 pub const CONSOLE_SCREEN: Need = path("/dev/tty0");
 /// Terminals of programs.

@@ -46,7 +46,7 @@ pub struct Outcome {
 pub fn run(attack: &Attack, facts: &Facts) -> (u8, String) {
     let missing = attack.needs.iter().find(|need| !need.is_there(facts));
     let attempt = match missing {
-        Some(need) => Err(Stop::Absent(format!("there is no {}", need.about))),
+        Some(need) => Err(Stop::Absent(format!("needs {}", need.about))),
         None => (attack.run)(facts),
     };
     match attempt {

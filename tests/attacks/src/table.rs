@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(runner::run(attack, &Facts::default()).0, 2);
         let facts = Facts { pid: i32::MAX, lacks: vec!["/dev/kvm".into()], ..Facts::default() };
         let (status, reason) = runner::run(find("dev-kvm").unwrap(), &facts);
-        assert_eq!((status, reason.as_str()), (2, "there is no /dev/kvm"));
+        assert_eq!((status, reason.as_str()), (2, "needs /dev/kvm"));
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Order<'a> {
     pub dir: Option<&'a str>,
     /// A file for its facts.
     pub facts: Option<&'a str>,
+    /// A copy of this program that is root's and setuid; one is made when absent.
+    pub setuid: Option<&'a str>,
 }
 
 /// Lives until it is killed.
@@ -64,6 +66,7 @@ fn prepare(order: &Order<'_>) -> Result<u8, Stop> {
         secret: hex(&random),
         dir: order.dir.unwrap_or(DIR).to_owned(),
         uid: u32::try_from(uid).unwrap_or(0),
+        setuid: order.setuid.unwrap_or_default().to_owned(),
         lacks: lacking(),
         ..Facts::default()
     };
@@ -108,7 +111,8 @@ fn files(found: &mut Facts) -> Result<(), Stop> {
     let drop_box = found.file("drop");
     fs::create_dir(&drop_box)?;
     give(&drop_box, 0o1777, found.uid)?;
-    if sys!(SYS_geteuid)? == 0 {
+    // Where setuid has no meaning a copy would tell nothing.
+    if found.setuid.is_empty() && sys!(SYS_geteuid)? == 0 && !ignores_setuid(&found.dir) {
         let program = found.file("program");
         fs::copy(tools::myself(), &program)?;
         sys!(SYS_fchmodat, libc::AT_FDCWD, &c(&program), 0o4755)?;
@@ -116,6 +120,14 @@ fn files(found: &mut Facts) -> Result<(), Stop> {
     }
     let dir = found.dir.clone();
     give(&dir, 0o755, found.uid)
+}
+
+fn ignores_setuid(dir: &str) -> bool {
+    const FLAGS: usize = 10;
+    const NO_SETUID: u64 = 2;
+    let mut state = [0_u64; 16];
+    let asked = sys!(SYS_statfs, &c(dir), &mut state);
+    asked.is_err() || state[FLAGS] & NO_SETUID != 0
 }
 
 fn give(file: &str, mode: u32, uid: u32) -> Result<(), Stop> {
@@ -155,6 +167,7 @@ fn live(order: &Order<'_>, secret: &str, found: &str) -> Result<u8, Stop> {
         sys!(SYS_rt_sigaction, signal, &[1_usize, 0, 0, 0], 0, 8)?; // ignored
     }
     let _ = sys!(SYS_setsid); // a leader already is one
+    std::env::set_current_dir(&v.dir)?;
     v.pid = number(sys!(SYS_getpid)?);
     v.sid = number(sys!(SYS_getsid, 0)?);
     v.namespaces =

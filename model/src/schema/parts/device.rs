@@ -28,7 +28,11 @@ pub(super) const PARTS: &[Part] = &[
             row("hostname", "the name of the file", Text("RFC 1123, at most 64 characters")),
             row("locale", "\"C.UTF-8\"", Text("`ll_CC.UTF-8` or `C.UTF-8`")),
             row("timezone", "\"UTC\"", Text("`Area/City` or `UTC`")),
-            row("parameters", "{}", Text("names of at most 96 bytes, values of 96, `const.` of 4096")),
+            row(
+                "parameters",
+                "{}",
+                Text("names of at most 96 bytes, values of 96, `const.` of 4096"),
+            ),
         ],
         notes: &[
             "`[parameters]`: what a parameter has at boot. `const.` ones keep it, `persist.` ones till \
@@ -211,9 +215,10 @@ pub(super) const FILE: Part = Part {
         row("path", "", Text("absolute; not below /dev, /proc, /run, /sys, /tmp")),
         row("source", "", Text("a file that exists")),
         row("content", "", Text("at most 256 KiB")),
+        row("program", "", Text("`attacks`; not in a release")),
         row("symlink", "", Any),
         row("directory", "false", Any),
-        row("mode", "`\"0644\"`, for a directory `\"0755\"`", MODE),
+        row("mode", "`\"0644\"`, for a directory or program `\"0755\"`", MODE),
         row("uid", "0", OWNER),
         row("gid", "0", OWNER),
     ],
@@ -239,5 +244,9 @@ symlink = \"/usr/share/vendor.conf\"
 [[file]]
 path = \"/srv/web\"
 directory = true
+
+[[file]]
+path = \"/usr/lib/tests/attacks\"
+program = \"attacks\"
 "],
 };

@@ -1,8 +1,8 @@
 //! Devices: by their nodes, and by nodes of one's own.
 
-use crate::attack::{Attempt, Stop, blocked, got, if_so};
-use crate::needs::{DISK, NO_LOCKDOWN, X86, path};
-use crate::tools::{Scratch, c, close, disk, open, read, write};
+use crate::attack::{Attempt, Stop, blocked, got, if_so, past_the_guard};
+use crate::needs::{CHANNEL, DISK, NO_LOCKDOWN, X86, path};
+use crate::tools::{Scratch, c, channel, close, disk, open, read, write};
 use crate::{attacks, sys};
 
 attacks! { Devices:
@@ -76,12 +76,10 @@ attacks! { Devices:
     "dev-random-source" [path("/dev/hwrng")] "reads the source of randomness dry" =>
         |_| opened_for("/dev/hwrng", libc::O_RDONLY);
     "dev-serial" [path("/dev/ttyS0")] "writes onto the serial line" => |_| opened("/dev/ttyS0");
-    "dev-debug-channel" [path("/dev/virtio-ports")] "answers to the host for the device" => |_| {
-        let names = std::fs::read_dir("/dev/virtio-ports")?.flatten();
-        let mut paths = names.filter_map(|e| e.path().to_str().map(str::to_owned));
-        let Some(port) = paths.next() else { return Err(Stop::Absent("no port".to_owned())) };
+    "dev-debug-channel" [CHANNEL] "answers to the host for the device" => |_| {
+        let port = channel().unwrap_or_else(|| "vport0p1".to_owned());
         // One opener at a time: that somebody has it means that it may be had.
-        crate::attack::past_the_guard(open(&port, libc::O_RDWR), &[libc::EBUSY])
+        past_the_guard(open(&format!("/dev/{port}"), libc::O_RDWR), &[libc::EBUSY])
     };
     "poison-randomness" [path("/dev/urandom")] "stirs what all random numbers come from" => |_| {
         const RESEED: u32 = 0x5207;

@@ -126,8 +126,15 @@ attacks! { Files:
     };
     "write-users" [path("/etc/passwd")] "makes itself a user of its choice" => |_| rewrite("/etc/passwd");
     "plant-in-etc" [] "leaves a file in the configuration of the device" => |_| plant("/etc");
-    "plant-service" [path("/etc/ensemble")] "has a service of its own started at the next boot" =>
-        |_| plant("/etc/ensemble");
+    "plant-service" [path("/run/ensemble")] "has a service of its own started at the next boot" =>
+        |_| {
+            let made = fs::create_dir("/etc/ensemble").is_ok();
+            let attempt = plant("/etc/ensemble");
+            if made {
+                fs::remove_dir("/etc/ensemble")?;
+            }
+            attempt
+        };
     "read-journal" [path("/var/log/ensemble")] "reads the log of the whole device" => |_| {
         let names = fs::read_dir("/var/log/ensemble")?;
         let mut files = names.flatten().filter_map(|e| e.path().to_str().map(str::to_owned));

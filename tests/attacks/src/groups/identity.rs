@@ -103,6 +103,15 @@ attacks! { Identity:
         let mode = fs::metadata(&file)?.mode();
         if_so(mode & 0o4000 != 0, "the file was setuid", "the bit was dropped")
     };
+    "create-setuid-file-2" [] "creates a setuid file by openat2, whose mode no filter sees" => |_| {
+        let scratch = Scratch::new()?;
+        let file = scratch.file("program");
+        // struct open_how: flags, mode, resolve.
+        let how = [u64::from((libc::O_CREAT | libc::O_WRONLY).cast_unsigned()), 0o4755, 0];
+        sys!(SYS_openat2, libc::AT_FDCWD, &c(&file), &how, 24)?;
+        let mode = fs::metadata(&file)?.mode();
+        if_so(mode & 0o4000 != 0, "the file was setuid", "the bit was dropped")
+    };
     "make-setgid-file" [] "leaves a file that gives its group away" => |_| {
         let scratch = Scratch::new()?;
         let file = scratch.file("program");

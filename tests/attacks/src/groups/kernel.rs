@@ -246,7 +246,7 @@ fn core_dump() -> Attempt {
     if pid == 0 {
         let _ = std::env::set_current_dir(&scratch.0);
         let _ = sys!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &[1_u64 << 30, 1 << 30], 0);
-        let _ = sys!(SYS_kill, sys!(SYS_getpid).unwrap_or(0), libc::SIGSEGV);
+        let _ = sys!(SYS_kill, sys!(SYS_getpid).unwrap_or(0), libc::SIGABRT);
         leave(1);
     }
     let (_, dumped) = wait(pid)?;

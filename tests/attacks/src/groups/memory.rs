@@ -96,7 +96,9 @@ attacks! { Memory:
         run(at)
     };
     "memfd-program" [] "runs a program that is in no file system" => |_| {
-        let fd = sys!(SYS_memfd_create, c"program", libc::MFD_CLOEXEC)?;
+        // Says that it will be run, which older kernels do not know.
+        let fd = sys!(SYS_memfd_create, c"program", libc::MFD_CLOEXEC | libc::MFD_EXEC)
+            .or_else(|_| sys!(SYS_memfd_create, c"program", libc::MFD_CLOEXEC))?;
         write_whole(fd, &fs::read(crate::tools::myself())?)?;
         ran(|| execute(fd, "", libc::AT_EMPTY_PATH))
     };

@@ -22,8 +22,6 @@ const FILL: usize = 100 << 20;
 const FILES: usize = 20_000;
 /// Bytes of memory that the kernel may not take back.
 const LOCKED: usize = 64 << 20;
-/// Memory in pipes: their number, at 64 KiB each.
-const PIPES: usize = 400;
 /// Groups.
 const GROUPS: &str = "/sys/fs/cgroup";
 
@@ -49,21 +47,6 @@ attacks! { Resources:
             }
         }
         got(format!("has {DESCRIPTORS} of them"))
-    });
-    "pipe-memory" [] "fills memory that counts for nobody by pipes" => |_| thrown_away(|| {
-        let _ = raise_to_hard(libc::RLIMIT_NOFILE);
-        let full = vec![0_u8; 65_536];
-        for count in 0..PIPES {
-            let mut pipe = [0_i32; 2];
-            let made = sys!(SYS_pipe2, &mut pipe, libc::O_NONBLOCK)
-                .and_then(|_| write(pipe[1].arg(), &full));
-            match made {
-                Ok(length) if length == full.len() => {}
-                Ok(_) => return blocked(format!("pipes are small after {count}")),
-                Err(e) => return blocked(format!("{e} after {count}")),
-            }
-        }
-        got(format!("{} MiB in pipes", PIPES / 16))
     });
     "large-pipe" [] "makes a pipe larger than anyone may" => |_| {
         let mut pipe = [0_i32; 2];
@@ -100,19 +83,6 @@ attacks! { Resources:
         }
         blocked("there seems to be no end")
     });
-    "watch-flood" [] "takes memory of the kernel by watches" => |_| {
-        const WATCHES: usize = 10_000;
-        let scratch = Scratch::new()?;
-        let fd = sys!(SYS_inotify_init1, libc::IN_CLOEXEC)?;
-        for count in 0..WATCHES {
-            let name = scratch.file(&count.to_string());
-            fs::create_dir(&name)?;
-            if let Err(e) = sys!(SYS_inotify_add_watch, fd, &c(&name), libc::IN_MODIFY) {
-                return blocked(format!("{e} after {count}"));
-            }
-        }
-        got(format!("has {WATCHES} of them"))
-    };
     "raise-hard-limit" [] "lifts a limit that was set for it" => |_| thrown_away(|| {
         let mut before = [0_u64; 2];
         sys!(SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &mut before)?;
@@ -186,7 +156,7 @@ attacks! { Resources:
         crate::attack::past_the_guard(write(fd, b"0"), &[libc::ERANGE, libc::EINVAL])
     };
     "long-timers" [] "has so many timers that the kernel is busy" => |_| thrown_away(|| {
-        const TIMERS: usize = 5000;
+        const TIMERS: usize = 1000;
         let _ = raise_to_hard(libc::RLIMIT_SIGPENDING);
         for count in 0..TIMERS {
             let mut id = [0_i32];
