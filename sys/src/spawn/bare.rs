@@ -159,6 +159,13 @@ pub(super) fn make_file(at: c_int, name: &CStr) -> Result<(), i32> {
     made(unsafe { libc::syscall(libc::SYS_mknodat, at, name.as_ptr(), mode, 0) })
 }
 
+/// Everybody may make files in a directory, and remove their own.
+pub(super) fn open_to_all(at: c_int, name: &CStr) -> Result<(), i32> {
+    // SAFETY: a C string that outlives the call.
+    let changed = unsafe { libc::syscall(libc::SYS_fchmodat, at, name.as_ptr(), 0o1777) };
+    result(changed).map(drop)
+}
+
 /// A device as `like` is, with its owner and permissions; there must be none of this name.
 ///
 /// `EPERM`: nobody makes devices here.

@@ -9,7 +9,7 @@
 //! over. Invariant: nothing but the new root and its own file systems is written. Runs in a child that
 //! shares our memory: see `bare`.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::bare::{self, Fd, PATH, attribute, resolve, there};
@@ -19,11 +19,9 @@ use crate::confine::{DEVICES, EMPTY_DIRECTORY, EMPTY_FILE, Mount, SCRATCH};
 /// A new root: directories, links and places to mount on, nothing else.
 const ROOT_OPTIONS: &CStr = c"mode=0755,size=1m,nr_inodes=16k";
 
-/// A `/dev`: as [`ROOT_OPTIONS`].
-const DEV_OPTIONS: &CStr = c"mode=0755,size=64k,nr_inodes=1k";
-
-/// `/dev/shm`: shared memory counts as the memory of the service, whose limit is the one that matters.
-const SHM_OPTIONS: &CStr = c"mode=1777,size=256m";
+/// The memory of who has no `/tmp` of its own, for `/dev/shm`: it counts as the memory of the service,
+/// whose limit is the one that matters.
+const SHM_OPTIONS: &CStr = c"mode=1777,size=256m,nr_inodes=16k";
 
 /// Only what it may trace is there, which the Landlock of a program narrows to itself.
 const PROC_OPTIONS: &CStr = c"hidepid=ptraceable";
@@ -42,51 +40,128 @@ const LINKS: [(&CStr, &CStr); 4] = [
     (c"stderr", c"/proc/self/fd/2"),
 ];
 
+/// Names of the rooms in the memory; who needs more of them has a profile of nobody's making.
+const ROOMS: [&CStr; 8] = [c"0", c"1", c"2", c"3", c"4", c"5", c"6", c"7"];
+
+/// What the steps leave for those after them.
+struct Work<'a> {
+    /// The new root, if there is one.
+    root: Option<Fd>,
+    /// One file system in memory for all directories of its own, of which a start could not pay several.
+    /// It is mounted where the first of them goes, which then covers it.
+    memory: Option<Fd>,
+    /// Its options.
+    options: &'a CStr,
+    rooms: std::slice::Iter<'static, &'static CStr>,
+}
+
 /// Takes all steps; `at` is the number of the one being taken.
 pub(super) fn apply(mounts: &[Mount], at: &AtomicU32) -> Result<(), i32> {
-    let mut root = None;
+    let sizes = mounts.iter().filter_map(|mount| match mount {
+        Mount::Tmp(_, options) => Some(options.as_c_str()),
+        _ => None,
+    });
+    let options = sizes.into_iter().next().unwrap_or(SHM_OPTIONS);
+    let mut work = Work { root: None, memory: None, options, rooms: ROOMS.iter() };
     for (number, mount) in (0_u32..).zip(mounts) {
         at.store(number, Ordering::Relaxed);
-        step(mount, &mut root)?;
+        work.step(mount)?;
     }
     Ok(())
 }
 
-fn step(mount: &Mount, root: &mut Option<Fd>) -> Result<(), i32> {
-    match mount {
-        Mount::Private => bare::detach_all(),
-        Mount::ReadOnly => {
-            let all = open(c"/")?;
-            bare::change(&all, attribute::READ_ONLY, 0, true)
-        }
-        Mount::Writable(path) => {
-            let Some(tree) = there(bare::open(libc::AT_FDCWD, path, resolve::NO_LINKS))? else {
-                return Ok(());
-            };
-            if bare::kind(&tree)?.is_link() {
-                return Ok(());
+impl Work<'_> {
+    fn step(&mut self, mount: &Mount) -> Result<(), i32> {
+        let root = self.root.as_ref();
+        match mount {
+            Mount::Private => bare::detach_all(),
+            Mount::ReadOnly => {
+                let all = open(c"/")?;
+                bare::change(&all, attribute::READ_ONLY, 0, true)
             }
+            Mount::Writable(path) => writable(path),
+            Mount::Unwritable(path) => match existing(root, path)? {
+                Some(tree) => over(&tree, &tree, attribute::READ_ONLY, 0, true),
+                None => Ok(()),
+            },
+            Mount::Root => {
+                bare::mount(&open(SCRATCH)?, c"tmpfs", NEW, ROOT_OPTIONS)?;
+                self.root = Some(open(SCRATCH)?);
+                Ok(())
+            }
+            Mount::Show { path, target, attributes } => {
+                show(path, below(target)?, *attributes, root.ok_or(libc::EINVAL)?)
+            }
+            Mount::Hide(path) => hide(path, root),
+            Mount::Tmp(path, _) => match directory(root, path)? {
+                Some(place) => self.room(path, &place, true),
+                None => Ok(()),
+            },
+            Mount::Proc(path) => match directory(root, path)? {
+                Some(place) => bare::mount(&place, c"proc", NEW | libc::MS_RDONLY, PROC_OPTIONS),
+                None => Ok(()),
+            },
+            Mount::Dev(path, names) => self.dev(path, names),
+            Mount::Pivot => {
+                let new = self.root.take().ok_or(libc::EINVAL)?;
+                bare::change(&new, attribute::READ_ONLY, 0, false)?;
+                bare::enter(&new)?;
+                bare::pivot()
+            }
+        }
+    }
+
+    /// An empty writable directory over `place`, which `path` leads to.
+    fn room(&mut self, path: &CStr, place: &Fd, of_all: bool) -> Result<(), i32> {
+        if self.memory.is_none() {
+            bare::mount(place, c"tmpfs", NEW, self.options)?;
+            self.memory = existing(self.root.as_ref(), path)?;
+        }
+        let memory = self.memory.as_ref().ok_or(libc::ENOENT)?;
+        let name = self.rooms.next().ok_or(libc::ENOSPC)?;
+        bare::make_directory(memory.number(), name)?;
+        if of_all {
+            bare::open_to_all(memory.number(), name)?;
+        }
+        let room = bare::entry(memory.number(), name)?;
+        let devices = if of_all { 0 } else { attribute::NO_DEV };
+        // The place may be covered by the memory by now.
+        let place = existing(self.root.as_ref(), path)?.ok_or(libc::ENOENT)?;
+        over(&room, &place, 0, devices, false)
+    }
+
+    fn dev(&mut self, path: &CStr, names: &[CString]) -> Result<(), i32> {
+        let Some(place) = directory(self.root.as_ref(), path)? else { return Ok(()) };
+        // What is mounted over it does not cover what this finds.
+        let all = open(c"/dev")?;
+        self.room(path, &place, false)?;
+        let dev = existing(self.root.as_ref(), path)?.ok_or(libc::ENOENT)?;
+        for name in DEVICES.into_iter().chain(names.iter().map(|n| n.as_c_str())) {
+            device(name, &all, &dev)?;
+        }
+        for (name, text) in LINKS {
+            bare::make_link(text, dev.number(), name)?;
+        }
+        let shm = tree::make(&dev, c"shm", true)?;
+        self.shared_memory(&shm)?;
+        bare::change(&dev, attribute::READ_ONLY, 0, false)
+    }
+
+    fn shared_memory(&mut self, place: &Fd) -> Result<(), i32> {
+        let memory = self.memory.as_ref().ok_or(libc::ENOENT)?;
+        let name = self.rooms.next().ok_or(libc::ENOSPC)?;
+        bare::make_directory(memory.number(), name)?;
+        bare::open_to_all(memory.number(), name)?;
+        over(&bare::entry(memory.number(), name)?, place, attribute::NO_DEV, 0, false)
+    }
+}
+
+fn writable(path: &CStr) -> Result<(), i32> {
+    match there(open(path))? {
+        Some(tree) if !bare::kind(&tree)?.is_link() => {
             over(&tree, &tree, PLAIN, attribute::READ_ONLY, true)
         }
-        Mount::Unwritable(path) => match existing(root.as_ref(), path)? {
-            Some(tree) => over(&tree, &tree, attribute::READ_ONLY, 0, true),
-            None => Ok(()),
-        },
-        Mount::Root => {
-            bare::mount(&open(SCRATCH)?, c"tmpfs", NEW, ROOT_OPTIONS)?;
-            *root = Some(open(SCRATCH)?);
-            Ok(())
-        }
-        Mount::Show { path, target, attributes } => {
-            show(path, below(target)?, *attributes, root.as_ref().ok_or(libc::EINVAL)?)
-        }
-        Mount::Hide(path) => hide(path, root.as_ref()),
-        Mount::Tmp(path, options) => fresh(path, root.as_ref(), c"tmpfs", NEW, options),
-        Mount::Proc(path) => {
-            fresh(path, root.as_ref(), c"proc", NEW | libc::MS_RDONLY, PROC_OPTIONS)
-        }
-        Mount::Dev(path, names) => dev(path, names, root.as_ref()),
-        Mount::Pivot => pivot(root),
+        _ => Ok(()),
     }
 }
 
@@ -152,37 +227,6 @@ fn hide(path: &CStr, root: Option<&Fd>) -> Result<(), i32> {
     over(&open(empty)?, &place, PLAIN | attribute::READ_ONLY, 0, false)
 }
 
-/// A file system of its own at `path`, if there is such a place.
-fn fresh(
-    path: &CStr,
-    root: Option<&Fd>,
-    kind: &CStr,
-    flags: libc::c_ulong,
-    options: &CStr,
-) -> Result<(), i32> {
-    match directory(root, path)? {
-        Some(place) => bare::mount(&place, kind, flags, options),
-        None => Ok(()),
-    }
-}
-
-fn dev(path: &CStr, names: &[std::ffi::CString], root: Option<&Fd>) -> Result<(), i32> {
-    let Some(place) = directory(root, path)? else { return Ok(()) };
-    // What is mounted over it does not cover what this finds.
-    let all = open(c"/dev")?;
-    bare::mount(&place, c"tmpfs", libc::MS_NOSUID | libc::MS_NOEXEC, DEV_OPTIONS)?;
-    let dev = existing(root, path)?.ok_or(libc::ENOENT)?;
-    for name in DEVICES.into_iter().chain(names.iter().map(|n| n.as_c_str())) {
-        device(name, &all, &dev)?;
-    }
-    for (name, text) in LINKS {
-        bare::make_link(text, dev.number(), name)?;
-    }
-    let shm = tree::make(&dev, c"shm", true)?;
-    bare::mount(&shm, c"tmpfs", NEW, SHM_OPTIONS)?;
-    bare::change(&dev, attribute::READ_ONLY, 0, false)
-}
-
 /// What is called `name` in `all` appears in `dev`. Those at the top are made, which costs a fifth of
 /// mounting them, unless nobody may make devices here, as in a container whose root is nobody outside.
 fn device(name: &CStr, all: &Fd, dev: &Fd) -> Result<(), i32> {
@@ -199,11 +243,4 @@ fn device(name: &CStr, all: &Fd, dev: &Fd) -> Result<(), i32> {
     }
     let place = tree::make(dev, name, kind.is_directory())?;
     over(&device, &place, attribute::NO_SUID | attribute::NO_EXEC, 0, kind.is_directory())
-}
-
-fn pivot(root: &mut Option<Fd>) -> Result<(), i32> {
-    let new = root.take().ok_or(libc::EINVAL)?;
-    bare::change(&new, attribute::READ_ONLY, 0, false)?;
-    bare::enter(&new)?;
-    bare::pivot()
 }
