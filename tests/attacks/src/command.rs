@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::attack::Group;
+use crate::attack::{Attack, Group};
 use crate::facts::Facts;
 use crate::{runner, table, tools, victim};
 
@@ -12,12 +12,13 @@ pub const USAGE: u8 = 64;
 const HELP: &str = "\
 usage: attacks list [--json]
        attacks run NAME [--victim=FACTS]
-       attacks all [--json] [--group GROUP] [--victim=FACTS]
+       attacks all [--json] [--group GROUP] [--skip NAME]... [--victim=FACTS]
        attacks victim [--user UID] [--dir DIR] [--facts FILE] [--setuid PROGRAM]
 
 Attacks are for machines that are thrown away. `victim` runs outside of the sandbox and prints the
 --victim=FACTS for `run` and `all` inside. `run` exits with 0 blocked, 1 worked, 2 not applicable;
-`all` with 0 when none worked.";
+`all` with 0 when none worked. Where being over the memory limit ends a whole group of processes, skip
+memory-hog and run it apart.";
 
 /// Does what the words say: an exit status.
 ///
@@ -37,7 +38,7 @@ pub fn run(words: &[&str]) -> Result<u8, String> {
             print(&format!("{reason}\n"))?;
             return Ok(status);
         }
-        "all" => return all(given.group, facts, given.json),
+        "all" => return all(&given, facts),
         "victim" => {
             let order = victim::Order {
                 user: given.user,
@@ -60,13 +61,20 @@ fn who() -> u8 {
     if uid == 0 { u8::try_from(tools::RAN).unwrap_or(USAGE) } else { 0 }
 }
 
-fn all(group: Option<Group>, facts: &str, json: bool) -> Result<u8, String> {
+fn all(given: &Options<'_>, facts: &str) -> Result<u8, String> {
+    let json = given.json;
+    if let Some(name) = given.skip.iter().find(|name| table::find(name).is_none()) {
+        return Err(format!("there is no attack {name}"));
+    }
+    let wanted = |attack: &Attack| {
+        given.group.is_none_or(|g| attack.group == g) && !given.skip.contains(&attack.name)
+    };
     let tell = |outcome: &runner::Outcome| {
         if !json {
             drop(print(&format!("{}\n", runner::row(outcome)))); // the summary will say it
         }
     };
-    let outcomes = runner::run_all(group, facts, tell).map_err(|e| format!("no process: {e}"))?;
+    let outcomes = runner::run_all(wanted, facts, tell).map_err(|e| format!("no process: {e}"))?;
     let text =
         if json { runner::to_json(&outcomes).to_string() } else { runner::summary(&outcomes) };
     print(&format!("{text}\n"))?;
@@ -82,6 +90,7 @@ struct Options<'a> {
     user: Option<u32>,
     dir: Option<&'a str>,
     facts: Option<&'a str>,
+    skip: Vec<&'a str>,
     setuid: Option<&'a str>,
 }
 
@@ -106,6 +115,7 @@ impl<'a> Options<'a> {
                 "--user" => given.user = Some(value.parse().map_err(|_| HELP)?),
                 "--dir" => given.dir = Some(value),
                 "--facts" => given.facts = Some(value),
+                "--skip" => given.skip.push(value),
                 "--setuid" => given.setuid = Some(value),
                 _ => return Err(HELP.to_owned()),
             }

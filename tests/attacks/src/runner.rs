@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::attack::{Attack, Group, Refused, Stop};
+use crate::attack::{Attack, Refused, Stop};
 use crate::errno;
 use crate::facts::Facts;
 use crate::raw::Arg;
@@ -56,17 +56,17 @@ pub fn run(attack: &Attack, facts: &Facts) -> (u8, String) {
     }
 }
 
-/// Runs all attacks of a group, or of all groups, and gives each outcome to `tell`.
+/// Runs all attacks that are wanted, and gives each outcome to `tell`.
 ///
 /// # Errors
 /// No process can be started at all.
 pub fn run_all(
-    group: Option<Group>,
+    wanted: impl Fn(&Attack) -> bool,
     text: &str,
     mut tell: impl FnMut(&Outcome),
 ) -> Result<Vec<Outcome>, Refused> {
     let mut outcomes = Vec::new();
-    for attack in all().filter(|a| group.is_none_or(|g| a.group == g)) {
+    for attack in all().filter(|a| wanted(a)) {
         let outcome = fresh(attack, text)?;
         tell(&outcome);
         outcomes.push(outcome);

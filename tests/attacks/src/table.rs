@@ -78,5 +78,6 @@ mod tests {
         assert!(command::run(&[]).is_err());
         assert!(command::run(&["run", "no-such-attack"]).is_err());
         assert!(command::run(&["all", "--group", "none"]).is_err());
+        assert!(command::run(&["all", "--skip", "no-such-attack"]).is_err());
     }
 }

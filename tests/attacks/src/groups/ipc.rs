@@ -125,7 +125,9 @@ attacks! { Ipc:
     };
     "list-locks" [VICTIM] "sees which files others have locked" => |v| {
         let text = fs::read_to_string("/proc/locks")?;
-        if_so(text.contains(&format!(" {} ", v.pid)), "saw the victim's", "only its own")
+        let pid = v.pid.to_string();
+        let theirs = |l: &str| l.split_whitespace().nth(4) == Some(&pid);
+        if_so(text.lines().any(theirs), "saw the victim's", "only its own")
     };
     "read-messages-unseen" [VICTIM] "copies messages of a queue and leaves them" => |v| {
         const COPY: i32 = 0o40_000;

@@ -1,6 +1,6 @@
 //! Netlink: the kernel's own bus, for lists of everything and changes of the network.
 
-use crate::attack::{Stop, blocked, got, if_so};
+use crate::attack::{Attempt, Stop, blocked, got, if_so};
 use crate::facts::Facts;
 use crate::needs::{AUDIT, NETFILTER, SOCK_DIAG, VICTIM};
 use crate::tools::{bind, family, receive, same_network, socket, write};
@@ -48,13 +48,7 @@ attacks! { Network:
         let mut link = vec![0_u8; 16];
         link.extend([12, 0, 3, 0]);
         link.extend(b"attack0\0");
-        match ask(fd, NEW, REQUEST | ACKNOWLEDGE | 0x400, &link) {
-            Ok(_) => got("made one"),
-            Err(Stop::Blocked(why)) if why.ends_with("EOPNOTSUPP") => {
-                got("the kernel would do it for a kind that exists")
-            }
-            Err(stop) => Err(stop),
-        }
+        for_a_kind_that_exists(ask(fd, NEW, REQUEST | ACKNOWLEDGE | 0x400, &link))
     };
     "netlink-device-events" [] "hears of every device that comes and goes" => |v| {
         let fd = socket(libc::AF_NETLINK, libc::SOCK_RAW, EVENTS)?;
@@ -95,8 +89,7 @@ attacks! { Network:
     "netlink-firewall" [NETFILTER, VICTIM] "changes the firewall" => |v| {
         const BATCH_BEGIN: u16 = 16;
         let fd = netlink(v, FIREWALL)?;
-        ask(fd, BATCH_BEGIN, REQUEST | ACKNOWLEDGE, &[0, 0, 0, 10])?;
-        got("began a change")
+        for_a_kind_that_exists(ask(fd, BATCH_BEGIN, REQUEST | ACKNOWLEDGE, &[0, 0, 0, 10]))
     };
 }
 
@@ -104,6 +97,17 @@ fn netlink(v: &Facts, protocol: i32) -> Result<usize, Stop> {
     let fd = socket(libc::AF_NETLINK, libc::SOCK_RAW, protocol)?;
     same_network(v, fd)?;
     Ok(fd)
+}
+
+/// Who may not change the network hears so before the kernel looks at what is to be changed.
+fn for_a_kind_that_exists(answer: Result<Vec<u8>, Stop>) -> Attempt {
+    match answer {
+        Ok(_) => got("the kernel did it"),
+        Err(Stop::Blocked(why)) if why.ends_with("EOPNOTSUPP") => {
+            got("the kernel would do it for a kind that exists")
+        }
+        Err(stop) => Err(stop),
+    }
 }
 
 /// The address of a group of listeners.
