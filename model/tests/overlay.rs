@@ -86,6 +86,17 @@ fn another_type_takes_away_what_only_the_old_one_knows() {
     let web = web.expect("it is right");
     assert_eq!((web.kind, web.pid_file), (Kind::Notify, None));
     assert_eq!(web.watchdog.map(|time| time.as_secs()), Some(5));
+    let shipped = "exec = [\"/bin/x\"]\ntype = \"notify\"\nwatchdog = \"5s\"\nready-fd = 4\n";
+    let web = over(shipped, &[("a.toml", "type = \"oneshot\"\n")]).expect("it is right");
+    assert_eq!((web.watchdog, web.ready_fd), (None, None));
+}
+
+#[test]
+fn a_type_that_knows_a_key_as_well_keeps_it() {
+    let shipped = "exec = [\"/bin/x\"]\ntype = \"notify\"\nwatchdog = \"5s\"\nready-fd = 4\n";
+    let web = over(shipped, &[("a.toml", "type = \"notify-reload\"\n")]).expect("it is right");
+    assert_eq!(web.watchdog.map(|time| time.as_secs()), Some(5));
+    assert_eq!((web.kind, web.ready_fd), (Kind::NotifyReload, Some(4)));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::{Item, Merge, Merging, join, text};
+use crate::service::Kind;
 use crate::text::decode::{At, Pairs};
 use crate::text::raw;
 
@@ -16,11 +17,8 @@ pub(crate) fn overlay(files: impl IntoIterator<Item = raw::Service>) -> raw::Ser
     let mut merged = raw::Service::default();
     let mut m = Merging { empties: true, ..Merging::default() };
     for mut over in files {
-        if over.kind.is_some() && over.kind != merged.kind {
-            merged.pid_file = None;
-            merged.ready_fd = None;
-            merged.watchdog = None;
-            merged.remain = None;
+        if let Some(kind) = over.kind.as_ref().filter(|kind| Some(*kind) != merged.kind.as_ref()) {
+            forget_keys_of_others(&mut merged, kind.value.0);
         }
         let signal = over.reload_signal.is_some();
         if let Some(commands) = merged.commands.as_mut().filter(|_| signal) {
@@ -32,6 +30,20 @@ pub(crate) fn overlay(files: impl IntoIterator<Item = raw::Service>) -> raw::Ser
         merged.merge(over, "", &mut m);
     }
     merged
+}
+
+/// Takes away what only other types than `kind` know.
+fn forget_keys_of_others(service: &mut raw::Service, kind: Kind) {
+    if kind != Kind::Forking {
+        service.pid_file = None;
+    }
+    if !matches!(kind, Kind::Notify | Kind::NotifyReload) {
+        service.ready_fd = None;
+        service.watchdog = None;
+    }
+    if kind != Kind::Oneshot {
+        service.remain = None;
+    }
 }
 
 by_field! {
