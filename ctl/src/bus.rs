@@ -3,8 +3,9 @@
 use std::os::fd::OwnedFd;
 
 use api::params::Param;
+use api::sandbox::Explained;
 use api::services::{Bar, Change, Edge, Row, Status, System, Transaction, Why};
-use api::{journal, params, services};
+use api::{journal, params, sandbox, services};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zbus::zvariant::{DynamicType, Type};
@@ -12,6 +13,7 @@ use zbus::zvariant::{DynamicType, Type};
 use crate::wire::{Object, Wire};
 
 const SERVICES: Object = Object { path: services::PATH, interface: services::INTERFACE };
+const SANDBOX: Object = Object { path: sandbox::PATH, interface: sandbox::INTERFACE };
 const PARAMS: Object = Object { path: params::PATH, interface: params::INTERFACE };
 const JOURNAL: Object = Object { path: journal::PATH, interface: journal::INTERFACE };
 
@@ -121,6 +123,10 @@ impl Services<'_> {
 
     pub(crate) fn reboot(&self) -> Result<(), services::Error> {
         self.call("Reboot", &())
+    }
+
+    pub(crate) fn explain(&self, name: &str) -> Result<Explained, services::Error> {
+        Ok(self.0.call(SANDBOX, "Explain", &(name,))?)
     }
 
     pub(crate) fn halt(&self) -> Result<(), services::Error> {

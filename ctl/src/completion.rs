@@ -95,6 +95,7 @@ fn group(command: &Command) -> Option<&'static str> {
 fn group_about(group: &str) -> &'static str {
     match group {
         "param" => "Read and set parameters",
+        "sandbox" => "What services may do",
         _ => "Look after services",
     }
 }

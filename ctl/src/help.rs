@@ -136,6 +136,7 @@ mod tests {
           service wait NAME                  Wait until a service is in a state
           service run PROGRAM [ARGUMENT...]  Run a program as a service of its own, with limits
           service logs NAME                  The log of one service
+          sandbox explain NAME               What a service may do, with the file and line of each rule
           reload                             Read the definitions of services again
           param get NAME                     Print the value of a parameter
           param set NAME VALUE               Give a parameter a value

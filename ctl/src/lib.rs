@@ -22,6 +22,7 @@ pub mod paint;
 pub mod params;
 pub mod request;
 pub mod run;
+pub mod sandbox;
 pub(crate) mod services;
 pub mod show;
 pub mod table;

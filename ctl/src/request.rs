@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::args::{Args, Usage};
 use crate::near::hint;
 use crate::params;
+use crate::sandbox;
 use crate::table::{PRIORITIES, STATES};
 use crate::time;
 
@@ -70,6 +71,8 @@ pub enum Request {
         /// Only say what would change.
         dry_run: bool,
     },
+    /// Look at sandboxes, or try them.
+    Sandbox(sandbox::Ask),
     /// Look at parameters, or set them.
     Param(params::Ask),
     /// Show the log.
@@ -167,6 +170,7 @@ impl Request {
                 _ => Self::Completion(Shell::Bash),
             },
             ["version"] => Self::Version,
+            ["sandbox", word] => Self::Sandbox(sandbox::Ask::from_args(word, args)),
             ["param", word] => Self::Param(params::Ask::from_args(word, args)?),
             ["service", word] => match job(word, args.has("now")) {
                 Some(job) if args.has("dry-run") => Self::Rehearse(job, operands()),

@@ -22,6 +22,7 @@ use crate::fault::{Fault, NOT_WELL};
 use crate::paint::{Paint, harmless};
 use crate::params;
 use crate::request::{Form, Request};
+use crate::sandbox;
 use crate::services;
 use crate::show::boot::Boot;
 use crate::show::{log, svg, system};
@@ -123,6 +124,7 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
             services::run(&name, &definition, wait, json, out)
         }
         Request::Reload { dry_run } => services::reload(dry_run, json, out),
+        Request::Sandbox(ask) => sandbox::run(&ask, json, out),
         Request::Param(ask) => params::run(ask, json, out),
         Request::Boot | Request::Chart(_) => boot(&request, json, out),
         Request::Down(end) => down(end, json, out),

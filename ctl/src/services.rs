@@ -270,7 +270,7 @@ fn named(name: &str, error: services::Error) -> services::Error {
 }
 
 /// An unknown name gets the one that was probably meant.
-fn known<T>(
+pub(crate) fn known<T>(
     bus: &Bus<'_>,
     name: &str,
     answer: Result<T, services::Error>,

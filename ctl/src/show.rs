@@ -2,6 +2,7 @@
 
 pub mod boot;
 pub mod log;
+pub mod sandbox;
 pub mod services;
 pub mod svg;
 pub mod system;

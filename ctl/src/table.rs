@@ -239,6 +239,12 @@ pub const COMMANDS: &[Command] = &[
         flags: &[LOG],
         notes: "The same as `ensctl log -u NAME`.",
     },
+    command(
+        &["sandbox", "explain"],
+        "What a service may do, with the file and line of each rule",
+        Operand::Service,
+        "What is told is what is in force. What has no line holds because nothing is said about it, or\nbecause a list is empty.",
+    ),
     Command {
         words: &["reload"],
         about: "Read the definitions of services again",

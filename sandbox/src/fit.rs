@@ -74,7 +74,7 @@ pub fn fit(compiled: &Compiled, here: &Features) -> Result<Confine, Unfit> {
     })
 }
 
-fn has(here: &Features, feature: Feature) -> bool {
+pub(crate) fn has(here: &Features, feature: Feature) -> bool {
     match feature {
         Feature::Seccomp => here.seccomp,
         Feature::Landlock(version) => here.landlock >= version,

@@ -29,6 +29,7 @@ pub mod fit;
     expect(dead_code, reason = "making rulesets is for the compiler")
 )]
 mod landlock;
+mod left_out;
 #[cfg(feature = "compile")]
 mod mounts;
 pub mod policy;
@@ -44,4 +45,5 @@ pub mod wire;
 #[cfg(feature = "compile")]
 pub use compile::compile;
 pub use fit::fit;
+pub use left_out::left_out;
 pub use policy::{Host, Own, Refused, lacking, launch};

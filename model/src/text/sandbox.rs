@@ -4,7 +4,7 @@
 //! sandbox/base.toml ─┐
 //! sandbox/web.toml ──┴ inherit ─► raw, joined ─┬ check ─► Profile
 //! [sandbox] of a service ────────┘ (places)    ├ clash, lint ─► problems
-//!                                              └ origin ─► file and line of each rule
+//!                                              └ origin ─► file and line of each rule ─ sentences
 //! ```
 //!
 //! Joining keeps places: a contradiction between two files is shown in both.
@@ -14,6 +14,7 @@ mod clash;
 mod inherit;
 mod lint;
 mod origin;
+mod sentences;
 mod words;
 
 use super::check::{Check, choice, values};
@@ -29,6 +30,7 @@ use crate::service::Service;
 pub(crate) use inherit::Inherited;
 pub(crate) use origin::rules;
 pub use origin::{Explained, Rule};
+pub use sentences::{Sentence, Topic, Value, sentences};
 pub(crate) use words::Keyring;
 
 /// Most trees in one list: each is a mount or a rule of the kernel.

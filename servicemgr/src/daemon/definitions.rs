@@ -22,7 +22,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use model::service::Service;
+use model::service::{PLACEHOLDER, Service};
 use model::{Name, Plan, text};
 use serde::Deserialize;
 
@@ -181,6 +181,11 @@ impl Own {
 
     /// One service from its files.
     fn define(&self, name: &Name, settings: &Settings) -> Result<Service, String> {
+        defined(name, &self.texts(name, settings)?, settings).map(|defined| defined.service)
+    }
+
+    /// The files of one service, path and text of each.
+    fn texts(&self, name: &Name, settings: &Settings) -> Result<Vec<(String, String)>, String> {
         let shipped = &settings.shipped;
         let mut paths = Vec::new();
         match self.files.get(name) {
@@ -193,9 +198,25 @@ impl Own {
         }
         paths.extend(self.dropins.get(name).into_iter().flatten().cloned());
         let text = |path: &PathBuf| Ok((path.display().to_string(), read_text(path)?));
-        let texts = paths.iter().map(text).collect::<Result<Vec<_>, String>>()?;
-        defined(name, &texts, settings)
+        paths.iter().map(text).collect()
     }
+}
+
+/// A service, or the template of an instance, from the files as they are now, with the places of its
+/// rules.
+///
+/// # Errors
+/// What is wrong with them and where.
+pub(super) fn look_up(name: &Name, settings: &Settings) -> Result<text::service::Defined, String> {
+    let own = Own::read(&settings.own);
+    let look_up = |name: &Name| defined(name, &own.texts(name, settings)?, settings);
+    let Some((template, instance)) = name.of_template() else { return look_up(name) };
+    let mut defined = look_up(&Name::try_from(template).map_err(|e| e.to_string())?)?;
+    defined.service = defined.service.instance(instance).map_err(|e| e.to_string())?;
+    for rule in &mut defined.rules {
+        rule.value = rule.value.replace(PLACEHOLDER, instance);
+    }
+    Ok(defined)
 }
 
 /// The instance of one of `templates` that is called `name`.
@@ -208,22 +229,19 @@ fn instance(name: &Name, templates: &BTreeMap<Name, Service>) -> Option<Service>
 ///
 /// # Errors
 /// What is wrong with it and where.
-pub(super) fn parse(
-    name: &Name,
-    definition: &str,
-    settings: &Settings,
-) -> Result<Service, String> {
-    defined(name, &[(format!("{name}.toml"), definition.to_owned())], settings)
+pub(super) fn parse(name: &Name, definition: &str, settings: &Settings) -> Result<Service, String> {
+    let file = (format!("{name}.toml"), definition.to_owned());
+    defined(name, &[file], settings).map(|defined| defined.service)
 }
 
 fn defined(
     name: &Name,
     files: &[(String, String)],
     settings: &Settings,
-) -> Result<Service, String> {
+) -> Result<text::service::Defined, String> {
     let profiles = settings.profiles.each_ref().map(|path| path.display().to_string());
     let defined = text::service::define(&OfDevice, &profiles, name, files);
-    defined.map(|defined| defined.service).map_err(|report| report.to_string())
+    defined.map_err(|report| report.to_string())
 }
 
 /// Profiles as they lie on the device.

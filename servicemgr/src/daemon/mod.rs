@@ -21,6 +21,7 @@ mod conditions;
 mod credentials;
 mod critical;
 mod definitions;
+mod explain;
 mod facts;
 mod forking;
 mod found;

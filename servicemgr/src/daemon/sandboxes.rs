@@ -19,7 +19,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::sandbox::{Compiled, Profile};
+use model::sandbox::{Compiled, Feature, Profile};
 use model::service::Service;
 use sandbox::calls::Arch;
 use sandbox::wire::{Answer, MAX_ANSWER, Request, decode_answer};
@@ -47,7 +47,8 @@ pub(super) struct Sandboxes {
 #[derive(Debug)]
 enum Known {
     Compiled(Compiled),
-    Fitted(Arc<Confine>),
+    /// With what this kernel lacks of what it uses.
+    Fitted(Arc<Confine>, Vec<Feature>),
     /// Why nothing is started in it.
     Refused(String),
 }
@@ -96,13 +97,14 @@ impl Sandboxes {
         let unknown = || format!("{REFUSAL}it is not compiled: this is a mistake of Ensemble");
         let known = self.known.get_mut(profile).ok_or_else(unknown)?;
         if let Known::Compiled(compiled) = known {
-            *known = match sandbox::fit(compiled, &confine::features()) {
-                Ok(confine) => Known::Fitted(Arc::new(confine)),
+            let here = confine::features();
+            *known = match sandbox::fit(compiled, &here) {
+                Ok(confine) => Known::Fitted(Arc::new(confine), sandbox::left_out(compiled, &here)),
                 Err(why) => Known::Refused(why.to_string()),
             };
         }
         match known {
-            Known::Fitted(confine) => {
+            Known::Fitted(confine, _) => {
                 if !self.prepared {
                     confine::prepare().map_err(|e| format!("{REFUSAL}/run/ensemble: {e}"))?;
                     self.prepared = true;
@@ -111,6 +113,18 @@ impl Sandboxes {
             }
             Known::Refused(why) => Err(format!("{REFUSAL}{why}")),
             Known::Compiled(_) => Err(unknown()),
+        }
+    }
+
+    /// What this kernel lacks of what the sandbox of `service` uses, so that it does without.
+    ///
+    /// # Errors
+    /// Why it can't be started, for people.
+    pub(super) fn left_out(&mut self, service: &Service) -> Result<Vec<Feature>, String> {
+        self.of(service)?;
+        match self.known.get(&service.sandbox) {
+            Some(Known::Fitted(_, lacks)) => Ok(lacks.clone()),
+            _ => Ok(Vec::new()),
         }
     }
 

@@ -1,0 +1,75 @@
+//! What services may do, told by servicemgr. Peer-to-peer D-Bus on [`crate::paths::SERVICES_SOCKET`],
+//! beside [`crate::services`], with the same errors.
+//!
+//! Everybody may look. What is told is what is in force; where its rules are written is found in the
+//! files as they are now.
+
+use serde::{Deserialize, Serialize};
+use zbus::Type;
+
+use crate::services::Error;
+
+/// The object path.
+pub const PATH: &str = "/org/ensemble/Sandbox";
+
+/// The interface.
+pub const INTERFACE: &str = "org.ensemble.Sandbox1";
+
+/// What a service may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Explained {
+    /// Which service.
+    pub name: String,
+    /// User it runs as.
+    pub user: String,
+    /// Whether anything but its user and its capabilities restricts it.
+    pub confined: bool,
+    /// Why nothing is started in it on this kernel, as a sentence without a full stop; empty when it is.
+    pub refused: String,
+    /// What this kernel lacks, so that the rules that need it are left out.
+    pub left_out: Vec<String>,
+    /// Why the places of rules are not told, as a sentence without a full stop; empty when they are.
+    pub unplaced: String,
+    /// What it may do, by topic.
+    pub sentences: Vec<Sentence>,
+}
+
+/// One thing a service may do, or may not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Sentence {
+    /// What it is about: `files`, `network`, `system calls`, `privileges`, `memory`, `namespaces`, `kernel`.
+    pub topic: String,
+    /// The sentence; one that ends with a colon goes on with the values.
+    pub text: String,
+    /// Values, with their places.
+    pub values: Vec<Value>,
+}
+
+/// A value of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Value {
+    /// The value; empty when the sentence says it.
+    pub text: String,
+    /// Where it is written.
+    pub places: Vec<Place>,
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Place {
+    /// Its path.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+}
+
+/// The calls.
+#[zbus::proxy(
+    interface = "org.ensemble.Sandbox1",
+    default_path = "/org/ensemble/Sandbox",
+    default_service = "org.ensemble.Services"
+)]
+pub trait Sandbox {
+    /// What a service may do.
+    fn explain(&self, name: &str) -> Result<Explained, Error>;
+}

@@ -1,0 +1,114 @@
+//! What services may do, for people who ask: the profile in force, and where its rules are written.
+//!
+//! ```text
+//! plan ─► profile in force ──sentences──► answer
+//! files as they are now ─► places ──┘        (left out when the files say something else by now)
+//! ```
+//!
+//! Files are read when somebody asks, never before. Changes nothing.
+
+use api::sandbox::{Explained, PATH, Place, Sentence, Value};
+use api::services::Error;
+use model::text::sandbox::{Rule, sentences};
+use zbus::interface;
+
+use super::Daemon;
+use super::bus::Desk;
+use super::definitions::look_up;
+use super::requests::unknown;
+use super::sandboxes::REFUSAL;
+use crate::engine::Id;
+
+/// One client's view.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    desk: Desk,
+}
+
+impl Client {
+    /// The path at which it is served.
+    pub(super) const PATH: &str = PATH;
+
+    /// For a client.
+    pub(super) fn new(desk: Desk) -> Self {
+        Self { desk }
+    }
+
+    /// Asks the loop what it can answer at once.
+    async fn look<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut Daemon) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let gone = || Error::GoingDown("servicemgr is ending; try again".into());
+        self.desk.call(|daemon, reply| drop(reply.send(ask(daemon)))).await.ok_or_else(gone)
+    }
+}
+
+#[interface(name = "org.ensemble.Sandbox1")]
+impl Client {
+    async fn explain(&self, name: String) -> Result<Explained, Error> {
+        self.look(move |daemon| daemon.explain(&name)).await?
+    }
+}
+
+impl Daemon {
+    /// What a service may do.
+    fn explain(&mut self, name: &str) -> Result<Explained, Error> {
+        let id = self.find(name).ok_or_else(|| unknown(name))?;
+        let (rules, unplaced) = match self.rules(id) {
+            Ok(rules) => (rules, String::new()),
+            Err(why) => (Vec::new(), why),
+        };
+        let service = self.plan.services.get(id).ok_or_else(|| unknown(name))?;
+        let (left_out, refused) = match self.launcher.sandboxes.left_out(service) {
+            Ok(lacks) => (lacks.iter().map(ToString::to_string).collect(), String::new()),
+            Err(why) => (Vec::new(), why.strip_prefix(REFUSAL).unwrap_or(&why).to_owned()),
+        };
+        let told = sentences(&service.sandbox, service.user.as_deref(), &rules);
+        Ok(Explained {
+            name: name.to_owned(),
+            user: service.user.clone().unwrap_or_else(|| "root".to_owned()),
+            confined: service.sandbox.confines(),
+            refused,
+            left_out,
+            unplaced,
+            sentences: told.into_iter().map(shown).collect(),
+        })
+    }
+
+    /// Where the rules of a service are written.
+    ///
+    /// # Errors
+    /// Why that can't be told.
+    fn rules(&self, id: Id) -> Result<Vec<Rule>, String> {
+        let Some(service) = self.plan.services.get(id) else { return Ok(Vec::new()) };
+        if self.is_transient(id) && service.name.of_template().is_none() {
+            return Err("it was made while the device runs: no file defines it".to_owned());
+        }
+        let defined = look_up(&service.name, &self.settings)
+            .map_err(|why| format!("its files can't be read: {}", why.trim_end()))?;
+        if defined.service.sandbox.tolerating(&self.plan.optional) != service.sandbox {
+            return Err(
+                "its files say something else by now: `ensctl reload` makes it count".to_owned()
+            );
+        }
+        Ok(defined.rules)
+    }
+}
+
+/// As the bus shows it.
+fn shown(sentence: model::text::sandbox::Sentence) -> Sentence {
+    let place = |(file, line): (String, usize)| Place {
+        file,
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+    };
+    let value = |value: model::text::sandbox::Value| Value {
+        text: value.text,
+        places: value.places.into_iter().map(place).collect(),
+    };
+    Sentence {
+        topic: sentence.topic.heading().to_owned(),
+        text: sentence.text,
+        values: sentence.values.into_iter().map(value).collect(),
+    }
+}
