@@ -17,6 +17,23 @@ pub(crate) const TMP_SIZE: u64 = 64 << 20;
 /// Links at the root that lead into `/usr`.
 const INTO_USR: [&str; 4] = ["/bin", "/lib", "/lib64", "/sbin"];
 
+/// What a `/proc` of its own does not show: it is of the whole device, and no program needs it. Some of it
+/// root may read without any capability.
+const OF_DEVICE: [&str; 12] = [
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/kmsg",
+    "/proc/locks",
+    "/proc/modules",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+    "/proc/vmallocinfo",
+];
+
 /// The steps; none if the profile needs no mounts.
 pub(crate) fn mounts(trees: &Trees) -> Vec<Mount> {
     let mut steps = if trees.listed { listed(trees) } else { whole(trees) };
@@ -58,7 +75,9 @@ fn own(trees: &Trees) -> impl Iterator<Item = (String, Mount)> {
     let tmp = tmp.map(|place| ((*place).to_owned(), Mount::Tmp((*place).to_owned(), TMP_SIZE)));
     let proc = trees.proc.then(|| ("/proc".to_owned(), Mount::Proc));
     let dev = trees.devices.clone().map(|devices| ("/dev".to_owned(), Mount::Dev(devices)));
-    tmp.chain(proc).chain(dev)
+    let hide = |path: &&str| ((*path).to_owned(), Mount::Hide((*path).to_owned()));
+    let hidden = OF_DEVICE.iter().filter(|_| trees.proc).map(hide);
+    tmp.chain(proc).chain(hidden).chain(dev)
 }
 
 /// Whether something else is mounted over this tree in the whole view.

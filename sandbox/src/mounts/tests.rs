@@ -7,7 +7,7 @@ fn list(trees: &[&str]) -> Option<Vec<String>> {
     Some(trees.iter().map(|tree| (*tree).to_owned()).collect())
 }
 
-/// The steps, a word and a place each.
+/// The steps, a word and a place each; without what is hidden in every `/proc` of its own.
 fn steps(profile: &Profile) -> Vec<String> {
     let step = |mount| match mount {
         Mount::Show(tree, how) => format!("{how:?} {tree}"),
@@ -17,7 +17,8 @@ fn steps(profile: &Profile) -> Vec<String> {
         Mount::Hide(tree) => format!("Hide {tree}"),
         other => format!("{other:?}"),
     };
-    mounts(&Trees::of(profile).unwrap()).into_iter().map(step).collect()
+    let of_device = |step: &String| !step.starts_with("Hide /proc/");
+    mounts(&Trees::of(profile).unwrap()).into_iter().map(step).filter(of_device).collect()
 }
 
 fn files(files: Files) -> Profile {
@@ -56,6 +57,15 @@ fn in_the_whole_view_only_what_is_listed_stays_writable() {
             "Hide /etc/wifi",
         ]
     );
+}
+
+#[test]
+fn a_proc_of_its_own_shows_nothing_of_the_whole_device() {
+    let profile = files(Files { proc: Proc::Own, ..Files::default() });
+    let steps = mounts(&Trees::of(&profile).unwrap());
+    assert_eq!(steps[..2], [Mount::Private, Mount::Proc]);
+    assert!(steps.contains(&Mount::Hide("/proc/cmdline".into())), "what the kernel was told");
+    assert!(steps.contains(&Mount::Hide("/proc/keys".into())), "keys of others");
 }
 
 #[test]
