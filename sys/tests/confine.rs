@@ -348,6 +348,9 @@ except OSError as e:
     let confine = Confine { no_write_execute: true, ..Confine::default() };
     assert_eq!(run(confine, script), "13\n");
     assert_eq!(run(Confine::default(), script), "mapped\n", "the parent's memory is as it was");
+    let own = Confine { no_write_execute: true, ..Confine::default() };
+    let launch = Launch { watchdog: true, ..shell(own, "echo $((WATCHDOG_PID - $$))") };
+    assert_eq!(output(&launch).unwrap(), "0\n", "also in a copy of our memory");
     let gone = Confine { no_write_execute: true, ..Confine::default() };
     let launch = Launch { directory: c("/nowhere"), ..shell(gone, "true") };
     assert_eq!(output(&launch).unwrap_err().step, Step::Directory);

@@ -149,3 +149,46 @@ pub(super) fn split<'a>(
     let above = CStr::from_bytes_until_nul(buffer).map_err(|_| libc::ENAMETOOLONG)?;
     Ok((above, name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(path: &str) -> Vec<(String, bool)> {
+        let mut buffer = [0; PATH];
+        copy(&mut buffer, path.as_bytes(), b"").unwrap();
+        let (mut all, mut at) = (Vec::new(), 0);
+        while let Some((name, next)) = component(&mut buffer, at) {
+            all.push((name.to_str().unwrap().to_owned(), next.is_some()));
+            let Some(next) = next else { break };
+            at = next;
+        }
+        all
+    }
+
+    #[test]
+    fn a_path_is_taken_apart_whatever_its_slashes() {
+        let part = |name: &str, more| (name.to_owned(), more);
+        assert_eq!(parts("/usr/lib"), [part("usr", true), part("lib", false)]);
+        assert_eq!(parts("//usr///lib"), [part("usr", true), part("lib", false)]);
+        assert_eq!(parts("a/"), [part("a", true)]);
+        assert_eq!(parts("/"), []);
+        assert_eq!(parts(""), []);
+        assert_eq!(parts("../x"), [part("..", true), part("x", false)]);
+    }
+
+    #[test]
+    fn what_is_above_a_place_is_its_path_without_its_name() {
+        let mut buffer = [0; PATH];
+        assert_eq!(split(c"var/lib/x", &mut buffer), Ok((c"var/lib", c"x")));
+        assert_eq!(split(c"x", &mut buffer), Ok((c".", c"x")));
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_refused() {
+        let mut buffer = [0; PATH];
+        assert_eq!(copy(&mut buffer, &[b'x'; PATH], b""), Err(libc::ENAMETOOLONG));
+        assert_eq!(copy(&mut buffer, &[b'x'; PATH - 3], b"y"), Ok(()));
+        assert_eq!(copy(&mut buffer, &[b'x'; PATH - 2], b"y"), Err(libc::ENAMETOOLONG));
+    }
+}
