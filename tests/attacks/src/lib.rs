@@ -23,6 +23,7 @@ pub mod groups;
 pub mod needs;
 pub mod raw;
 pub mod runner;
+pub mod sockets;
 pub mod table;
 pub mod tools;
 pub mod victim;
