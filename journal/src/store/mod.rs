@@ -44,8 +44,9 @@ pub const FILE_MIN: u64 = 128 << 10;
 /// Most bytes of records that wait in memory because the disk takes none.
 pub const RING: usize = 1 << 20;
 
-/// With this many bytes in memory, a write need not wait for the end of its batch.
-pub const WRITE_AT: usize = 256 << 10;
+/// With this many bytes in memory, a write need not wait for the end of its batch. The memory is kept
+/// for the next ones: more than this saves few writes and costs every device that much.
+pub const WRITE_AT: usize = 16 << 10;
 
 /// Wait before a disk that took nothing is tried again.
 pub const RETRY: Duration = Duration::from_secs(10);
