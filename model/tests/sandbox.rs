@@ -509,3 +509,22 @@ proptest! {
         prop_assert_eq!(order("\"a\", \"b\""), order("\"b\", \"a\""));
     }
 }
+
+#[test]
+fn what_was_compiled_does_without_as_its_profile_does() {
+    let confined = Profile { keyring: true, ..Profile::default() };
+    let compiled = model::sandbox::Compiled {
+        requires: vec![Feature::Seccomp, Feature::Landlock(4), Feature::Namespaces],
+        ..Default::default()
+    };
+    let mut plan =
+        model::Plan { compiled: vec![(confined.clone(), compiled)], ..model::Plan::default() };
+    plan.tolerate(&OF_CONTAINERS);
+    let [(profile, compiled)] = plan.compiled.as_slice() else { panic!("it is one") };
+    assert_eq!(*profile, confined.tolerating(&OF_CONTAINERS));
+    assert_eq!(compiled.requires, [Feature::Seccomp]);
+    assert_eq!(compiled.optional, profile.optional);
+    let once = plan.clone();
+    plan.tolerate(&OF_CONTAINERS);
+    assert_eq!(plan, once, "twice is once");
+}
