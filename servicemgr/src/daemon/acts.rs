@@ -145,7 +145,7 @@ impl Daemon {
         let done = match (self.group(id), pid) {
             (Some(group), _) if kill => group.kill(),
             (Some(group), _) => group.signal(number),
-            (None, Some(pid)) => sys::session::signal(pid, number),
+            (None, Some(pid)) => sys::session::signal_around(pid, number),
             (None, None) => Ok(()),
         };
         let name = service.name.as_str();

@@ -292,7 +292,9 @@ impl Daemon {
         self.fresh.remove(&id);
         let done = match (self.group(id), pid) {
             (Some(group), _) => group.write("cgroup.freeze", if still { "1" } else { "0" }),
-            (None, Some(pid)) => sys::session::signal(pid, if still { SIGSTOP } else { SIGCONT }),
+            (None, Some(pid)) => {
+                sys::session::signal_around(pid, if still { SIGSTOP } else { SIGCONT })
+            }
             (None, None) => Ok(()),
         };
         self.failed_to(id, if still { "freeze" } else { "thaw" }, done);

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sys::inotify::Inotify;
 use sys::watch::What;
 
+use super::found::maybe_left;
 use super::process::Facts;
 use super::upkeep::Token;
 use super::{Daemon, notify};
@@ -173,7 +174,10 @@ impl Daemon {
     fn look_whether_all_ended(&mut self, id: Id) {
         let gone = match self.group(id) {
             Some(group) => !group.populated().unwrap_or(true),
-            None => self.processes(id).is_empty(),
+            None => {
+                let service = self.plan.services.get(id);
+                !service.is_some_and(|service| maybe_left(service.name.as_str()))
+            }
         };
         if gone {
             self.main_ended(id, End::Status(0));

@@ -156,6 +156,21 @@ fn named(service: &str) -> Vec<i32> {
     siblings().into_iter().filter(is_it).collect()
 }
 
+/// Whether a child of PID 1 may be of this service, where there are no groups to look into. One that is
+/// ending tells nothing any more, and what it leaves is not a child of PID 1 yet: PID 1 will say that
+/// it ended.
+pub(super) fn maybe_left(service: &str) -> bool {
+    let wanted = format!("ENSEMBLE_SERVICE={service}");
+    let may_be = |pid: i32| match fs::read(format!("/proc/{pid}/environ")) {
+        Ok(environment) if !environment.is_empty() => {
+            environment.split(|b| *b == 0).any(|v| v == wanted.as_bytes())
+        }
+        _ => fs::read_link(format!("/proc/{pid}/exe"))
+            .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound),
+    };
+    siblings().into_iter().any(may_be)
+}
+
 /// All children of PID 1.
 fn siblings() -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{}/task", sys::process::parent()));

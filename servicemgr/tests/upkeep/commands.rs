@@ -11,9 +11,7 @@ fn script(text: &str) -> Vec<String> {
     words(&["/bin/sh", "-c", text])
 }
 
-#[test]
-fn commands_run_around_the_main_process_in_order() {
-    let _one = ONE_AT_A_TIME.lock();
+fn commands_run_in_order(boot: impl Fn(Vec<Service>) -> Device) {
     let directory = tempfile::tempdir().expect("a directory");
     let (out, name) = path(&directory, "out");
     let note = |what: &str| script(&format!("echo {what} >> {name}"));
@@ -34,6 +32,18 @@ fn commands_run_around_the_main_process_in_order() {
         "before 1 before-start\nbefore 2\nmain PID\nafter PID\nreload PID\nstop PID\n\
          over after-stop\n"
     );
+}
+
+#[test]
+fn commands_run_around_the_main_process_in_order() {
+    let _one = ONE_AT_A_TIME.lock();
+    commands_run_in_order(boot);
+}
+
+#[test]
+fn without_control_groups_commands_run_in_order_too() {
+    let _one = ONE_AT_A_TIME.lock();
+    commands_run_in_order(boot_without_groups);
 }
 
 #[test]
@@ -69,9 +79,7 @@ fn a_command_that_fails_is_named_in_the_reason() {
     assert_eq!(state(&device, "deaf"), State::Ready);
 }
 
-#[test]
-fn a_command_goes_on_when_servicemgr_dies_and_none_runs_twice() {
-    let _one = ONE_AT_A_TIME.lock();
+fn none_runs_twice(boot: impl Fn(Vec<Service>) -> Device) {
     let directory = tempfile::tempdir().expect("a directory");
     let (out, name) = path(&directory, "out");
     let mut services = Vec::new();
@@ -95,6 +103,18 @@ fn a_command_goes_on_when_servicemgr_dies_and_none_runs_twice() {
 }
 
 #[test]
+fn a_command_goes_on_when_servicemgr_dies_and_none_runs_twice() {
+    let _one = ONE_AT_A_TIME.lock();
+    none_runs_twice(boot);
+}
+
+#[test]
+fn without_control_groups_no_command_runs_twice_either() {
+    let _one = ONE_AT_A_TIME.lock();
+    none_runs_twice(boot_without_groups);
+}
+
+#[test]
 fn a_service_is_asked_to_end_by_its_own_signal() {
     let _one = ONE_AT_A_TIME.lock();
     let script = "trap 'exit 0' INT; trap '' TERM; while :; do sleep 0.05; done";
@@ -106,9 +126,7 @@ fn a_service_is_asked_to_end_by_its_own_signal() {
     assert_eq!(device.status("polite").last_exit, "exit status 0");
 }
 
-#[test]
-fn a_frozen_service_stands_still_until_it_is_thawed() {
-    let _one = ONE_AT_A_TIME.lock();
+fn stands_still_until_thawed(boot: impl Fn(Vec<Service>) -> Device) {
     let directory = tempfile::tempdir().expect("a directory");
     let (out, name) = path(&directory, "out");
     let device = boot(vec![sh("busy", &format!("while :; do echo x >> {name}; sleep 0.01; done"))]);
@@ -128,4 +146,16 @@ fn a_frozen_service_stands_still_until_it_is_thawed() {
     device.until("work", || !standing());
     device.call(|s| async move { s.freeze("busy").await }).expect("frozen");
     device.call(|s| async move { s.stop("busy").await }).expect("stopped all the same");
+}
+
+#[test]
+fn a_frozen_service_stands_still_until_it_is_thawed() {
+    let _one = ONE_AT_A_TIME.lock();
+    stands_still_until_thawed(boot);
+}
+
+#[test]
+fn without_control_groups_a_frozen_service_stands_still_too() {
+    let _one = ONE_AT_A_TIME.lock();
+    stands_still_until_thawed(boot_without_groups);
 }

@@ -21,9 +21,7 @@ fn daemon(named: &str, file: Option<&str>, wait: &str) -> Service {
     s
 }
 
-#[test]
-fn the_daemon_that_is_left_behind_is_the_main_process() {
-    let _one = ONE_AT_A_TIME.lock();
+fn the_daemon_is_the_main_process(boot: impl Fn(Vec<Service>) -> Device) {
     let directory = tempfile::tempdir().expect("a directory");
     let (file, name) = path(&directory, "run/deep/pid");
     let (_, other) = path(&directory, "own.pid");
@@ -56,6 +54,18 @@ fn the_daemon_that_is_left_behind_is_the_main_process() {
 }
 
 #[test]
+fn the_daemon_that_is_left_behind_is_the_main_process() {
+    let _one = ONE_AT_A_TIME.lock();
+    the_daemon_is_the_main_process(boot);
+}
+
+#[test]
+fn without_control_groups_the_daemon_is_found_too() {
+    let _one = ONE_AT_A_TIME.lock();
+    the_daemon_is_the_main_process(boot_without_groups);
+}
+
+#[test]
 fn a_stale_pid_file_and_a_strangers_number_are_not_believed() {
     let _one = ONE_AT_A_TIME.lock();
     let directory = tempfile::tempdir().expect("a directory");
@@ -75,9 +85,7 @@ fn a_stale_pid_file_and_a_strangers_number_are_not_believed() {
     device.until("the end of the liar", || device.status("liar").pids.is_empty());
 }
 
-#[test]
-fn a_starter_that_fails_or_leaves_nobody_fails_the_start() {
-    let _one = ONE_AT_A_TIME.lock();
+fn a_start_without_a_daemon_fails(boot: impl Fn(Vec<Service>) -> Device) {
     let forking =
         |named: &str, script: &str| Service { kind: Kind::Forking, ..once(sh(named, script)) };
     let mut lost = forking("lost", "sleep 0.2 & exit 0");
@@ -88,4 +96,16 @@ fn a_starter_that_fails_or_leaves_nobody_fails_the_start() {
     assert_eq!(reason("bad"), "exit status 3");
     assert_eq!(reason("empty"), "ended before it was ready");
     assert_eq!(reason("lost"), "ended before it was ready");
+}
+
+#[test]
+fn a_starter_that_fails_or_leaves_nobody_fails_the_start() {
+    let _one = ONE_AT_A_TIME.lock();
+    a_start_without_a_daemon_fails(boot);
+}
+
+#[test]
+fn without_control_groups_a_start_without_a_daemon_fails_too() {
+    let _one = ONE_AT_A_TIME.lock();
+    a_start_without_a_daemon_fails(boot_without_groups);
 }

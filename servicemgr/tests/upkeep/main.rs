@@ -74,8 +74,17 @@ fn once(mut service: Service) -> Service {
 }
 
 fn boot(services: Vec<Service>) -> Device {
+    Device::boot(&plan(services))
+}
+
+/// Boots where there are no control groups.
+fn boot_without_groups(services: Vec<Service>) -> Device {
+    Device::boot_without_groups(&plan(services))
+}
+
+fn plan(services: Vec<Service>) -> Plan {
     let all: Vec<_> = services.iter().map(|s| s.name.clone()).collect();
-    Device::boot(&Plan::link("test 1", services, &all).expect("it links"))
+    Plan::link("test 1", services, &all).expect("it links")
 }
 
 fn state(device: &Device, name: &str) -> State {
