@@ -10,7 +10,7 @@ mod plans;
 use std::fs;
 use std::sync::Mutex;
 
-use api::services::{Change, Error, State};
+use api::services::{Change, Error, MAX_DEFINITION, State};
 use device::Device;
 use model::service::Service;
 use model::{Name, Plan};
@@ -166,6 +166,25 @@ fn a_service_of_the_moment_runs_and_is_forgotten() {
     device.call(|s| async move { s.reset("crash").await }).expect("forgotten");
     let gone = device.call(|s| async move { s.status("crash").await });
     assert!(matches!(gone, Err(Error::NoSuchService(_))));
+}
+
+#[test]
+fn a_definition_of_the_longest_runs_and_a_longer_one_is_refused_with_what_to_do() {
+    let _one = ONE_AT_A_TIME.lock();
+    let device = boot(&[("a", SLEEPER)]);
+    device.settled();
+    let long = |length: usize| format!("{SLEEPER}#{}", "x".repeat(length - SLEEPER.len() - 1));
+    let run = |named: &'static str, length: usize| {
+        let text = long(length);
+        device.call(move |s| {
+            let text = text.clone();
+            async move { s.run(named, &text).await }
+        })
+    };
+    run("longest", MAX_DEFINITION).expect("it runs");
+    let Err(Error::BadDefinition(why)) = run("longer", MAX_DEFINITION + 1) else { unreachable!() };
+    assert!(why.contains("12289 bytes") && why.contains("/etc/ensemble/services"), "{why}");
+    assert_eq!(device.status("longest").row.state, State::Ready);
 }
 
 #[test]
