@@ -18,6 +18,9 @@ pub const JOURNAL_NATIVE: &str = "/run/systemd/journal/socket";
 /// Where journal keeps its files.
 pub const LOG_DIR: &str = "/var/log/ensemble";
 
+/// Named pipes of those who read what a service of the moment writes: `TRIES/NAME`.
+pub const TRIES: &str = "/run/ensemble/try";
+
 /// Root of the cgroups of services: `SERVICES_CGROUP/NAME`.
 pub const SERVICES_CGROUP: &str = "/sys/fs/cgroup/services";
 

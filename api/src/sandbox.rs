@@ -70,6 +70,10 @@ pub struct Place {
     default_service = "org.ensemble.Services"
 )]
 pub trait Sandbox {
+    /// As [`crate::services::ServicesProxy::run`]; what it writes goes to the named pipe that is called as
+    /// it in [`crate::paths::TRIES`]. Root only.
+    fn attempt(&self, name: &str, definition: &str) -> Result<(), Error>;
+
     /// What a service may do.
     fn explain(&self, name: &str) -> Result<Explained, Error>;
 }

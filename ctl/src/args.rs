@@ -81,7 +81,7 @@ impl Args {
                 Ok(word) => {
                     let word = word.into_string().map_err(|_| args.wrong("that is not UTF-8"))?;
                     args.word(word)?;
-                    if args.command.is_some_and(|c| c.operand == Operand::Program)
+                    if args.command.is_some_and(|c| c.operand.takes_a_program())
                         && !args.operands.is_empty()
                     {
                         args.rest(&mut parser)?;
@@ -104,6 +104,11 @@ impl Args {
     /// All that is left, whatever it looks like.
     fn rest(&mut self, parser: &mut Parser) -> Result<(), Usage> {
         let words = parser.raw_args().map_err(|e| self.wrong(e.to_string()))?;
+        let between = |(at, word): &(usize, OsString)| {
+            *at > 0 || word != "--" || self.command.is_none_or(|c| c.operand != Operand::Tried)
+        };
+        let words: Vec<OsString> =
+            words.enumerate().filter(between).map(|(_, word)| word).collect();
         for word in words {
             let word = word.into_string().map_err(|_| self.wrong("that is not UTF-8"))?;
             self.operands.push(word);
@@ -190,6 +195,9 @@ impl Args {
         match (command.operand, self.operands.as_slice()) {
             (Operand::Service | Operand::Services, []) => {
                 Err(self.wrong(format!("`{}` needs the name of a service", command.name())))
+            }
+            (Operand::Tried, [] | [_]) => {
+                Err(self.wrong("`sandbox try` needs the name of a profile and a program"))
             }
             (Operand::Program, []) => {
                 Err(self.wrong(format!("`{}` needs a program", command.name())))

@@ -125,6 +125,10 @@ impl Services<'_> {
         self.call("Reboot", &())
     }
 
+    pub(crate) fn attempt(&self, name: &str, definition: &str) -> Result<(), services::Error> {
+        Ok(self.0.call(SANDBOX, "Attempt", &(name, definition))?)
+    }
+
     pub(crate) fn explain(&self, name: &str) -> Result<Explained, services::Error> {
         Ok(self.0.call(SANDBOX, "Explain", &(name,))?)
     }

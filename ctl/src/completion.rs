@@ -73,7 +73,7 @@ fn after(command: &Command) -> Place {
         line: command.name() + " ",
         words,
         names: names(command.operand),
-        files: matches!(command.operand, Operand::File | Operand::Program),
+        files: matches!(command.operand, Operand::File | Operand::Program | Operand::Tried),
     }
 }
 

@@ -115,41 +115,44 @@ mod tests {
         Usage: ensctl COMMAND [OPTION...]
 
         Commands:
-          status                             Is the device well? What has failed, and why
-          service list                       All services and how they are
-          service status NAME...             One service in full
-          service start NAME...              Start services and what they need
-          service stop NAME...               Stop services and those which require them
-          service restart NAME...            Stop and start services, and bring back those which require
-                                             them
-          service reload NAME...             Let services read their configuration anew
-          service reset NAME...              Forget that services have failed
-          service freeze NAME...             Let all processes of services stand still
-          service thaw NAME...               Let frozen services go on
-          service enable NAME...             Start services at each boot
-          service disable NAME...            Do not start services at boot
-          service show NAME                  The TOML of a service, file by file
-          service diff [NAME]                What differs from the definitions of the image
-          service tree [NAME]                What a service needs, as a tree
-          service why NAME                   Why a service is where it is: what holds it up, and what
-                                             pulled it in
-          service wait NAME                  Wait until a service is in a state
-          service run PROGRAM [ARGUMENT...]  Run a program as a service of its own, with limits
-          service logs NAME                  The log of one service
-          sandbox explain NAME               What a service may do, with the file and line of each rule
-          reload                             Read the definitions of services again
-          param get NAME                     Print the value of a parameter
-          param set NAME VALUE               Give a parameter a value
-          param list [PREFIX]                All parameters, or those whose names begin with PREFIX
-          param wait NAME VALUE              Wait until a parameter has a value
-          param watch [PREFIX]               Print parameters, then each change of them
-          log                                The log of the device
-          boot [FILE]                        What the boot spent its time on
-          poweroff                           Stop everything and switch off
-          reboot                             Stop everything and boot again
-          halt                               Stop everything and leave the power on
-          completion bash|zsh|fish           Print a completion script for a shell
-          version                            Print the version of ensctl
+          status                                        Is the device well? What has failed, and why
+          service list                                  All services and how they are
+          service status NAME...                        One service in full
+          service start NAME...                         Start services and what they need
+          service stop NAME...                          Stop services and those which require them
+          service restart NAME...                       Stop and start services, and bring back those which
+                                                        require them
+          service reload NAME...                        Let services read their configuration anew
+          service reset NAME...                         Forget that services have failed
+          service freeze NAME...                        Let all processes of services stand still
+          service thaw NAME...                          Let frozen services go on
+          service enable NAME...                        Start services at each boot
+          service disable NAME...                       Do not start services at boot
+          service show NAME                             The TOML of a service, file by file
+          service diff [NAME]                           What differs from the definitions of the image
+          service tree [NAME]                           What a service needs, as a tree
+          service why NAME                              Why a service is where it is: what holds it up, and
+                                                        what pulled it in
+          service wait NAME                             Wait until a service is in a state
+          service run PROGRAM [ARGUMENT...]             Run a program as a service of its own, with limits
+          service logs NAME                             The log of one service
+          sandbox explain NAME                          What a service may do, with the file and line of
+                                                        each rule
+          sandbox try PROFILE -- PROGRAM [ARGUMENT...]  Run a program in a profile, and end as it does
+          reload                                        Read the definitions of services again
+          param get NAME                                Print the value of a parameter
+          param set NAME VALUE                          Give a parameter a value
+          param list [PREFIX]                           All parameters, or those whose names begin with
+                                                        PREFIX
+          param wait NAME VALUE                         Wait until a parameter has a value
+          param watch [PREFIX]                          Print parameters, then each change of them
+          log                                           The log of the device
+          boot [FILE]                                   What the boot spent its time on
+          poweroff                                      Stop everything and switch off
+          reboot                                        Stop everything and boot again
+          halt                                          Stop everything and leave the power on
+          completion bash|zsh|fish                      Print a completion script for a shell
+          version                                       Print the version of ensctl
 
         Each has more to say: ensctl COMMAND --help. All know --json.
         Colours are left out when NO_COLOR is set or the output is not a terminal.

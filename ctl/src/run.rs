@@ -70,6 +70,11 @@ impl Out {
         ExitCode::from(fault.code())
     }
 
+    /// Tells something that is no mistake of ours, where it does not get into the output.
+    pub(crate) fn say(&self, text: &str) -> Result<(), Fault> {
+        Ok(writeln!(io::stderr(), "{}", harmless(text))?)
+    }
+
     pub(crate) fn text(&self, text: &str) -> Result<(), Fault> {
         Ok(io::stdout().write_all(text.as_bytes())?)
     }
@@ -98,6 +103,9 @@ pub fn run(line: impl IntoIterator<Item = OsString>, out: &Out) -> Result<ExitCo
         }
         Request::Completion(shell) => out.text(&script(shell)).map(|()| true),
         Request::Log(query, form) => follow_log(query, form, out).map(|()| true),
+        Request::Sandbox(sandbox::Ask::Try { name, definition }) => {
+            return sandbox::attempt(&name, &definition, json, out);
+        }
         other => ask(other, json, out),
     }?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })

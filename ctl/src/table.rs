@@ -52,6 +52,8 @@ pub enum Operand {
     MaybeService,
     /// A program and its arguments; what follows the first word is all theirs.
     Program,
+    /// The name of a profile, then a program and its arguments; `--` may stand between.
+    Tried,
     /// The name of a file, or nothing.
     File,
     /// One of these words.
@@ -245,6 +247,12 @@ pub const COMMANDS: &[Command] = &[
         Operand::Service,
         "What is told is what is in force. What has no line holds because nothing is said about it, or\nbecause a list is empty.",
     ),
+    command(
+        &["sandbox", "try"],
+        "Run a program in a profile, and end as it does",
+        Operand::Tried,
+        "It runs as a service of the moment, as root, reads nothing, and what it writes comes here. The profile is\none of /usr/lib/ensemble/sandbox or /etc/ensemble/sandbox. Exit status 128 and the signal's number when\none killed it.",
+    ),
     Command {
         words: &["reload"],
         about: "Read the definitions of services again",
@@ -343,6 +351,12 @@ impl Command {
 }
 
 impl Operand {
+    /// Whether what follows the first word belongs to a program.
+    #[must_use]
+    pub fn takes_a_program(self) -> bool {
+        matches!(self, Self::Program | Self::Tried)
+    }
+
     /// As it stands in a usage line, with a blank before it.
     #[must_use]
     pub fn usage(self) -> String {
@@ -352,6 +366,7 @@ impl Operand {
             Self::Services => " NAME...".to_owned(),
             Self::MaybeService => " [NAME]".to_owned(),
             Self::Program => " PROGRAM [ARGUMENT...]".to_owned(),
+            Self::Tried => " PROFILE -- PROGRAM [ARGUMENT...]".to_owned(),
             Self::File => " [FILE]".to_owned(),
             Self::OneOf(_, words) => format!(" {}", words.join("|")),
             Self::Words(names, ..) => format!(" {names}"),

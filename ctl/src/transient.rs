@@ -26,7 +26,7 @@ pub fn request(args: &Args) -> Result<Request, Usage> {
 }
 
 /// `run-NAME-NUMBER`, with what a name may have of the program's.
-fn made_up(program: &str, number: u32) -> String {
+pub(crate) fn made_up(program: &str, number: u32) -> String {
     let base = program.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let legal = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let base: String = base.chars().filter(legal).take(32).collect();
@@ -69,7 +69,7 @@ fn line(out: &mut String, key: &str, value: &str) {
 }
 
 /// As a text of TOML, which escapes as JSON does and the character DEL as well.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\x7f', "\\u007F")
 }
 

@@ -246,6 +246,7 @@ fn launcher(settings: &Settings, plan: &mut Plan) -> io::Result<Launcher> {
         credentials: settings.credentials.clone(),
         sockets: BTreeMap::new(),
         connections: BTreeMap::new(),
+        outputs: BTreeMap::new(),
         clamped: BTreeSet::new(),
         births: Births::default(),
         sandboxes,

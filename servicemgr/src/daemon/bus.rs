@@ -98,7 +98,7 @@ async fn serve_one(stream: UnixStream, services: Services, guid: String) -> zbus
         let socket = wire::greet(stream, guid.as_str()).await?;
         let build = Builder::authenticated_socket(socket, guid.clone());
         let params = params::Client::new(services.desk.clone(), services.uid);
-        let explainer = explain::Client::new(services.desk.clone());
+        let explainer = explain::Client::new(services.desk.clone(), services.uid);
         let build = build.p2p().serve_at(PATH, services);
         let build = build.serve_at(explain::Client::PATH, explainer);
         build.serve_at(params::Client::PATH, params).build().await

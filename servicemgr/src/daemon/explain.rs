@@ -5,15 +5,21 @@
 //! files as they are now ─► places ──┘        (left out when the files say something else by now)
 //! ```
 //!
-//! Files are read when somebody asks, never before. Changes nothing.
+//! Files are read when somebody asks, never before. Here too: a program that is tried in a profile, a service
+//! of the moment whose output goes to a named pipe. Changes nothing else.
 
+use std::path::Path;
+
+use api::paths::TRIES;
 use api::sandbox::{Explained, PATH, Place, Sentence, Value};
 use api::services::Error;
+use model::Name;
 use model::text::sandbox::{Rule, sentences};
+use sys::bind::Access;
 use zbus::interface;
 
 use super::Daemon;
-use super::bus::Desk;
+use super::bus::{Desk, Reply};
 use super::definitions::look_up;
 use super::requests::unknown;
 use super::sandboxes::REFUSAL;
@@ -23,15 +29,16 @@ use crate::engine::Id;
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     desk: Desk,
+    uid: u32,
 }
 
 impl Client {
     /// The path at which it is served.
     pub(super) const PATH: &str = PATH;
 
-    /// For a client.
-    pub(super) fn new(desk: Desk) -> Self {
-        Self { desk }
+    /// For a client of this user.
+    pub(super) fn new(desk: Desk, uid: u32) -> Self {
+        Self { desk, uid }
     }
 
     /// Asks the loop what it can answer at once.
@@ -46,12 +53,48 @@ impl Client {
 
 #[interface(name = "org.ensemble.Sandbox1")]
 impl Client {
+    async fn attempt(&self, name: String, definition: String) -> Result<(), Error> {
+        if self.uid != 0 {
+            let why = format!("try: only root may, and you are user {}", self.uid);
+            return Err(Error::NotPermitted(why));
+        }
+        let gone = || Error::GoingDown("servicemgr is ending; try again".into());
+        let ask = move |daemon: &mut Daemon, reply: Reply<_>| {
+            daemon.attempt(&name, &definition, reply);
+        };
+        self.desk.call(ask).await.ok_or_else(gone)?
+    }
+
     async fn explain(&self, name: String) -> Result<Explained, Error> {
         self.look(move |daemon| daemon.explain(&name)).await?
     }
 }
 
 impl Daemon {
+    /// Runs a service of the moment, whose output somebody reads.
+    fn attempt(&mut self, name: &str, definition: &str, reply: Reply<Result<(), Error>>) {
+        // Where it lies in the file system follows from the name, so that has to be one.
+        let made = Name::try_from(name).map_err(|e| e.to_string()).and_then(|_| {
+            let access = Access { mode: 0o600, owner: None, backlog: 0 };
+            sys::bind::fifo(&Path::new(TRIES).join(name), &access).map_err(|e| e.to_string())
+        });
+        let output = match made {
+            Ok(output) => output,
+            Err(why) => {
+                let why = format!("the pipe for what `{name}` writes: {why}");
+                return drop(reply.send(Err(Error::Failed(why))));
+            }
+        };
+        if self.find(name).is_none() {
+            self.launcher.outputs.insert(name.to_owned(), output);
+        }
+        self.run_transient(name, definition, reply);
+        if self.find(name).is_none() {
+            // It was none, or it is over already.
+            self.launcher.outputs.remove(name);
+        }
+    }
+
     /// What a service may do.
     fn explain(&mut self, name: &str) -> Result<Explained, Error> {
         let id = self.find(name).ok_or_else(|| unknown(name))?;

@@ -49,6 +49,8 @@ pub(super) struct Launcher {
     pub(super) sockets: BTreeMap<String, Vec<Socket>>,
     /// Connections that were taken for a service and that its process does not have yet.
     pub(super) connections: BTreeMap<String, OwnedFd>,
+    /// Where the output of services of the moment goes that did not start yet, if not to the journal.
+    pub(super) outputs: BTreeMap<String, OwnedFd>,
     /// Services of which it was said that they may open fewer files than they want.
     pub(super) clamped: BTreeSet<Name>,
     /// Processes that are not in the state log yet.
@@ -117,6 +119,7 @@ impl Launcher {
         streams: &mut Streams,
         hold: &mut ToHold<'_>,
     ) -> Result<Started, String> {
+        let wanted = self.outputs.remove(service.name.as_str());
         let of_bus = service.name.as_str() == BUS && wish.command.is_none();
         let own;
         let service = if of_bus {
@@ -157,7 +160,10 @@ impl Launcher {
         let launch = sandbox::launch(service, &users, &self.host, &own)
             .map_err(|refused| refused.to_string())?;
         let uid = launch.ids.as_ref().map_or(0, |ids| ids.uid);
-        let output = self.output(service, uid, streams, hold)?;
+        let output = match wanted {
+            Some(fd) => Sink::Pipe(fd),
+            None => self.output(service, uid, streams, hold)?,
+        };
         let stderr = io::stderr();
         let null = self.null.as_fd();
         let mut standard = match &output {

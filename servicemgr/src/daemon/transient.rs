@@ -99,6 +99,7 @@ impl Daemon {
         let sockets = self.launcher.sockets.remove(name).map_or(0, |list| list.len());
         let mut keys: Vec<String> =
             (0..sockets).map(|n| super::launcher::socket_key(&service.name, n)).collect();
+        self.launcher.outputs.remove(name);
         if self.streams.remove(name) {
             keys.push(super::launcher::log_key(name));
         }
