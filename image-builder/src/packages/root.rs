@@ -10,6 +10,7 @@
 mod accounts;
 mod busybox;
 mod declared;
+mod pam;
 
 use anyhow::{Context, Result, bail};
 use model::Device;
@@ -99,6 +100,7 @@ pub fn finish(tree: &mut Tree, device: &Device) -> Result<()> {
     alternatives(tree)?;
     busybox::links(tree)?;
     certificates(tree)?;
+    pam::common(tree)?;
     time_zone(tree, &device.timezone)?;
     no_other_libraries(tree)?;
     identity(tree, device)

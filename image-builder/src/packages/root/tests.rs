@@ -202,3 +202,13 @@ fn libraries_the_loader_would_not_find_are_an_error() {
     let error = finished(&[other, library], &device()).unwrap_err();
     assert!(error.contains("`etc/ld.so.conf.d/fakeroot.conf`"), "{error}");
 }
+
+#[test]
+fn programs_that_ask_pam_find_the_files_that_a_script_would_write() {
+    let runtime = ("usr/share/pam/common-auth", "$auth_primary\n");
+    let own = ("etc/pam.d/common-account", "account required pam_permit.so\n");
+    let made = finished(&[runtime, own], &device()).unwrap();
+    assert!(text(&made, "etc/pam.d/common-auth").contains("pam_unix.so"));
+    assert_eq!(text(&made, "etc/pam.d/common-account"), own.1);
+    assert!(finished(&[], &device()).unwrap().get("etc/pam.d/common-auth").is_none());
+}
