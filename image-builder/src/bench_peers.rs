@@ -30,6 +30,7 @@ use crate::tree::{Content, Kind, Node, Tree};
 use crate::write::cpio;
 
 pub use self::ensemble::{ENSEMBLE, plan, programs};
+pub(crate) use self::guest::read;
 pub use self::guest::{Measured, run};
 pub use self::table::{Row, table};
 
@@ -40,13 +41,13 @@ pub const FULL: u32 = 100;
 pub const MANY: u32 = 500;
 
 /// The suite that the peers' packages are of.
-const SUITE: &str = "trixie";
+pub(crate) const SUITE: &str = "trixie";
 
 /// The program of every guest.
 const PROGRAM: &str = "bench/peer";
 
 /// What packages bring that no guest needs.
-const LEFT_OUT: &[&str] = &[
+pub(crate) const LEFT_OUT: &[&str] = &[
     "usr/share/bash-completion",
     "usr/share/doc",
     "usr/share/info",
@@ -168,12 +169,12 @@ pub fn initramfs(tree: &Tree, path: &Path) -> Result<()> {
 }
 
 /// A file in place of whatever is there.
-fn put(tree: &mut Tree, path: &str, mode: u16, text: &str) -> Result<()> {
+pub(crate) fn put(tree: &mut Tree, path: &str, mode: u16, text: &str) -> Result<()> {
     tree.remove(path);
     Ok(tree.insert(path, Node::file(mode, text))?)
 }
 
-fn character(major: u32, minor: u32) -> Node {
+pub(crate) fn character(major: u32, minor: u32) -> Node {
     Node { mode: 0o600, uid: 0, gid: 0, kind: Kind::Device { block: false, major, minor } }
 }
 

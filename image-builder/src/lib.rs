@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod bench_peers;
+pub mod bench_sandbox;
 pub mod build;
 pub mod built;
 pub mod cli;

@@ -41,6 +41,16 @@ pub struct Measured {
 /// # Errors
 /// QEMU does not run, or the guest did not come to its end; its last lines are in the text.
 pub fn run(kernel: &Path, initramfs: &Path, log: &Path) -> Result<Measured> {
+    read(kernel, initramfs, log, measured)
+}
+
+/// Runs a guest and gives what `of` makes of its console's lines.
+pub(crate) fn read<T>(
+    kernel: &Path,
+    initramfs: &Path,
+    log: &Path,
+    of: impl FnOnce(&[String]) -> Result<T>,
+) -> Result<T> {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", LIMIT_SECONDS, "qemu-system-x86_64"]);
     command.args(arguments(kernel, initramfs)?);
@@ -51,7 +61,7 @@ pub fn run(kernel: &Path, initramfs: &Path, log: &Path) -> Result<Measured> {
     let text = fs::read(log).with_context(|| format!("reading {}", log.display()))?;
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
-    measured(&lines).with_context(|| {
+    of(&lines).with_context(|| {
         let tail = lines.get(lines.len().saturating_sub(SHOWN)..).unwrap_or_default();
         format!("the guest's console is in {}; its end:\n{}", log.display(), tail.join("\n"))
     })

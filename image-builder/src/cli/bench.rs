@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use model::sandbox::Profile;
 use model::service::Service;
-use model::text::load_service;
 
 use super::bench_build::Build;
 use super::bench_peers::Peers;
-use super::{bad_toml, devices, print};
+use super::bench_sandbox::Sandbox;
+use super::{devices, print};
 use crate::bench::{self, MAX_SERVICES, Mode, Programs};
 use crate::doctor;
 use crate::programs;
@@ -34,6 +35,7 @@ enum What {
     Boot(Boot),
     Build(Build),
     Peers(Peers),
+    Sandbox(Sandbox),
 }
 
 /// Count instructions from PID 1 to all services ready
@@ -63,6 +65,7 @@ impl Bench {
             What::Boot(boot) => boot.run(),
             What::Build(build) => build.run(),
             What::Peers(peers) => peers.run(),
+            What::Sandbox(sandbox) => sandbox.run(),
         }
     }
 }
@@ -99,11 +102,14 @@ pub(super) fn kernel(workspace: &Workspace, progress: &dyn Progress) -> Result<P
     devices::kernel(workspace, &device, progress)
 }
 
-/// The journal, as devices have it.
+/// The journal, as devices have it but for its sandbox: what confines services has a bench of its own.
 pub(super) fn journal(workspace: &Workspace) -> Result<Service> {
-    let path = workspace.root().join("configs/services/journal.toml");
-    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    load_service(&path.display().to_string(), &text).map_err(|r| bad_toml(&r))
+    let toml = devices::toml(workspace, DEVICE.as_ref())?;
+    let device = devices::load(workspace, &toml, None)?;
+    let journal = device.plan.services.into_iter().find(|s| s.name.as_str() == "journal");
+    let mut journal = journal.with_context(|| format!("{DEVICE} has no journal"))?;
+    journal.sandbox = Profile::default();
+    Ok(journal)
 }
 
 /// Our programs and their places on a device.
@@ -141,7 +147,7 @@ fn all_programs(workspace: &Workspace, progress: &dyn Progress) -> Result<Progra
 }
 
 /// Programs by their names, at their places.
-fn contents(from: &programs::Programs, places: &[(&str, &str)]) -> Result<Vec<(String, Content)>> {
+pub(super) fn contents(from: &programs::Programs, places: &[(&str, &str)]) -> Result<Vec<(String, Content)>> {
     let mut files = Vec::new();
     for (name, place) in places {
         let path: &PathBuf =

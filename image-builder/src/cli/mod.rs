@@ -6,6 +6,7 @@
 mod bench;
 mod bench_build;
 mod bench_peers;
+mod bench_sandbox;
 mod build;
 mod check;
 mod completion;

@@ -1,0 +1,3 @@
+//! The smallest ordinary program: what `ens bench sandbox` starts and waits for.
+
+fn main() {}
