@@ -14,7 +14,8 @@ fn told(text: &str, user: Option<&str>) -> String {
         )
         .with("sandbox/x.toml", &format!("version = 1\n{text}"));
     let explained = load(&files, &["sandbox".to_owned()], "x");
-    let Explained { profile, rules } = explained.unwrap_or_else(|report| panic!("{report}"));
+    let Explained { profile, rules } =
+        explained.map_err(|report| report.to_string()).expect("it is right");
     let mut out = String::new();
     for sentence in sentences(&profile, user, &rules) {
         out += &format!("{}: {}", sentence.topic.heading(), sentence.text);
