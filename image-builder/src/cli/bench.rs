@@ -147,7 +147,10 @@ fn all_programs(workspace: &Workspace, progress: &dyn Progress) -> Result<Progra
 }
 
 /// Programs by their names, at their places.
-pub(super) fn contents(from: &programs::Programs, places: &[(&str, &str)]) -> Result<Vec<(String, Content)>> {
+pub(super) fn contents(
+    from: &programs::Programs,
+    places: &[(&str, &str)],
+) -> Result<Vec<(String, Content)>> {
     let mut files = Vec::new();
     for (name, place) in places {
         let path: &PathBuf =
