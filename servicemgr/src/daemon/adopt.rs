@@ -181,6 +181,8 @@ pub(super) fn begin(
         settings: settings.clone(),
         fixed: plan.services.len(),
         ended: Vec::new(),
+        empty: Vec::new(),
+        fresh: BTreeSet::new(),
         plan,
     };
     for (id, why) in forbidden {

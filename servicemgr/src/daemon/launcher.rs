@@ -72,6 +72,8 @@ pub(super) struct Wish<'a> {
     pub(super) ready: Option<(u32, BorrowedFd<'a>)>,
     /// Processes of the service may run already: it goes beside them.
     pub(super) beside: bool,
+    /// The group of its last life is as good as a new one.
+    pub(super) reuse: bool,
     /// Whose process it is, if the next servicemgr must find it.
     pub(super) note: Option<Id>,
 }
@@ -306,7 +308,8 @@ impl Launcher {
         {
             return Ok(Some(group));
         }
-        let group = groups.make(name).map_err(|e| format!("control group {name}: {e}"))?;
+        let group = if wish.reuse { groups.get(name) } else { groups.make(name) };
+        let group = group.map_err(|e| format!("control group {name}: {e}"))?;
         limits::apply(&service.limits, &group, &self.controllers)?;
         Ok(Some(group))
     }

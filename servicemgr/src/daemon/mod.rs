@@ -25,6 +25,7 @@ mod explain;
 mod facts;
 mod forking;
 mod found;
+mod groups;
 mod health;
 mod hears;
 mod launcher;
@@ -52,7 +53,7 @@ mod view;
 mod voice;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::error::Error;
 use std::future::pending;
 use std::os::fd::AsFd;
@@ -104,7 +105,7 @@ struct Part {
     /// Its other processes, and what is watched for it.
     side: upkeep::Side,
     /// Devices that its last start has seen.
-    devices: std::collections::BTreeSet<String>,
+    devices: BTreeSet<String>,
     /// Signals on the bus that start it.
     signal: state::Came,
 }
@@ -165,6 +166,10 @@ struct Daemon {
     fixed: usize,
     /// Services made while the device runs which may have ended for good.
     ended: Vec<Id>,
+    /// Services whose groups are empty now and may be removed.
+    empty: Vec<Id>,
+    /// Services whose groups we made, and killed nobody in.
+    fresh: BTreeSet<Id>,
 }
 
 /// Runs until PID 1 hangs up.
@@ -305,6 +310,9 @@ impl Daemon {
             for action in actions {
                 todo.extend(self.act(action));
             }
+        }
+        if !self.empty.is_empty() {
+            self.remove_empty_groups();
         }
         if !self.ended.is_empty() {
             self.forget_ended();
