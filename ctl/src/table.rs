@@ -132,12 +132,7 @@ pub const COMMANDS: &[Command] = &[
         notes: "Exit status 0 when the device is ready, 1 when it is starting, degraded or going down.",
     },
     command(&["service", "list"], "All services and how they are", Operand::None, ""),
-    command(
-        &["service", "status"],
-        "One service in full",
-        Operand::Services,
-        "",
-    ),
+    command(&["service", "status"], "One service in full", Operand::Services, ""),
     Command {
         words: &["service", "start"],
         about: "Start services and what they need",

@@ -16,10 +16,10 @@ use crate::built::Flavor;
 use crate::doctor;
 use crate::packages::cache::Cache;
 use crate::packages::resolve::{self, Relock};
-use crate::{profiles, programs};
 use crate::progress::{self, Progress, Silent};
 use crate::recipe;
 use crate::workspace::Workspace;
+use crate::{profiles, programs};
 
 /// Measure builds of an image, in processor seconds
 ///

@@ -83,7 +83,7 @@ fn load(workspace: &Workspace) -> Result<Vec<(&'static str, model::sandbox::Prof
     let directory = workspace.root().join("configs/sandbox").display().to_string();
     let files = HostFiles::of(workspace);
     let one = |name| {
-        let loaded = model::text::sandbox::load(&files, &[directory.clone()], name);
+        let loaded = model::text::sandbox::load(&files, std::slice::from_ref(&directory), name);
         Ok((name, loaded.map_err(|r| bad_toml(&r))?.profile))
     };
     PROFILES.into_iter().map(one).collect()

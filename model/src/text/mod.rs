@@ -102,7 +102,8 @@ pub fn check_file(source: &dyn Source, file: &str) -> (Option<Kind>, Report) {
         None => {
             let mut loader = Loader::new(source);
             let at = Place::new(loader.add(file, text), 0..0);
-            let problem = Problem::new(at, "this is neither a device, a service, a profile nor a case");
+            let problem =
+                Problem::new(at, "this is neither a device, a service, a profile nor a case");
             loader.check.add(problem.help(
                 "devices have `version` and lie in devices/, services have `exec` or `type`, profiles lie in \
                  sandbox/, cases are called case.toml",

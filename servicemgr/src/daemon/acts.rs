@@ -100,16 +100,15 @@ impl Daemon {
         let reuse = !beside && self.can_begin_in_its_group(id);
         let came = self.parts.get(id).and_then(|part| part.signal.told.as_ref());
         let variables = came.map(Facts::variables).unwrap_or_default();
-        let wish =
-            Wish {
-                stored: &stored,
-                ready,
-                beside,
-                reuse,
-                variables: &variables,
-                note: Some(id),
-                ..Wish::default()
-            };
+        let wish = Wish {
+            stored: &stored,
+            ready,
+            beside,
+            reuse,
+            variables: &variables,
+            note: Some(id),
+            ..Wish::default()
+        };
         let link = &self.link;
         let mut keep = |key: String, fd: BorrowedFd<'_>| hold(link, key, fd);
         let started = self.launcher.start(service, &wish, &mut self.streams, &mut keep)?;

@@ -75,7 +75,11 @@ fn sentence(service: &Service, phase: Phase, number: usize, why: &str) -> String
     let program = command(service, phase, number).and_then(|c| c.first());
     let program = program.map_or("", String::as_str);
     // A program that is not there is named already, and a sandbox is not of one program.
-    if why.starts_with(program) || why.starts_with(REFUSAL) { why.to_owned() } else { format!("{program}: {why}") }
+    if why.starts_with(program) || why.starts_with(REFUSAL) {
+        why.to_owned()
+    } else {
+        format!("{program}: {why}")
+    }
 }
 
 impl Daemon {
@@ -210,7 +214,8 @@ impl Daemon {
             Exit::Status(status) => End::Status(status),
             Exit::Unknown => End::Unknown,
         };
-        if let (Exit::Signal(refusals::SIGSYS), Some(service)) = (exit, self.plan.services.get(id)) {
+        if let (Exit::Signal(refusals::SIGSYS), Some(service)) = (exit, self.plan.services.get(id))
+        {
             refusals::tell(service.name.to_string(), pid);
         }
         match self.role(id, pid) {

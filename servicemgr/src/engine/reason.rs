@@ -102,7 +102,9 @@ impl fmt::Display for End {
                 0 => f.write_str("killed by SIGRTMIN"),
                 plus => write!(f, "killed by SIGRTMIN+{plus}"),
             },
-            Self::Signal(SIGSYS) => f.write_str("killed by SIGSYS: a system call its sandbox forbids"),
+            Self::Signal(SIGSYS) => {
+                f.write_str("killed by SIGSYS: a system call its sandbox forbids")
+            }
             Self::Signal(number) => match signal_name(*number) {
                 Some(name) => write!(f, "killed by {name}"),
                 None => write!(f, "killed by signal {number}"),

@@ -90,7 +90,9 @@ fn say() -> io::Result<()> {
         line.unwrap_or_default().split_whitespace().next().unwrap_or("?").to_owned()
     };
     let names = |path: &str| fs::read_dir(path).map_or(0, Iterator::count);
-    print!(
+    let mut out = io::stdout();
+    write!(
+        out,
         "uid {}, capabilities {}, no_new_privs {}, seccomp {}, {} names at the root, {} devices, network interfaces {}",
         of("Uid:"),
         of("CapEff:").trim_start_matches('0'),
@@ -99,8 +101,8 @@ fn say() -> io::Result<()> {
         names("/"),
         names("/dev"),
         fs::read_to_string("/proc/self/net/dev").map_or(0, |t| t.lines().count().saturating_sub(2)),
-    );
-    io::stdout().flush()
+    )?;
+    out.flush()
 }
 
 /// Says a line on the console; there is nowhere to say that it failed.
