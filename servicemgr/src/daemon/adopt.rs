@@ -7,38 +7,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use api::paths;
 use api::pid1::{End, ToPid1};
-use model::{Name, Plan};
-use sandbox::Host;
+use model::Name;
 use sys::bind;
-use sys::cgroup::{Group, Groups};
+use sys::cgroup::Group;
 
 use super::activate::Activate;
+use super::around::launcher;
 use super::births::Births;
 use super::broker::Broker;
 use super::definitions::Definitions;
 use super::forking::Forked;
-use super::launcher::{Launcher, log_key, socket_key};
+use super::launcher::{log_key, socket_key};
 use super::link::{Hello, Link};
 use super::notify::Notify;
 use super::oom::Kills;
-use super::params::{self, Board, Saver};
-use super::sandboxes::Sandboxes;
+use super::params::{Board, Saver};
+use super::settings::Settings;
 use super::state::{Log, Saved, Whole};
 use super::streams::Streams;
 use super::timer::Every;
-use super::timers::{self, Timers};
+use super::timers::Timers;
 use super::upkeep::Upkeep;
-use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, acts, critical, limits};
-use crate::engine::{Ask, Engine, Event, Id, JOURNAL};
+use super::{ALIVE_EVERY, Daemon, LEFT_EVERY, Part, UnixListener, acts, critical};
+use crate::engine::{Ask, Engine, Event, Id};
 
 /// Permission bits of the sockets that everybody may use.
 const EVERYBODY: u32 = 0o666;
@@ -46,89 +44,6 @@ const EVERYBODY: u32 = 0o666;
 /// How often, and how many times, a killed group is looked at until it is empty: 2 s in all.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(5);
 pub(super) const LOOKS: u32 = 400;
-
-/// Where things are; tests have them elsewhere.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The plan.
-    pub plan: PathBuf,
-    /// Control socket.
-    pub control: PathBuf,
-    /// Readiness socket.
-    pub notify: PathBuf,
-    /// Groups of services.
-    pub groups: PathBuf,
-    /// Directory of `passwd` and `group`.
-    pub etc: PathBuf,
-    /// Definitions of services, as the image has them.
-    pub shipped: PathBuf,
-    /// Definitions of services that people change on the device.
-    pub own: PathBuf,
-    /// Directory of the files that only one service sees.
-    pub credentials: PathBuf,
-    /// What the device's TOML says of parameters.
-    pub parameters: PathBuf,
-    /// Directory of what lasts till the device reboots.
-    pub run: PathBuf,
-    /// Directory of what is kept over reboots.
-    pub state: PathBuf,
-    /// Where a critical service that failed too often leaves word for the next boot.
-    pub last_reboot: PathBuf,
-    /// Profiles that services inherit: those of the image, and those that people add on the device.
-    pub profiles: [PathBuf; 2],
-    /// What makes sandboxes ready that are not in the plan.
-    pub compiler: PathBuf,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            plan: model::plan::PLAN_PATH.into(),
-            control: paths::SERVICES_SOCKET.into(),
-            notify: paths::NOTIFY_SOCKET.into(),
-            groups: paths::SERVICES_CGROUP.into(),
-            etc: "/etc".into(),
-            shipped: "/usr/lib/ensemble/services".into(),
-            own: "/etc/ensemble/services".into(),
-            credentials: "/run/ensemble/credentials".into(),
-            parameters: "/usr/lib/ensemble/parameters".into(),
-            run: paths::RUN.into(),
-            state: "/var/lib/ensemble".into(),
-            last_reboot: "/var/lib/ensemble/last-reboot".into(),
-            profiles: [model::sandbox::PROFILES_PATH.into(), "/etc/ensemble/sandbox".into()],
-            compiler: "/usr/lib/ensemble/sandbox-compiler".into(),
-        }
-    }
-}
-
-impl Settings {
-    /// Where timers find and keep things.
-    fn timers(&self) -> timers::Places {
-        let (run, state) = (self.run.join("timers"), self.state.join("timers"));
-        timers::Places { etc: self.etc.clone(), run, state }
-    }
-
-    /// Where parameters come from and are kept. In a container the command line is the host's.
-    fn params(&self) -> params::Places {
-        let own = std::env::var_os("container").is_none();
-        params::Places {
-            cmdline: own.then(|| "/proc/cmdline".into()),
-            device: self.parameters.clone(),
-            run: self.run.join("parameters"),
-            saved: self.state.join("parameters"),
-        }
-    }
-
-    /// What the boot before left word of, as long as this one lasts.
-    pub(super) fn rebooted(&self) -> PathBuf {
-        self.run.join("rebooted")
-    }
-
-    /// Which services start at boot, as people chose on the device.
-    pub(super) fn choices(&self) -> PathBuf {
-        self.own.with_extension("toml")
-    }
-}
 
 /// A daemon that knows all there is to know, and the control socket.
 pub(super) fn begin(
@@ -220,56 +135,6 @@ fn held_or_new(
         bind::unix(path, kind, EVERYBODY).map_err(|e| format!("socket {}: {e}", path.display()))?;
     link.send(&ToPid1::Hold(key.to_owned()), Some(fd.as_fd()))?;
     Ok(fd)
-}
-
-fn launcher(settings: &Settings, plan: &mut Plan) -> io::Result<Launcher> {
-    let groups = Groups::open(&settings.groups)
-        .inspect_err(|e| log::warn!("no control groups: {e}: services run without limits"));
-    let controllers = controllers(groups.as_ref().ok(), plan);
-    let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
-    let null = File::options().read(true).write(true).open("/dev/null")?;
-    let host = Host {
-        notify: settings.notify.display().to_string(),
-        open_files: sys::limit::most_open_files()?,
-        oom_score: !matches!(own.trim(), "" | "0"),
-        capabilities: permitted(),
-    };
-    say_lacking(plan, &host);
-    let mut sandboxes =
-        Sandboxes::new(std::mem::take(&mut plan.compiled), settings.compiler.clone());
-    sandboxes.learn(&plan.services);
-    Ok(Launcher {
-        host,
-        etc: settings.etc.clone(),
-        groups: groups.ok(),
-        controllers,
-        has_journal: plan.services.iter().any(|s| s.name.as_str() == JOURNAL),
-        null,
-        credentials: settings.credentials.clone(),
-        sockets: BTreeMap::new(),
-        connections: BTreeMap::new(),
-        outputs: BTreeMap::new(),
-        clamped: BTreeSet::new(),
-        births: Births::default(),
-        sandboxes,
-    })
-}
-
-/// Our own capabilities: no service can keep more. Where `/proc` does not tell, all of them.
-fn permitted() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("CapPrm:"));
-    mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(u64::MAX)
-}
-
-/// Says once which capabilities services do without.
-fn say_lacking(plan: &Plan, host: &Host) {
-    let lacking = plan.services.iter().flat_map(|s| sandbox::lacking(s, host));
-    let names: BTreeSet<&str> = lacking.collect();
-    if !names.is_empty() {
-        let names = names.into_iter().collect::<Vec<_>>().join(", ");
-        log::warn!("no capability {names} here: services run without");
-    }
 }
 
 /// Number of a way down in the state.
@@ -464,27 +329,4 @@ pub(super) fn end_all(group: &Group, looks: u32) -> io::Result<()> {
         sys::poll::poll(&[], Some(LOOK_EVERY))?;
     }
     Err(io::ErrorKind::TimedOut.into())
-}
-
-/// The controllers that the services' groups can have, with those enabled that a limit needs; that
-/// others are missing is said, once.
-fn controllers(groups: Option<&Groups>, plan: &Plan) -> Vec<String> {
-    let Some(groups) = groups else { return Vec::new() };
-    let there = groups.controllers().unwrap_or_else(|e| {
-        log::warn!("could not read the controllers of the services' groups: {e}");
-        Vec::new()
-    });
-    let needed = plan.services.iter().flat_map(|s| limits::controllers(&s.limits));
-    let needed: BTreeSet<&str> = needed.collect();
-    let (needed, missing): (Vec<&str>, Vec<&str>) =
-        needed.into_iter().partition(|c| there.iter().any(|t| t == c));
-    // All at once and before there are groups: later each one costs some ten milliseconds.
-    if let Err(e) = groups.enable(&needed) {
-        log::warn!("could not enable {} for services: {e}: each tries again", needed.join(", "));
-    }
-    if !missing.is_empty() {
-        let missing = missing.join(", ");
-        log::warn!("no controller for {missing} here: services run without these limits");
-    }
-    there
 }

@@ -13,6 +13,7 @@
 mod activate;
 mod acts;
 mod adopt;
+mod around;
 mod births;
 mod broker;
 mod bus;
@@ -42,6 +43,7 @@ mod renewal;
 mod requests;
 mod said;
 mod sandboxes;
+mod settings;
 mod state;
 mod store;
 mod streams;
@@ -80,7 +82,7 @@ use timer::Every;
 use timers::Timers;
 use upkeep::Upkeep;
 
-pub use adopt::Settings;
+pub use settings::Settings;
 
 /// Messages taken from one source before the others are looked at.
 const TURN: usize = 64;
