@@ -15,6 +15,7 @@
 //! said is taken from the line after it was acted on and recorded, so none of it is lost when we
 //! are killed; a caller whose service does not come gets an error.
 
+mod callers;
 mod controller;
 mod line;
 mod message;
@@ -38,6 +39,7 @@ use tokio::task::JoinHandle;
 use super::launcher::ToHold;
 use super::{Daemon, TURN};
 use crate::engine::{Event, Id, State};
+use callers::Want;
 use controller::{Controller, Told};
 use owners::Owners;
 use policy::Claim;
@@ -60,16 +62,6 @@ const HELD: &str = "bus";
 
 /// Under which name PID 1 holds our line for signals.
 pub(super) use signals::HELD as HELD_SIGNALS;
-
-/// A name that somebody calls and nobody owns.
-#[derive(Debug, Default)]
-struct Want {
-    /// The bus's number of it; unknown when a servicemgr before us took it.
-    number: Option<u64>,
-    /// Whether its service ended once meanwhile. A service that ends just when it is called starts
-    /// once more; one that ends again does not want.
-    again: bool,
-}
 
 /// What we have to do with the bus.
 #[derive(Debug, Default)]
@@ -374,69 +366,11 @@ impl Daemon {
     fn service_of(&self, name: &str) -> Option<Id> {
         self.plan.services.iter().position(|s| names(s).any(|n| n == name))
     }
-
-    /// Somebody calls `name`: its service starts if it may. If not, the caller hears it at once.
-    fn start_for(&mut self, name: &str) {
-        let Some(id) = self.service_of(name) else { return self.give_up(name) };
-        self.feed(Event::Trigger(id));
-        if over(self.engine.state(id)) {
-            self.give_up(name);
-        }
-    }
-
-    /// Those who wait for `name` hear that nobody comes.
-    fn give_up(&mut self, name: &str) {
-        let Some(want) = self.broker.waiting.remove(name) else { return };
-        let Some(controller) = &mut self.broker.controller else { return };
-        if let Err(e) = controller.give_up(name, want.number) {
-            self.bus_broken(&e.to_string());
-        }
-    }
-
-    /// A service is in another state: perhaps somebody waits for it in vain.
-    pub(super) fn bus_hears_of(&mut self, id: Id) {
-        let calls = |s: &Service| names(s).any(|n| self.broker.waiting.contains_key(n));
-        let Some(service) = self.plan.services.get(id) else { return };
-        let state = self.engine.state(id);
-        if over(state) && calls(service) {
-            self.broker.ended.push(id);
-        }
-        if state == State::Ready && service.name.as_str() == DAEMON {
-            self.become_client(Duration::ZERO);
-            self.listen_for_signals(Duration::ZERO);
-        }
-    }
-
-    /// Starts again what ended just when somebody called it, and answers those who wait in vain.
-    pub(super) fn answer_callers(&mut self) {
-        for id in std::mem::take(&mut self.broker.ended) {
-            let Some(service) = self.plan.services.get(id) else { continue };
-            let names: Vec<String> = names(service).cloned().collect();
-            for name in names {
-                let state = self.engine.state(id);
-                let Some(want) = self.broker.waiting.get_mut(&name) else { continue };
-                if !over(state) {
-                    continue;
-                }
-                let again = std::mem::replace(&mut want.again, true);
-                if again || state == State::Failed {
-                    self.give_up(&name);
-                } else {
-                    self.start_for(&name);
-                }
-            }
-        }
-    }
 }
 
 /// All names of a service on the bus.
 fn names(service: &Service) -> impl Iterator<Item = &String> {
     service.bus.iter().flat_map(|bus| std::iter::once(&bus.name).chain(&bus.also))
-}
-
-/// Whether nothing will come of a service in this state by itself.
-fn over(state: State) -> bool {
-    matches!(state, State::Off | State::Done | State::Failed)
 }
 
 /// Whether the other side ended.
