@@ -9,7 +9,7 @@
 //! - `calls`: every system call by name and number on both architectures, and our groups of them.
 //! - `rules`: what a profile says of one call with its arguments; the source of truth.
 //! - `filter` (feature `compile`): the same as a program, made by libseccomp; `bpf` runs such a program
-//!   and knows nothing of libseccomp: [`compile`] compares both for every call.
+//!   and knows nothing of libseccomp: `compile` compares both for every call.
 //! - `landlock`, `mounts`: rights and steps from the lists of files.
 //!
 //! Invariant: what can't be enforced as written is refused, never left out silently.

@@ -66,7 +66,7 @@ pub struct Own<'a> {
     pub command: Option<&'a [String]>,
     /// Variables that only servicemgr knows.
     pub variables: &'a [(&'a str, String)],
-    /// Its profile as [`crate::fit`] made it for this kernel; nothing if it confines nothing.
+    /// Its profile as [`crate::fit()`] made it for this kernel; nothing if it confines nothing.
     pub confine: Option<&'a Arc<Confine>>,
     /// The most files it may open here, where that is less than what the service wants.
     pub open_files: Option<u64>,
