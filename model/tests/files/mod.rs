@@ -49,6 +49,14 @@ pub fn shipped() -> Files {
         )
 }
 
+/// Profiles by name, without their version.
+pub fn profiles(all: &[(&str, &str)]) -> Files {
+    let add = |files: Files, (name, text): &(&str, &str)| {
+        files.with(&format!("sandbox/{name}.toml"), &format!("version = 1\n{text}"))
+    };
+    all.iter().fold(shipped(), add)
+}
+
 /// The device of this text beside what ships.
 pub fn device(text: &str) -> Result<Loaded, Report> {
     load_device(&shipped().with("devices/tv.toml", text), "devices/tv.toml")
