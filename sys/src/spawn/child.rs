@@ -180,6 +180,7 @@ fn limits(launch: &Launch) -> Result<(), Failed> {
         let what = match limit.what {
             Resource::OpenFiles => libc::RLIMIT_NOFILE,
             Resource::Core => libc::RLIMIT_CORE,
+            Resource::PendingSignals => libc::RLIMIT_SIGPENDING,
         };
         let values = [limit.soft, limit.hard];
         let none = ptr::null::<u64>();

@@ -84,6 +84,8 @@ pub enum Resource {
     OpenFiles,
     /// Bytes of a core dump.
     Core,
+    /// Queued signals of its user, and timers of processes, which hold one each.
+    PendingSignals,
 }
 
 /// User and groups of a process.
@@ -389,9 +391,16 @@ mod tests {
 
     #[test]
     fn limits_hold() {
-        let limit = Limit { what: Resource::OpenFiles, soft: 50, hard: 60 };
-        let limited = Launch { limits: vec![limit], ..shell("ulimit -Sn; ulimit -Hn") };
-        assert_eq!(output(&limited, &[]).unwrap(), "50\n60\n");
+        let limits = vec![
+            Limit { what: Resource::OpenFiles, soft: 50, hard: 60 },
+            Limit { what: Resource::Core, soft: 0, hard: 0 },
+            Limit { what: Resource::PendingSignals, soft: 70, hard: 80 },
+        ];
+        let script = "grep -E 'open files|core file|pending' /proc/self/limits | tr -s ' '";
+        let limited = Launch { limits, ..shell(script) };
+        let text = output(&limited, &[]).unwrap();
+        let all = ["Max core file size 0 0", "Max open files 50 60", "Max pending signals 70 80"];
+        assert!(all.iter().all(|line| text.contains(line)), "{text}");
     }
 
     #[test]
