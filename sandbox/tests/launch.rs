@@ -187,6 +187,18 @@ fn honest_programs_work_in_the_sandbox_of_an_app() {
         );
         assert_eq!(run(&profile, &script), "f\n");
     }
+    if has("sqlite3") {
+        let sql = "create table t(a); insert into t values(1), (2); select sum(a) from t;";
+        let script = format!("cd {at} && sqlite3 db '{sql}' && sqlite3 db .dump | wc -l && rm db");
+        assert_eq!(run(&profile, &script).split_whitespace().collect::<Vec<_>>(), ["3", "6"]);
+    }
+    if has("curl") {
+        // The network is empty: it says so, and is whole otherwise.
+        let script = format!(
+            "cd {at} && echo page > page && curl -s file://{at}/page && rm page; curl -s http://192.0.2.1/; echo $?"
+        );
+        assert_eq!(run(&profile, &script), "page\n7\n");
+    }
     profile.write_execute = Some(true);
     if has("node") {
         assert_eq!(
