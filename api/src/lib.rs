@@ -6,6 +6,7 @@
 //! | [`pid1`] | servicemgr and PID 1 | one `SOCK_SEQPACKET` pair, made by PID 1 |
 //! | `services` | anyone and servicemgr | peer-to-peer D-Bus on a UNIX socket |
 //! | `params`, `sandbox` | anyone and servicemgr | the same |
+//! | [`kernel`] | PID 1 and who looks at what it set | `/proc/sys` |
 //! | [`export`] | journal and who reads its records | files and pipes |
 //! | `journal` | anyone and journal | peer-to-peer D-Bus on a UNIX socket, records in a pipe |
 //!
@@ -15,6 +16,7 @@ pub mod debug;
 pub mod export;
 #[cfg(feature = "bus")]
 pub mod journal;
+pub mod kernel;
 #[cfg(feature = "bus")]
 pub mod params;
 pub mod paths;

@@ -63,6 +63,47 @@ pub struct Place {
     pub line: u32,
 }
 
+/// What restricts a service, in short.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Restricted {
+    /// Which service.
+    pub name: String,
+    /// User it runs as.
+    pub user: String,
+    /// Whether anything but its user and its capabilities restricts it.
+    pub confined: bool,
+    /// Profiles that it inherits, and those that they inherit, as far as a rule of them is in force.
+    pub profiles: Vec<String>,
+    /// Why its profiles are not told, as a sentence without a full stop; empty when they are.
+    pub unplaced: String,
+    /// Whether it keeps all capabilities there are.
+    pub all_capabilities: bool,
+    /// Those it keeps when it does not keep all, as the kernel calls them without `CAP_`.
+    pub capabilities: Vec<String>,
+    /// What this kernel lacks, so that the rules that need it are left out.
+    pub left_out: Vec<String>,
+    /// Why nothing is started in it on this kernel, as a sentence without a full stop; empty when it is.
+    pub refused: String,
+    /// Why nothing confines it, as a sentence without a full stop; empty when that has no good reason.
+    pub exception: String,
+}
+
+/// A rule that keeps a program from a system call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Refusing {
+    /// The call.
+    pub call: String,
+    /// The key of the rule: `calls.kill`, `calls.deny` or `forbid.calls`.
+    pub key: String,
+    /// Its value: the call, or a group it is in.
+    pub value: String,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// Most calls that are asked about at once.
+pub const MAX_CALLS: usize = 64;
+
 /// The calls.
 #[zbus::proxy(
     interface = "org.ensemble.Sandbox1",
@@ -76,4 +117,10 @@ pub trait Sandbox {
 
     /// What a service may do.
     fn explain(&self, name: &str) -> Result<Explained, Error>;
+
+    /// What restricts each service there is.
+    fn security(&self) -> Result<Vec<Restricted>, Error>;
+
+    /// The rules that keep a service from these system calls, at most [`MAX_CALLS`].
+    fn refusing(&self, name: &str, calls: Vec<String>) -> Result<Vec<Refusing>, Error>;
 }

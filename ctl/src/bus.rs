@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use api::params::Param;
-use api::sandbox::Explained;
+use api::sandbox::{Explained, Refusing, Restricted};
 use api::services::{Bar, Change, Edge, Row, Status, System, Transaction, Why};
 use api::{journal, params, sandbox, services};
 use serde::Serialize;
@@ -131,6 +131,18 @@ impl Services<'_> {
 
     pub(crate) fn explain(&self, name: &str) -> Result<Explained, services::Error> {
         Ok(self.0.call(SANDBOX, "Explain", &(name,))?)
+    }
+
+    pub(crate) fn security(&self) -> Result<Vec<Restricted>, services::Error> {
+        Ok(self.0.call(SANDBOX, "Security", &())?)
+    }
+
+    pub(crate) fn refusing(
+        &self,
+        name: &str,
+        calls: &[&str],
+    ) -> Result<Vec<Refusing>, services::Error> {
+        Ok(self.0.call(SANDBOX, "Refusing", &(name, calls))?)
     }
 
     pub(crate) fn halt(&self) -> Result<(), services::Error> {

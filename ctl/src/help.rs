@@ -139,6 +139,9 @@ mod tests {
           sandbox explain NAME                          What a service may do, with the file and line of
                                                         each rule
           sandbox try PROFILE -- PROGRAM [ARGUMENT...]  Run a program in a profile, and end as it does
+          sandbox why NAME                              What a service was killed for, and which line to
+                                                        change
+          security                                      What protects the device, layer by layer
           reload                                        Read the definitions of services again
           param get NAME                                Print the value of a parameter
           param set NAME VALUE                          Give a parameter a value

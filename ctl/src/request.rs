@@ -71,6 +71,10 @@ pub enum Request {
         /// Only say what would change.
         dry_run: bool,
     },
+    /// What protects the device.
+    Security,
+    /// What this service was killed for.
+    Refusals(String),
     /// Look at sandboxes, or try them.
     Sandbox(sandbox::Ask),
     /// Look at parameters, or set them.
@@ -170,6 +174,8 @@ impl Request {
                 _ => Self::Completion(Shell::Bash),
             },
             ["version"] => Self::Version,
+            ["security"] => Self::Security,
+            ["sandbox", "why"] => Self::Refusals(one(args)),
             ["sandbox", word] => Self::Sandbox(sandbox::Ask::from_args(word, args)),
             ["param", word] => Self::Param(params::Ask::from_args(word, args)?),
             ["service", word] => match job(word, args.has("now")) {

@@ -21,8 +21,10 @@ use crate::completion::script;
 use crate::fault::{Fault, NOT_WELL};
 use crate::paint::{Paint, harmless};
 use crate::params;
+use crate::refusals;
 use crate::request::{Form, Request};
 use crate::sandbox;
+use crate::security;
 use crate::services;
 use crate::show::boot::Boot;
 use crate::show::{log, svg, system};
@@ -111,7 +113,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>, out: &Out) -> Result<ExitCo
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
 }
 
-fn local() -> TimeZone {
+pub(crate) fn local() -> TimeZone {
     zone(fs::read(LOCALTIME).ok().as_deref())
 }
 
@@ -132,6 +134,8 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
             services::run(&name, &definition, wait, json, out)
         }
         Request::Reload { dry_run } => services::reload(dry_run, json, out),
+        Request::Security => security::run(json, out),
+        Request::Refusals(name) => refusals::run(&name, json, out),
         Request::Sandbox(ask) => sandbox::run(&ask, json, out),
         Request::Param(ask) => params::run(ask, json, out),
         Request::Boot | Request::Chart(_) => boot(&request, json, out),

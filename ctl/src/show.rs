@@ -2,7 +2,9 @@
 
 pub mod boot;
 pub mod log;
+pub mod refusals;
 pub mod sandbox;
+pub mod security;
 pub mod services;
 pub mod svg;
 pub mod system;

@@ -248,6 +248,18 @@ pub const COMMANDS: &[Command] = &[
         Operand::Tried,
         "It runs as a service of the moment, as root, reads nothing, and what it writes comes here. The profile is\none of /usr/lib/ensemble/sandbox or /etc/ensemble/sandbox. Exit status 128 and the signal's number when\none killed it.",
     ),
+    command(
+        &["sandbox", "why"],
+        "What a service was killed for, and which line to change",
+        Operand::Service,
+        "From the log. Only calls that kill leave a record.",
+    ),
+    command(
+        &["security"],
+        "What protects the device, layer by layer",
+        Operand::None,
+        "Exit status 0 whatever is missing.",
+    ),
     Command {
         words: &["reload"],
         about: "Read the definitions of services again",

@@ -10,6 +10,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use api::kernel::PARAMETERS;
 use sys::mount::Flags;
 
 /// What was found before the first task.
@@ -134,33 +135,6 @@ const VAR_DIRECTORIES: &[(&str, u32)] = &[
 
 const VAR_LINKS: &[(&str, &str)] = &[("/var/run", "/run"), ("/var/lock", "/run/lock")];
 
-/// Of the whole kernel, so only where it is ours.
-const KERNEL_PARAMETERS: [(&str, &str); 17] = [
-    // Boot messages must all arrive; without this the kernel drops ours when they come fast.
-    ("kernel/printk_devkmsg", "on"),
-    // The most there are: a number that is used again soon could be taken for who had it before.
-    ("kernel/pid_max", "4194304"),
-    ("kernel/kptr_restrict", "2"),
-    ("kernel/dmesg_restrict", "1"),
-    ("kernel/perf_event_paranoid", "3"),
-    ("kernel/unprivileged_bpf_disabled", "1"),
-    ("kernel/yama/ptrace_scope", "1"),
-    ("net/core/bpf_jit_harden", "2"),
-    ("fs/protected_hardlinks", "1"),
-    ("fs/protected_symlinks", "1"),
-    ("fs/protected_fifos", "2"),
-    ("fs/protected_regular", "2"),
-    // Another kernel is not started from this one; this can't be taken back.
-    ("kernel/kexec_load_disabled", "1"),
-    // From the keyboard: to write all, remount and start again (16 + 32 + 128), not to kill or to see memory.
-    ("kernel/sysrq", "176"),
-    // Nobody types for another into a terminal, or loads a module by naming a line discipline.
-    ("dev/tty/legacy_tiocsti", "0"),
-    ("dev/tty/ldisc_autoload", "0"),
-    // Memory with a file's name is not executed unless who makes it says so.
-    ("vm/memfd_noexec", "1"),
-];
-
 /// Of our network namespace.
 const NETWORK_PARAMETERS: [(&str, &str); 1] = [
     // Datagrams that may wait at a socket, so that nobody blocks while journal starts again.
@@ -194,7 +168,7 @@ fn kernel(facts: &Facts) -> Vec<Task> {
     let mut tasks = Vec::new();
     if !facts.container {
         tasks.push(Task::CtrlAltDel);
-        tasks.extend(KERNEL_PARAMETERS.map(parameter));
+        tasks.extend(PARAMETERS.map(parameter));
     }
     tasks.extend(NETWORK_PARAMETERS.map(parameter));
     tasks.push(Task::OpenFiles);

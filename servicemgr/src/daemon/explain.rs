@@ -11,7 +11,7 @@
 use std::path::Path;
 
 use api::paths::TRIES;
-use api::sandbox::{Explained, PATH, Place, Sentence, Value};
+use api::sandbox::{Explained, PATH, Place, Refusing, Restricted, Sentence, Value};
 use api::services::Error;
 use model::Name;
 use model::text::sandbox::{Rule, sentences};
@@ -68,6 +68,14 @@ impl Client {
     async fn explain(&self, name: String) -> Result<Explained, Error> {
         self.look(move |daemon| daemon.explain(&name)).await?
     }
+
+    async fn security(&self) -> Result<Vec<Restricted>, Error> {
+        self.look(Daemon::security).await
+    }
+
+    async fn refusing(&self, name: String, calls: Vec<String>) -> Result<Vec<Refusing>, Error> {
+        self.look(move |daemon| daemon.refusing(&name, &calls)).await?
+    }
 }
 
 impl Daemon {
@@ -123,7 +131,7 @@ impl Daemon {
     ///
     /// # Errors
     /// Why that can't be told.
-    fn rules(&self, id: Id) -> Result<Vec<Rule>, String> {
+    pub(super) fn rules(&self, id: Id) -> Result<Vec<Rule>, String> {
         let Some(service) = self.plan.services.get(id) else { return Ok(Vec::new()) };
         if self.is_transient(id) && service.name.of_template().is_none() {
             return Err("it was made while the device runs: no file defines it".to_owned());

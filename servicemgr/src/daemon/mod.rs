@@ -43,6 +43,7 @@ mod renewal;
 mod requests;
 mod said;
 mod sandboxes;
+mod security;
 mod settings;
 mod state;
 mod store;
