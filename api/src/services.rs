@@ -110,6 +110,8 @@ pub struct Status {
     pub text: String,
     /// How its last process ended (`exit status 3`); empty while the first one runs.
     pub last_exit: String,
+    /// The signal that ended its last process; 0 when none did.
+    pub last_signal: i32,
     /// All its processes.
     pub pids: Vec<i32>,
     /// Bytes of memory in use; 0 when unknown.

@@ -99,8 +99,9 @@ pub(crate) fn attempt(
     let held = held.map_err(pipe)?;
     let reader = File::open(&path).map_err(pipe)?;
     let started = call::services(false, None, |bus: Bus<'_>| bus.attempt(name, definition));
-    // The program has it by now, or it will never run.
-    let removed = fs::remove_file(&path).map_err(pipe);
+    // The program has it by now, or it will never run. Only where the request did not get through is it
+    // still there: servicemgr removes what it has opened.
+    let _gone = fs::remove_file(&path);
     drop(held);
     if let Err(fault) = started {
         // It may have said why before it failed.
@@ -108,7 +109,6 @@ pub(crate) fn attempt(
         forget(name);
         return Err(fault);
     }
-    removed?;
     pass_on(reader)?;
     let ask = |bus: Bus<'_>| match bus.wait(name, &["off", "done", "failed"]) {
         // It has ended well and is forgotten.
@@ -116,12 +116,14 @@ pub(crate) fn attempt(
         row if row.as_ref().is_ok_and(|row| row.state != State::Failed) => Ok(None),
         row => {
             row?;
-            Ok(Some(bus.status(name)?.last_exit))
+            let status = bus.status(name)?;
+            Ok(Some((status.last_exit, status.last_signal)))
         }
     };
     let end = call::services(true, None, ask)?;
     forget(name);
-    let code = end.as_deref().map_or(0, status);
+    let code = end.as_ref().map_or(0, |(end, signal)| status(end, *signal));
+    let end = end.map(|(end, _)| end);
     if json {
         out.json(&serde_json::json!({ "name": name, "status": code, "failed": end }))?;
     } else if let Some(end) = end.filter(|end| !end.starts_with(STATUS)) {
@@ -139,13 +141,10 @@ fn forget(name: &str) {
 const STATUS: &str = "exit status ";
 
 /// The exit status for an end in servicemgr's words: that of the program, or 128 and the signal.
-fn status(end: &str) -> u8 {
+fn status(end: &str, signal: i32) -> u8 {
     let number = end.strip_prefix(STATUS).and_then(|number| number.parse().ok());
-    let signals =
-        [("SIGSYS", 31), ("SIGKILL", 9), ("SIGTERM", 15), ("SIGSEGV", 11), ("SIGABRT", 6)];
-    let signal =
-        signals.iter().find(|(name, _)| end.contains(name)).map(|(_, number)| 128 + number);
-    number.or(signal).unwrap_or(1)
+    let signal = u8::try_from(signal).ok().filter(|signal| *signal > 0);
+    number.or(signal.and_then(|signal| signal.checked_add(128))).unwrap_or(1)
 }
 
 /// Everything that is written, until nobody can write any more.
@@ -184,8 +183,11 @@ mod tests {
 
     #[test]
     fn it_ends_as_the_program_did() {
-        assert_eq!(status("exit status 7"), 7);
-        assert_eq!(status("killed by SIGSYS: a system call its sandbox forbids"), 159);
-        assert_eq!(status("killed: over its memory limit"), 1);
+        assert_eq!(status("exit status 7", 0), 7);
+        assert_eq!(status("killed by SIGSYS: a system call its sandbox forbids", 31), 159);
+        assert_eq!(status("killed: over its memory limit", 9), 137);
+        assert_eq!(status("killed by signal 64", 64), 192);
+        assert_eq!(status("could not be started", 0), 1);
+        assert_eq!(status("what nobody knows", 1000), 1);
     }
 }

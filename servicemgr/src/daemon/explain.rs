@@ -84,7 +84,11 @@ impl Daemon {
         // Where it lies in the file system follows from the name, so that has to be one.
         let made = Name::try_from(name).map_err(|e| e.to_string()).and_then(|_| {
             let access = Access { mode: 0o600, owner: None, backlog: 0 };
-            sys::bind::fifo(&Path::new(TRIES).join(name), &access).map_err(|e| e.to_string())
+            let path = Path::new(TRIES).join(name);
+            let output = sys::bind::fifo(&path, &access).map_err(|e| e.to_string());
+            // Both ends are open: nothing stays when the one who reads is interrupted.
+            let _gone = std::fs::remove_file(&path);
+            output
         });
         let output = match made {
             Ok(output) => output,

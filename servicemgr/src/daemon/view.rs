@@ -7,7 +7,7 @@ use model::Name;
 use model::service::Kind;
 
 use super::{Daemon, critical};
-use crate::engine::{Id, Life, Now, Reason, State};
+use crate::engine::{End, Id, Life, Now, Reason, State};
 
 /// Longest such word that is shown, in characters.
 const MAX_REASON: usize = 512;
@@ -77,6 +77,7 @@ impl Daemon {
             required_by: users.map(|s| s.name.to_string()).collect(),
             text: part.text.clone(),
             last_exit: part.last.map(|end| end.to_string()).unwrap_or_default(),
+            last_signal: part.last.map_or(0, End::signal),
             pids: match group {
                 Some(group) => group.processes().unwrap_or_default(),
                 None => part.pid.into_iter().collect(),

@@ -29,6 +29,18 @@ impl End {
     pub fn ok(self) -> bool {
         self == Self::Status(0)
     }
+
+    /// The signal that ended it; 0 when none did, as far as is known.
+    #[must_use]
+    pub fn signal(self) -> i32 {
+        /// By which the kernel kills.
+        const KILL: i32 = 9;
+        match self {
+            Self::Signal(signal) => signal,
+            Self::OutOfMemory | Self::NoMemory => KILL,
+            Self::Status(_) | Self::Unknown => 0,
+        }
+    }
 }
 
 /// Why a service is not what it should be.
