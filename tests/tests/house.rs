@@ -11,7 +11,7 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("api", &[]),
     ("attacks", &[]),
-    ("ctl", &["api"]),
+    ("ctl", &["api", "sys"]),
     ("debug-agent", &["api", "sys"]),
     ("image-builder", &["api", "model", "sandbox", "sys"]),
     ("init", &["api", "model", "sys"]),

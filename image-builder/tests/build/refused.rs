@@ -53,7 +53,7 @@ fn a_file_that_cannot_be_where_it_is_wanted_is_told_at_its_line() {
     insta::assert_snapshot!(file("/usr/bin"), @"4:8 `/usr/bin` cannot be in the image: a directory that is not empty is there already");
     insta::assert_snapshot!(file("/usr/bin/busybox/x"), @"4:8 `/usr/bin/busybox/x` cannot be in the image: it leads through something that is not a directory");
     insta::assert_snapshot!(file("/usr/lib/ensemble/init"), @"4:8 `/usr/lib/ensemble/init` cannot be in the image: Ensemble's own program or plan is there, which [[file]] does not replace");
-    insta::assert_snapshot!(file("/usr/lib/ensemble/services/web.toml"), @"4:8 `/usr/lib/ensemble/services/web.toml` cannot be in the image: services come from services/ beside the device's TOML");
+    insta::assert_snapshot!(file("/usr/lib/ensemble/services/web.toml"), @"4:8 `/usr/lib/ensemble/services/web.toml` cannot be in the image: what is there comes from services/ beside the device's TOML");
 }
 
 #[test]

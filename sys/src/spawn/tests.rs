@@ -58,8 +58,8 @@ fn the_child_belongs_to_our_parent_and_leads_a_session() {
 fn it_gets_its_descriptors_and_no_others_and_knows_that_they_are_meant_for_it() {
     let (reader, writer) = io::pipe().unwrap();
     let fds = [writer.as_fd(), reader.as_fd(), writer.as_fd()];
-    let script = "ls /proc/$$/fd | xargs echo; [ $LISTEN_PID = $$ ] && echo mine";
-    assert_eq!(output(&shell(script), &fds).unwrap(), "0 1 2 3 4 5\nmine\n");
+    let script = "ls -m /proc/$$/fd; [ $LISTEN_PID = $$ ] && echo mine";
+    assert_eq!(output(&shell(script), &fds).unwrap(), "0, 1, 2, 3, 4, 5\nmine\n");
     let own = "echo $((WATCHDOG_PID - $$)) $((ENSEMBLE_PID - $$)) $LISTEN_PID";
     let watched = Launch { watchdog: true, starter: true, ..shell(own) };
     assert_eq!(output(&watched, &[]).unwrap(), "0 0\n");

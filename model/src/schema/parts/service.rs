@@ -186,7 +186,11 @@ const LIMITS: Part = Part {
         row("io-read", "no limit", Text("bytes a second, not 0")),
         row("io-write", "no limit", Text("bytes a second, not 0")),
         row("pids", "no limit", Range("1", "4194304")),
-        row("open-files", "soft 1024, hard as much as PID 1 may, 1024 in a listed view", Range("8", "1048576")),
+        row(
+            "open-files",
+            "soft 1024, hard as much as PID 1 may, 1024 in a listed view",
+            Range("8", "1048576"),
+        ),
         row("core", "the kernel's default, 0 in a listed view", Any),
     ],
     notes: &[
