@@ -15,6 +15,7 @@ pub mod case;
 pub mod device;
 pub mod name;
 pub mod parameter;
+pub mod permission;
 pub mod plan;
 pub mod sandbox;
 #[cfg(feature = "schema")]
