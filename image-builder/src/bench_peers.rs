@@ -4,7 +4,7 @@
 //! packages of Debian ─► tree ─┐                          ┌─ /init waits for calm, becomes the manager
 //! peer: n services as its     ├─► initramfs ─► QEMU ─────┼─ daemons note when they are ready
 //!   people write them ────────┤      -icount shift=0     └─ the watcher measures, powers off
-//! bench-peer, one program ────┘
+//! bench-peer, the daemon ──────┘
 //! ```
 //!
 //! Every guest runs the same kernel and the same daemon, and is measured in the same way, Ensemble
@@ -43,8 +43,8 @@ pub const MANY: u32 = 500;
 /// The suite that the peers' packages are of.
 pub(crate) const SUITE: &str = "trixie";
 
-/// The program of every guest.
-const PROGRAM: &str = "bench/peer";
+/// The program of every guest, beside its daemon.
+pub const PROGRAM: &str = "bench/peer";
 
 /// What packages bring that no guest needs.
 pub(crate) const LEFT_OUT: &[&str] = &[
@@ -125,11 +125,11 @@ impl Peer {
     }
 }
 
-/// The file system of a guest: `tree` of its packages, its configuration, and our program.
+/// The file system of a guest: `tree` of its packages, its configuration, and our programs.
 ///
 /// # Errors
 /// Something of a package is in the way.
-pub fn root(peer: &Peer, mut tree: Tree, count: u32, program: Content) -> Result<Tree> {
+pub fn root(peer: &Peer, mut tree: Tree, count: u32, programs: &[(&str, Content)]) -> Result<Tree> {
     for path in LEFT_OUT {
         tree.remove(path);
     }
@@ -153,7 +153,9 @@ pub fn root(peer: &Peer, mut tree: Tree, count: u32, program: Content) -> Result
     }
     tree.insert("dev/console", character(5, 1))?;
     tree.insert("dev/null", character(1, 3))?;
-    tree.insert(PROGRAM, Node::file(0o755, program))?;
+    for (path, program) in programs {
+        tree.insert(path, Node::file(0o755, program.clone()))?;
+    }
     tree.insert("init", Node::symlink(PROGRAM))?;
     put(&mut tree, "bench/order", 0o644, &peer.order(count))?;
     (peer.files)(&mut tree, count)?;

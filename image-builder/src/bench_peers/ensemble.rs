@@ -46,7 +46,7 @@ pub fn plan(tree: &mut Tree, journal: &Service, count: u32) -> Result<()> {
 fn linked(journal: &Service, count: u32) -> Result<Plan> {
     let mut services = vec![journal.clone()];
     for id in 0..count {
-        let exec = ["/bench/peer", "daemon", &id.to_string()].map(str::to_owned);
+        let exec = ["/bench/daemon", &id.to_string()].map(str::to_owned);
         let mut service = Service::new(name(id)?, exec.to_vec());
         service.kind = Kind::Notify;
         service.requires = before(id).map(name).transpose()?.into_iter().collect();

@@ -39,7 +39,5 @@ fn files(tree: &mut Tree, count: u32) -> Result<()> {
 fn service(id: u32) -> String {
     let needs = before(id).map(|b| format!("<!,service/daemon-{b}/ready>"));
     let needs = needs.unwrap_or_else(|| "<!>".to_owned());
-    format!(
-        "service [2] name:daemon-{id} notify:s6 respawn {needs} /bench/peer daemon {id} %n --\n"
-    )
+    format!("service [2] name:daemon-{id} notify:s6 respawn {needs} /bench/daemon {id} %n --\n")
 }

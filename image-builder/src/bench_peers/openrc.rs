@@ -40,8 +40,8 @@ fn files(tree: &mut Tree, count: u32) -> Result<()> {
 fn script(id: u32) -> String {
     let need = before(id).map(|b| format!("depend() {{\n\tneed daemon-{b}\n}}\n"));
     format!(
-        "#!/usr/sbin/openrc-run\nsupervisor=supervise-daemon\ncommand=/bench/peer\n\
-         command_args=\"daemon {id}\"\n{}",
+        "#!/usr/sbin/openrc-run\nsupervisor=supervise-daemon\ncommand=/bench/daemon\n\
+         command_args={id}\n{}",
         need.unwrap_or_default()
     )
 }

@@ -40,5 +40,5 @@ fn files(tree: &mut Tree, count: u32) -> Result<()> {
 
 fn script(id: u32) -> String {
     let wait = before(id).map(|b| format!("sv start /etc/sv/daemon-{b} >/dev/null || exit 1\n"));
-    format!("#!/bin/sh\n{}exec /bench/peer daemon {id}\n", wait.unwrap_or_default())
+    format!("#!/bin/sh\n{}exec /bench/daemon {id}\n", wait.unwrap_or_default())
 }

@@ -37,5 +37,5 @@ fn files(tree: &mut Tree, count: u32) -> Result<()> {
 
 fn script(id: u32) -> String {
     let wait = before(id).map(|b| format!("if {{ s6-svwait -U ../daemon-{b} }}\n"));
-    format!("#!/usr/bin/execlineb -P\n{}/bench/peer daemon {id} 3\n", wait.unwrap_or_default())
+    format!("#!/usr/bin/execlineb -P\n{}/bench/daemon {id} 3\n", wait.unwrap_or_default())
 }

@@ -49,7 +49,7 @@ fn unit(id: u32) -> String {
         before(id).map(|b| format!("Requires=daemon-{b}.service\nAfter=daemon-{b}.service\n"));
     format!(
         "[Unit]\nDefaultDependencies=no\nConflicts=shutdown.target\nBefore=shutdown.target\n{}\n\
-         [Service]\nType=notify\nExecStart=/bench/peer daemon {id}\nRestart=always\nRestartSec=0\n",
+         [Service]\nType=notify\nExecStart=/bench/daemon {id}\nRestart=always\nRestartSec=0\n",
         needs.unwrap_or_default()
     )
 }

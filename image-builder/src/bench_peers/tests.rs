@@ -14,7 +14,7 @@ fn text(key: &str, shipped: &[&str], path: &str) -> Option<String> {
     for path in shipped {
         tree.insert(path, Node::file(0o644, "of the package")).unwrap();
     }
-    let tree = root(&of(key), tree, 12, Content::from("program")).unwrap();
+    let tree = root(&of(key), tree, 12, &[(PROGRAM, Content::from("program"))]).unwrap();
     match &tree.get(path)?.kind {
         Kind::File(content) => Some(String::from_utf8(content.read().unwrap().to_vec()).unwrap()),
         Kind::Symlink(to) => Some(format!("-> {to}")),
@@ -55,7 +55,7 @@ fn systemd_waits_within_a_chain_and_starts_nothing_else() {
 
     [Service]
     Type=notify
-    ExecStart=/bench/peer daemon 1
+    ExecStart=/bench/daemon 1
     Restart=always
     RestartSec=0
     ");
@@ -70,7 +70,7 @@ fn systemd_waits_within_a_chain_and_starts_nothing_else() {
 
 #[test]
 fn finit_waits_for_the_condition_that_the_one_before_is_ready() {
-    assert_snapshot!(text("finit", &[], "etc/finit.d/daemon-1.conf").unwrap(), @"service [2] name:daemon-1 notify:s6 respawn <!,service/daemon-0/ready> /bench/peer daemon 1 %n --");
+    assert_snapshot!(text("finit", &[], "etc/finit.d/daemon-1.conf").unwrap(), @"service [2] name:daemon-1 notify:s6 respawn <!,service/daemon-0/ready> /bench/daemon 1 %n --");
     assert_eq!(text("finit", &["etc/finit.d/getty.conf"], "etc/finit.d/getty.conf"), None);
 }
 
@@ -79,11 +79,11 @@ fn runit_asks_whether_the_one_before_runs() {
     assert_snapshot!(text("runit", &[], "etc/sv/daemon-1/run").unwrap(), @r"
     #!/bin/sh
     sv start /etc/sv/daemon-0 >/dev/null || exit 1
-    exec /bench/peer daemon 1
+    exec /bench/daemon 1
     ");
     assert_snapshot!(text("runit", &[], "etc/sv/daemon-10/run").unwrap(), @r"
     #!/bin/sh
-    exec /bench/peer daemon 10
+    exec /bench/daemon 10
     ");
 }
 
@@ -92,7 +92,7 @@ fn s6_waits_for_the_event_and_is_told_by_a_descriptor() {
     assert_snapshot!(text("s6", &[], "bench/scan/daemon-1/run").unwrap(), @r"
     #!/usr/bin/execlineb -P
     if { s6-svwait -U ../daemon-0 }
-    /bench/peer daemon 1 3
+    /bench/daemon 1 3
     ");
     assert_eq!(text("s6", &[], "bench/scan/daemon-1/notification-fd").unwrap(), "3\n");
 }
@@ -102,8 +102,8 @@ fn openrc_needs_the_one_before() {
     assert_snapshot!(text("openrc", &[], "etc/init.d/daemon-1").unwrap(), @r#"
     #!/usr/sbin/openrc-run
     supervisor=supervise-daemon
-    command=/bench/peer
-    command_args="daemon 1"
+    command=/bench/daemon
+    command_args=1
     depend() {
     	need daemon-0
     }

@@ -14,6 +14,7 @@ use super::bench_peers::Peers;
 use super::bench_sandbox::Sandbox;
 use super::{devices, print};
 use crate::bench::{self, MAX_SERVICES, Mode, Programs};
+use crate::bench_daemon;
 use crate::doctor;
 use crate::programs;
 use crate::progress::{self, Progress};
@@ -136,12 +137,9 @@ pub(super) fn peer_program(workspace: &Workspace, progress: &dyn Progress) -> Re
 
 fn all_programs(workspace: &Workspace, progress: &dyn Progress) -> Result<Programs> {
     let theirs = programs::build_crate(workspace, "tests", progress)?;
-    let places = [
-        ("bench-init", "init"),
-        ("bench-daemon", "bench/daemon"),
-        ("bench-report", "bench/report"),
-    ];
+    let places = [("bench-init", "init"), ("bench-report", "bench/report")];
     let mut files = contents(&theirs, &places)?;
+    files.push((bench_daemon::PATH.to_owned(), bench_daemon::compile(&workspace.ours("bench"))?));
     files.extend(ours(workspace, progress)?);
     Ok(Programs { files })
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use super::bench::{journal, kernel, ours, peer_program};
 use super::print;
 use crate::bench::MAX_SERVICES;
+use crate::bench_daemon;
 use crate::bench_peers::{self, ENSEMBLE, FULL, MANY, Measured, PEERS, Peer, Row};
 use crate::doctor;
 use crate::packages::assemble::assemble;
@@ -57,7 +58,8 @@ struct Bench<'a> {
     workspace: &'a Workspace,
     progress: &'a dyn Progress,
     kernel: PathBuf,
-    program: Content,
+    /// Our programs in every guest, by path.
+    programs: Vec<(&'static str, Content)>,
     directory: PathBuf,
     update: bool,
 }
@@ -72,7 +74,10 @@ impl Peers {
             workspace: &workspace,
             progress: &*progress,
             kernel: kernel(&workspace, &*progress)?,
-            program: peer_program(&workspace, &*progress)?,
+            programs: vec![
+                (bench_peers::PROGRAM, peer_program(&workspace, &*progress)?),
+                (bench_daemon::PATH, bench_daemon::compile(&workspace.ours("bench"))?),
+            ],
             directory: workspace.ours("bench/peers"),
             update: self.update,
         };
@@ -130,7 +135,7 @@ impl Bench<'_> {
         if peer.key == ENSEMBLE.key {
             bench_peers::plan(&mut tree, &journal(self.workspace)?, count)?;
         }
-        let tree = bench_peers::root(peer, tree, count, self.program.clone())?;
+        let tree = bench_peers::root(peer, tree, count, &self.programs)?;
         let at = |extension| self.directory.join(format!("{}-{count}.{extension}", peer.key));
         let initramfs = at("cpio");
         bench_peers::initramfs(&tree, &initramfs)?;

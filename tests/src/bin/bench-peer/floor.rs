@@ -25,7 +25,7 @@ use sys::{bind, seqpacket};
 use tests::graph;
 
 use crate::order;
-use crate::record::PROGRAM;
+use crate::record::{DAEMON, PROGRAM};
 
 /// Where daemons say that they are ready.
 const NOTIFY: &str = "/run/notify.sock";
@@ -182,8 +182,8 @@ impl Floor {
 fn launch(id: u32) -> io::Result<Launch> {
     let c = |s: &str| CString::new(s).map_err(io::Error::other);
     Ok(Launch {
-        program: c(PROGRAM)?,
-        arguments: vec![c(PROGRAM)?, c("daemon")?, c(&id.to_string())?],
+        program: c(DAEMON)?,
+        arguments: vec![c(DAEMON)?, c(&id.to_string())?],
         environment: vec![c(&format!("NOTIFY_SOCKET={NOTIFY}"))?],
         directory: c("/")?,
         ..Launch::default()

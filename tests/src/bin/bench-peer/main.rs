@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! /init ─┬─ child `watch`: waits until all daemons are ready, measures, powers off
-//!        └─ waits for calm, notes the time, becomes the manager ── starts ── `daemon ID` × n, each notes its time
+//!        └─ waits for calm, notes the time, becomes the manager ── starts ── /bench/daemon ID × n, each notes its time
 //! ```
 //!
 //! What is to be done stands in [`order`]; what happened is noted in one file ([`record`]). The
@@ -36,7 +36,6 @@ fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let role = arguments.next().unwrap_or_default();
     let done = match role.as_str() {
-        "daemon" => daemon(&arguments.next().unwrap_or_default(), arguments.next().as_deref()),
         "watch" => watch::run(),
         "floor" => floor::run(),
         "starter" => floor::starter(),
@@ -55,19 +54,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Says that it is ready, notes when, and waits for ever. `fd`: s6's way, a newline on it.
-fn daemon(id: &str, fd: Option<&str>) -> io::Result<()> {
-    match fd {
-        None => sys::sd_notify::sd_notify("READY=1")?,
-        Some(number) => {
-            let number = number.parse().map_err(io::Error::other)?;
-            File::from(sys::inherited::take(number)?).write_all(b"\n")?;
-        }
-    }
-    record::add(id)?;
-    sys::signals::wait_for_ever()
 }
 
 /// PID 1 until all is calm.

@@ -7,7 +7,10 @@ use std::process;
 /// This program.
 pub(crate) const PROGRAM: &str = "/bench/peer";
 
-/// The file.
+/// The daemon, a program without a library: image-builder/src/bench_daemon/daemon.c.
+pub(crate) const DAEMON: &str = "/bench/daemon";
+
+/// The file; daemons write to it too.
 const FILE: &str = "/bench/records";
 
 /// Who the manager is, at its start.
@@ -24,7 +27,7 @@ pub(crate) struct Record {
     pub(crate) at: u64,
 }
 
-/// Notes that `who` is ready now.
+/// Notes that `who` is there now.
 pub(crate) fn add(who: &str) -> io::Result<()> {
     let line = format!("{who} {} {}\n", process::id(), now());
     File::options().create(true).append(true).open(FILE)?.write_all(line.as_bytes())
