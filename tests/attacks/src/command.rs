@@ -12,13 +12,16 @@ pub const USAGE: u8 = 64;
 const HELP: &str = "\
 usage: attacks list [--json]
        attacks run NAME [--victim=FACTS]
-       attacks all [--json] [--group GROUP] [--skip NAME]... [--victim=FACTS]
-       attacks victim [--user UID] [--dir DIR] [--facts FILE] [--setuid PROGRAM]
+       attacks all [--json | --lines] [--group GROUP] [--only NAME]... [--skip NAME]... [--careful]
+                   [--unlimited LIMIT]... [--victim=FACTS]
+       attacks victim [--user UID] [--dir DIR] [--facts FILE] [--setuid PROGRAM] [--attended]
 
 Attacks are for machines that are thrown away. `victim` runs outside of the sandbox and prints the
 --victim=FACTS for `run` and `all` inside. `run` exits with 0 blocked, 1 worked, 2 not applicable;
 `all` with 0 when none worked. Where being over the memory limit ends a whole group of processes, skip
-memory-hog and run it apart.";
+memory-hog and run it apart. `--lines` writes an object for each attack as it ends, and `{\"end\":true}` last.
+`--careful` leaves out what could hurt the device, `--unlimited pids` and `--unlimited memory` what only
+such a limit stops. A victim that is attended takes away all it made, and ends, when its input does.";
 
 /// Does what the words say: an exit status.
 ///
@@ -29,7 +32,7 @@ pub fn run(words: &[&str]) -> Result<u8, String> {
     let given = Options::parse(rest)?;
     let facts = given.victim.unwrap_or_default();
     match *command {
-        "list" if given.json => print(&format!("{}\n", runner::list_json())),
+        "list" if given.form == Form::Json => print(&format!("{}\n", runner::list_json())),
         "list" => print(&runner::list()),
         "run" => {
             let name = given.name.ok_or(HELP)?;
@@ -45,6 +48,7 @@ pub fn run(words: &[&str]) -> Result<u8, String> {
                 dir: given.dir,
                 facts: given.facts,
                 setuid: given.setuid,
+                attended: given.attended,
             };
             return victim::run(&order).map_err(|e| format!("the victim cannot live: {e}"));
         }
@@ -62,28 +66,51 @@ fn who() -> u8 {
 }
 
 fn all(given: &Options<'_>, facts: &str) -> Result<u8, String> {
-    let json = given.json;
-    if let Some(name) = given.skip.iter().find(|name| table::find(name).is_none()) {
+    let named = || given.skip.iter().chain(&given.only);
+    if let Some(name) = named().find(|name| table::find(name).is_none()) {
         return Err(format!("there is no attack {name}"));
     }
     let wanted = |attack: &Attack| {
-        given.group.is_none_or(|g| attack.group == g) && !given.skip.contains(&attack.name)
+        given.group.is_none_or(|g| attack.group == g)
+            && (given.only.is_empty() || given.only.contains(&attack.name))
+            && !given.skip.contains(&attack.name)
     };
-    let tell = |outcome: &runner::Outcome| {
-        if !json {
-            drop(print(&format!("{}\n", runner::row(outcome)))); // the summary will say it
-        }
+    let tell = |outcome: &runner::Outcome| match given.form {
+        Form::Table => print(&format!("{}\n", runner::row(outcome))).is_ok(),
+        Form::Lines => print(&format!("{}\n", runner::one_json(outcome))).is_ok(),
+        Form::Json => true,
     };
-    let outcomes = runner::run_all(wanted, facts, tell).map_err(|e| format!("no process: {e}"))?;
-    let text =
-        if json { runner::to_json(&outcomes).to_string() } else { runner::summary(&outcomes) };
+    let outcomes = runner::run_all(wanted, &given.care, facts, tell)
+        .map_err(|e| format!("no process: {e}"))?;
+    let text = match given.form {
+        Form::Table => runner::summary(&outcomes),
+        Form::Lines => END.to_owned(),
+        Form::Json => runner::to_json(&outcomes).to_string(),
+    };
     print(&format!("{text}\n"))?;
     Ok(u8::from(runner::count(&outcomes, "WORKED") > 0))
 }
 
+/// The last line of `--lines`: what came before is all.
+const END: &str = "{\"end\":true}";
+
+/// How outcomes are written.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Form {
+    #[default]
+    Table,
+    /// An object for each, as it comes.
+    Lines,
+    /// One object at the end.
+    Json,
+}
+
 #[derive(Default)]
 struct Options<'a> {
-    json: bool,
+    form: Form,
+    attended: bool,
+    care: runner::Care<'a>,
+    only: Vec<&'a str>,
     name: Option<&'a str>,
     group: Option<Group>,
     victim: Option<&'a str>,
@@ -100,27 +127,42 @@ impl<'a> Options<'a> {
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let (name, value) = word.split_once('=').map_or((*word, None), |(n, v)| (n, Some(v)));
-            if name == "--json" {
-                given.json = true;
-                continue;
-            }
-            if !name.starts_with("--") {
-                given.name = Some(word);
-                continue;
-            }
-            let value = value.or_else(|| words.next().copied()).ok_or(HELP)?;
             match name {
-                "--group" => given.group = Some(group(value)?),
-                "--victim" => given.victim = Some(value),
-                "--user" => given.user = Some(value.parse().map_err(|_| HELP)?),
-                "--dir" => given.dir = Some(value),
-                "--facts" => given.facts = Some(value),
-                "--skip" => given.skip.push(value),
-                "--setuid" => given.setuid = Some(value),
-                _ => return Err(HELP.to_owned()),
+                "--json" => given.form = Form::Json,
+                "--lines" => given.form = Form::Lines,
+                "--careful" => given.care.harmless = true,
+                "--attended" => given.attended = true,
+                _ => given.valued(word, name, value, &mut words)?,
             }
         }
         Ok(given)
+    }
+
+    fn valued(
+        &mut self,
+        word: &'a str,
+        name: &str,
+        value: Option<&'a str>,
+        words: &mut std::slice::Iter<'_, &'a str>,
+    ) -> Result<(), String> {
+        if !name.starts_with("--") {
+            self.name = Some(word);
+            return Ok(());
+        }
+        let value = value.or_else(|| words.next().copied()).ok_or(HELP)?;
+        match name {
+            "--group" => self.group = Some(group(value)?),
+            "--victim" => self.victim = Some(value),
+            "--user" => self.user = Some(value.parse().map_err(|_| HELP)?),
+            "--dir" => self.dir = Some(value),
+            "--facts" => self.facts = Some(value),
+            "--only" => self.only.push(value),
+            "--skip" => self.skip.push(value),
+            "--unlimited" => self.care.unlimited.push(value),
+            "--setuid" => self.setuid = Some(value),
+            _ => return Err(HELP.to_owned()),
+        }
+        Ok(())
     }
 }
 

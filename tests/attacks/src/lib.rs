@@ -13,15 +13,18 @@
 //!
 //! - `attack` what an attack is; `needs` what one needs; `groups/` the attacks, a file a group;
 //! - `victim` a process with secrets; `facts` what is known of it; `runner` runs and tells;
+//! - `remedy` the line of a profile that stops an attack; `clean` takes away what a victim made;
 //! - `raw` bare system calls, the only `unsafe`; `tools` what many attacks need.
 
 pub mod attack;
+pub mod clean;
 pub mod command;
 pub mod errno;
 pub mod facts;
 pub mod groups;
 pub mod needs;
 pub mod raw;
+pub mod remedy;
 pub mod runner;
 pub mod sockets;
 pub mod table;

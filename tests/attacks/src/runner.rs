@@ -6,7 +6,8 @@
 //!    killed by a signal ─► blocked;  too slow ─► killed, blocked ──┘
 //! ```
 //!
-//! A process has a group of its own, which is killed afterwards.
+//! A process has a group of its own, which is killed afterwards. What could hurt a device that is needed,
+//! or is stopped by nothing but a limit that is not there, is left out if so wanted: not tried.
 
 use std::fmt::Write as _;
 
@@ -17,7 +18,7 @@ use crate::errno;
 use crate::facts::Facts;
 use crate::raw::Arg;
 use crate::table::all;
-use crate::{sys, tools};
+use crate::{remedy, sys, tools};
 
 /// Longest time of one attack, in milliseconds: a machine that is emulated is slow.
 const LIMIT: i64 = 20_000;
@@ -56,20 +57,47 @@ pub fn run(attack: &Attack, facts: &Facts) -> (u8, String) {
     }
 }
 
-/// Runs all attacks that are wanted, and gives each outcome to `tell`.
+/// What is left out on a device that is needed.
+#[derive(Debug, Clone, Default)]
+pub struct Care<'a> {
+    /// What could change the device for everybody.
+    pub harmless: bool,
+    /// What a limit would stop that is not there: its key.
+    pub unlimited: Vec<&'a str>,
+}
+
+impl Care<'_> {
+    /// Why an attack is not tried.
+    fn against(&self, attack: &Attack) -> Option<String> {
+        if self.harmless && remedy::is_harmful(attack) {
+            return Some("it could hurt the device".to_owned());
+        }
+        let limit = remedy::limit(attack).filter(|limit| self.unlimited.contains(limit))?;
+        Some(format!("nothing but the device itself limits its {limit}"))
+    }
+}
+
+/// Runs all attacks that are wanted, and gives each outcome to `tell`, until nobody listens any more.
 ///
 /// # Errors
 /// No process can be started at all.
 pub fn run_all(
     wanted: impl Fn(&Attack) -> bool,
+    care: &Care<'_>,
     text: &str,
-    mut tell: impl FnMut(&Outcome),
+    mut tell: impl FnMut(&Outcome) -> bool,
 ) -> Result<Vec<Outcome>, Refused> {
     let mut outcomes = Vec::new();
     for attack in all().filter(|a| wanted(a)) {
-        let outcome = fresh(attack, text)?;
-        tell(&outcome);
+        let outcome = match care.against(attack) {
+            Some(reason) => Outcome { attack, verdict: "untried", reason },
+            None => fresh(attack, text)?,
+        };
+        let heard = tell(&outcome);
         outcomes.push(outcome);
+        if !heard {
+            break;
+        }
     }
     Ok(outcomes)
 }
@@ -167,17 +195,23 @@ pub fn count(outcomes: &[Outcome], verdict: &str) -> usize {
     outcomes.iter().filter(|o| o.verdict == verdict).count()
 }
 
+/// One outcome for programs.
+#[must_use]
+pub fn one_json(outcome: &Outcome) -> Value {
+    let Outcome { attack, verdict, reason } = outcome;
+    let stop = remedy::line(attack);
+    json!({
+        "name": attack.name, "group": attack.group.name(), "about": attack.about,
+        "verdict": verdict.to_lowercase(), "reason": reason,
+        "table": stop.table, "line": stop.line,
+    })
+}
+
 /// All of it for programs.
 #[must_use]
 pub fn to_json(outcomes: &[Outcome]) -> Value {
-    let one = |o: &Outcome| {
-        let (name, group) = (o.attack.name, o.attack.group.name());
-        json!({
-            "name": name, "group": group, "verdict": o.verdict.to_lowercase(), "reason": o.reason,
-        })
-    };
     json!({
-        "attacks": outcomes.iter().map(one).collect::<Vec<_>>(),
+        "attacks": outcomes.iter().map(one_json).collect::<Vec<_>>(),
         "worked": count(outcomes, "WORKED"),
         "blocked": count(outcomes, "blocked"),
         "not-applicable": count(outcomes, "n/a"),

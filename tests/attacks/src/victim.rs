@@ -19,7 +19,7 @@ use crate::raw::{self, Arg};
 use crate::tools::{
     self, NO_FD, bind, c, hex, inet, inet6, inode, map, open, receive, socket, unix, write,
 };
-use crate::{sys, table};
+use crate::{clean, sys, table};
 
 /// Where its files are, when nothing else is said.
 const DIR: &str = "/var/lib/attacks";
@@ -39,6 +39,8 @@ pub struct Order<'a> {
     pub facts: Option<&'a str>,
     /// A copy of this program that is root's and setuid; one is made when absent.
     pub setuid: Option<&'a str>,
+    /// It takes away what it made and ends when its input ends.
+    pub attended: bool,
 }
 
 /// Lives until it is killed.
@@ -183,7 +185,9 @@ fn live(order: &Order<'_>, secret: &str, found: &str) -> Result<u8, Stop> {
     let master = terminal(&mut v);
     let sockets = Sockets::open(&mut v)?;
     tell(order, &v)?;
-    sockets.serve(secret.as_bytes(), master)
+    sockets.serve(secret.as_bytes(), order.attended, master)?;
+    clean::clear(&v);
+    Ok(0)
 }
 
 fn number(word: usize) -> i32 {
@@ -306,8 +310,11 @@ impl Sockets {
         Ok(Self { streams, datagrams: vec![udp, notify] })
     }
 
-    fn serve(&self, secret: &[u8], _master: Option<usize>) -> Result<u8, Stop> {
-        let all: Vec<usize> = self.streams.iter().chain(&self.datagrams).copied().collect();
+    /// Answers until standard input ends, if somebody attends to that; else for ever.
+    fn serve(&self, secret: &[u8], attended: bool, _master: Option<usize>) -> Result<(), Stop> {
+        let input = attended.then_some(0);
+        let all: Vec<usize> =
+            self.streams.iter().chain(&self.datagrams).copied().chain(input).collect();
         loop {
             let mut poll: Vec<u64> =
                 all.iter().map(|fd| u64::try_from(*fd).unwrap_or(0) | 1 << 32).collect();
@@ -316,7 +323,11 @@ impl Sockets {
                 _ => {}
             }
             for (fd, _) in all.iter().zip(&poll).filter(|(_, word)| **word >> 48 != 0) {
-                if self.streams.contains(fd) {
+                if input == Some(*fd) {
+                    if tools::read(*fd).is_ok_and(|bytes| bytes.is_empty()) {
+                        return Ok(());
+                    }
+                } else if self.streams.contains(fd) {
                     greet(*fd, secret);
                 } else {
                     answer(*fd, secret);

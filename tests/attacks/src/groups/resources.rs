@@ -60,6 +60,12 @@ attacks! { Resources:
     "fill-state" [path("/var/tmp")] "fills the state of the device" => |_| fill("/var/tmp");
     "use-up-inodes" [] "makes so many files that nobody can make one" => |_| {
         let scratch = Scratch::new()?;
+        // Words of `struct statfs`: files there can be, and can still be.
+        let [all, free, _] = space(&scratch.0, [5, 6, 0]);
+        let most = u64::try_from(FILES).unwrap_or(0);
+        if all >= most && free < 2 * most {
+            return Err(Stop::Absent("too few files can be made to try it without harm".to_owned()));
+        }
         for count in 0..FILES {
             let name = c(&scratch.file(&count.to_string()));
             match sys!(SYS_mknodat, libc::AT_FDCWD, &name, libc::S_IFREG | 0o600, 0) {
@@ -216,8 +222,14 @@ fn take(length: usize, lock: bool) -> Attempt {
     got(format!("has {} MiB", length >> 20))
 }
 
+/// Fills what is there for files, unless it would be all that the others have left.
 fn fill(place: &str) -> Attempt {
     let scratch = Scratch::below(place)?;
+    let [blocks, free, size] = space(place, [2, 3, 1]);
+    let bytes = |blocks: u64| usize::try_from(blocks.saturating_mul(size)).unwrap_or(usize::MAX);
+    if bytes(blocks) >= FILL && bytes(free) < 2 * FILL {
+        return Err(Stop::Absent(format!("too little is free in {place} to try it without harm")));
+    }
     let flags = libc::O_CREAT | libc::O_RDWR;
     let fd = open(&scratch.file("large"), flags)?;
     let filled = sys!(SYS_fallocate, fd, 0, 0, FILL);
@@ -227,6 +239,13 @@ fn fill(place: &str) -> Attempt {
     filled?;
     let size = usize::try_from(blocks).unwrap_or(0) * 512;
     if_so(size >= FILL, format!("took {} MiB", size >> 20), "it takes less")
+}
+
+/// Words of `struct statfs`: all zero where nobody says.
+fn space(place: &str, words: [usize; 3]) -> [u64; 3] {
+    let mut state = [0_u64; 16];
+    let _ = sys!(SYS_statfs, &c(place), &mut state);
+    words.map(|at| state.get(at).copied().unwrap_or(0))
 }
 
 fn real_time(class: i32) -> Attempt {
