@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Name;
 use crate::sandbox::Profile;
+use crate::word::Word;
 
 /// Where the texts of the permissions that ship lie on a device: `NAME.toml`.
 pub const PERMISSIONS_PATH: &str = "/usr/lib/ensemble/permissions";
@@ -38,7 +39,9 @@ pub struct Permission {
     pub level: Level,
     /// Who decides.
     pub grant: Grant,
-    /// What it adds: lists, `network.access`, `udp`, `write-execute`. Nothing in it restricts.
+    /// What it adds: lists, `network.access`, `udp`, `write-execute`. Nothing in it restricts: a list that
+    /// is not there adds nothing, and access to no network does not either. Ports come with the
+    /// device's network only, where no list means every port.
     pub adds: Profile,
     /// Names of the system bus.
     pub bus: Bus,
@@ -75,4 +78,19 @@ pub struct Bus {
     pub talk: Vec<String>,
     /// Names it may own.
     pub own: Vec<String>,
+}
+
+impl Word for Level {
+    const WHAT: &'static str = "level";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("normal", Self::Normal),
+        ("system-basic", Self::SystemBasic),
+        ("system-core", Self::SystemCore),
+    ];
+}
+
+impl Word for Grant {
+    const WHAT: &'static str = "who decides";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("system", Self::System), ("user", Self::User)];
 }

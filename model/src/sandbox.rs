@@ -18,12 +18,16 @@
 pub mod calls;
 mod compiled;
 mod feature;
+mod widened;
 mod within;
 
 use serde::{Deserialize, Serialize};
 
+use crate::word::Word;
+
 pub use compiled::{Compiled, Mount, Paths, Ruleset, Show};
 pub use feature::{MAX_LANDLOCK, OF_CONTAINERS};
+pub use widened::Forbidden;
 pub use within::is_below;
 
 /// Where the texts of the profiles that ship lie on a device: `NAME.toml`.
@@ -193,6 +197,19 @@ pub enum Family {
     Vsock,
     /// Bluetooth (`AF_BLUETOOTH`).
     Bluetooth,
+}
+
+impl Word for Family {
+    const WHAT: &'static str = "address family";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("unix", Self::Unix),
+        ("inet", Self::Inet),
+        ("inet6", Self::Inet6),
+        ("netlink", Self::Netlink),
+        ("packet", Self::Packet),
+        ("vsock", Self::Vsock),
+        ("bluetooth", Self::Bluetooth),
+    ];
 }
 
 /// System calls: by name, or a group (`@files`). A name that a processor does not have is no error

@@ -22,6 +22,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("device.json", text::<raw::Device>("A device of Ensemble")),
         ("service.json", text::<raw::Service>("A service of Ensemble")),
         ("sandbox.json", text::<raw::Profile>("A profile of Ensemble: what a program may do")),
+        ("permission.json", text::<raw::Permission>("A permission of Ensemble: what it adds")),
         ("case.json", text::<raw::Case>("A test of a device of Ensemble")),
     ]
 }

@@ -75,8 +75,10 @@ pub struct Service {
     pub directory: Option<String>,
     /// Limits of its cgroup.
     pub limits: Limits,
-    /// What it may do.
+    /// What it may do; as linked, with what the permissions it asks for add that nobody is asked about.
     pub sandbox: Profile,
+    /// Permissions it asks for, sorted.
+    pub permissions: Vec<Name>,
     /// Listening sockets opened before it starts, passed as systemd does (`LISTEN_FDS`).
     pub sockets: Vec<Socket>,
     /// Where its output goes.
@@ -135,6 +137,7 @@ impl Service {
             directory: None,
             limits: Limits::default(),
             sandbox: Profile::default(),
+            permissions: Vec::new(),
             sockets: Vec::new(),
             output: Output::Journal,
             remain: true,

@@ -108,7 +108,7 @@ impl Network {
     }
 
     /// Whether UDP is allowed.
-    fn datagrams(&self) -> bool {
+    pub(super) fn datagrams(&self) -> bool {
         self.udp || (self.connect.is_none() && self.listen.is_none())
     }
 }
@@ -147,7 +147,7 @@ impl Forbid {
 }
 
 /// Every call that a list names, by itself or in a group.
-fn names(list: &[String]) -> BTreeSet<&'static str> {
+pub(super) fn names(list: &[String]) -> BTreeSet<&'static str> {
     let members = |name: &String| match calls::group(name) {
         Some(group) => group.members(),
         None => calls::call(name).map(|call| call.name).into_iter().collect(),
@@ -180,6 +180,6 @@ fn common<T: Clone + Ord>(own: &[T], most: &[T]) -> Vec<T> {
     own.iter().filter(|item| most.contains(item)).cloned().collect()
 }
 
-fn union<T: Clone + Ord>(own: &[T], other: &[T]) -> Vec<T> {
+pub(super) fn union<T: Clone + Ord>(own: &[T], other: &[T]) -> Vec<T> {
     own.iter().chain(other).cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }

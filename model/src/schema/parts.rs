@@ -3,6 +3,7 @@
 
 mod case;
 mod device;
+mod permission;
 mod sandbox;
 mod service;
 mod triggers;
@@ -119,6 +120,16 @@ pub(super) const KINDS: &[Kind] = &[
                 ship, then in `/etc/ensemble/sandbox`.",
         schema: "sandbox.json",
         parts: sandbox::PARTS,
+    },
+    Kind {
+        word: "permission",
+        title: "Permissions: `configs/permissions/NAME.toml`",
+        about: "What a program may be allowed beside its own rules; told in \
+                [sandbox.md](sandbox.md#permissions). A permission is looked for in `permissions/` beside each \
+                `services/` where services are looked for, the nearest first; on a running device in those that \
+                ship, then in `/etc/ensemble/permissions`.",
+        schema: "permission.json",
+        parts: permission::PARTS,
     },
     Kind {
         word: "case",

@@ -18,6 +18,7 @@ impl Source for Files {
                     .into())
             }
             "sandbox/base.toml" => Ok("version = 1\nlock-personality = true\n".into()),
+            "permissions/camera.toml" => Ok("version = 1\nabout = \"see\"\n".into()),
             _ if path.contains("services/") => Ok("exec = [\"/usr/bin/x\"]\n".into()),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
@@ -54,6 +55,11 @@ fn meaning(kind: &Kind, toml: &str) -> Result<String, String> {
             let files = Files("sandbox/x.toml", toml.to_owned());
             let loaded = text::sandbox::load(&files, &["sandbox".to_owned()], "x");
             Ok(format!("{:?}", loaded.map_err(|r| r.render(false))?.profile))
+        }
+        "permission" => {
+            let files = Files("permissions/x.toml", toml.to_owned());
+            let loaded = text::permission::load(&files, &["permissions".to_owned()], "x");
+            Ok(format!("{:?}", loaded.map_err(|r| r.render(false))?.permission))
         }
         _ => {
             let files = Files("x/case.toml", toml.to_owned());

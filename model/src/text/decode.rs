@@ -72,6 +72,8 @@ pub(crate) trait Decode: Sized {
 pub(crate) trait Table: Sized {
     const KEYS: &'static [&'static str];
     const REQUIRED: &'static [&'static str];
+    /// Keys that people could expect, and why they are not there.
+    const REFUSED: &'static [(&'static str, &'static str)];
 
     fn from_table(table: &DeTable<'_>, r: &mut Reader<'_>) -> Self;
 }
@@ -84,7 +86,7 @@ pub(crate) fn file<T: Table>(file: usize, text: &str, problems: &mut Vec<Problem
         return None;
     }
     let mut reader = Reader { file, top: T::KEYS, depth: 0, problems };
-    reader.keys(table.get_ref(), &Place::new(file, 0..0), T::KEYS, T::REQUIRED);
+    reader.keys::<T>(table.get_ref(), &Place::new(file, 0..0));
     Some(T::from_table(table.get_ref(), &mut reader))
 }
 
@@ -122,9 +124,15 @@ impl Reader<'_> {
     }
 
     /// Notes unknown and missing keys.
-    fn keys(&mut self, table: &DeTable<'_>, place: &Place, known: &[&str], required: &[&str]) {
+    fn keys<T: Table>(&mut self, table: &DeTable<'_>, place: &Place) {
+        let known = T::KEYS;
         for key in table.keys().filter(|k| !known.contains(&k.get_ref().as_ref())) {
             let word = key.get_ref().as_ref();
+            if let Some((_, why)) = T::REFUSED.iter().find(|(refused, _)| *refused == word) {
+                let problem = Problem::new(self.place(key), format!("no `{word}` here"));
+                self.problems.push(problem.help(*why));
+                continue;
+            }
             let misplaced = self
                 .top
                 .contains(&word)
@@ -135,7 +143,7 @@ impl Reader<'_> {
             let problem = Problem::new(self.place(key), format!("unknown key `{word}`"));
             self.problems.push(problem.help(help));
         }
-        for key in required.iter().filter(|k| !table.contains_key(**k)) {
+        for key in T::REQUIRED.iter().filter(|k| !table.contains_key(**k)) {
             self.problems.push(Problem::new(place.clone(), format!("the key `{key}` is missing")));
         }
     }
@@ -149,7 +157,7 @@ impl Reader<'_> {
             return None;
         };
         let place = self.place(value);
-        self.keys(table, &place, T::KEYS, T::REQUIRED);
+        self.keys::<T>(table, &place);
         Some(T::from_table(table, self))
     }
 
@@ -299,11 +307,22 @@ impl<T: Decode> Decode for Vec<T> {
     }
 }
 
-/// Declares a raw type: fields, their keys, their types, and the keys that must be there.
+/// The list of keys that are refused with a reason, if there is one.
+macro_rules! refused {
+    () => {
+        &[]
+    };
+    ($refused:ident) => {
+        $refused
+    };
+}
+
+/// Declares a raw type: fields, their keys, their types, the keys that must be there, and the name of a
+/// list of keys that people could expect with why they are not there.
 macro_rules! table {
     (
         $(#[$meta:meta])*
-        $name:ident, required $required:tt {
+        $name:ident, required $required:tt $(refused $refused:ident)? {
             $( $(#[$doc:meta])* $key:literal => $field:ident : $type:ty, )*
         }
     ) => {
@@ -322,6 +341,8 @@ macro_rules! table {
         impl $crate::text::decode::Table for $name {
             const KEYS: &'static [&'static str] = &[$($key),*];
             const REQUIRED: &'static [&'static str] = &$required;
+            const REFUSED: &'static [(&'static str, &'static str)] =
+                $crate::text::decode::refused!($($refused)?);
 
             fn from_table(
                 table: &toml::de::DeTable<'_>,
@@ -346,4 +367,4 @@ macro_rules! table {
     };
 }
 
-pub(crate) use table;
+pub(crate) use {refused, table};

@@ -35,6 +35,8 @@ pub struct Loaded {
     pub services: Vec<(String, String)>,
     /// Texts of the profiles beside them, by their path below [`crate::sandbox::PROFILES_PATH`].
     pub profiles: Vec<(String, String)>,
+    /// Texts of the permissions beside them, by their path below [`crate::permission::PERMISSIONS_PATH`].
+    pub permissions: Vec<(String, String)>,
     /// What is most likely not meant.
     pub warnings: Report,
     /// Every file that was read, in that order.
@@ -162,13 +164,14 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
     let text = format!("{} {}", device.hostname, device.version);
     let mut plan = services.link(&text, &device.services, &place);
     plan.iter_mut().for_each(|plan| plan.tolerate(&device.optional));
-    let (service_texts, profiles) = services.into_texts();
+    let [service_texts, profiles, permissions] = services.into_texts();
     match (plan, loader.failed()) {
         (Some(plan), None) => Ok(Loaded {
             device,
             plan,
             services: service_texts,
             profiles,
+            permissions,
             warnings: loader.report(),
             files: loader.texts.iter().map(|t| t.path.clone()).collect(),
             packages,

@@ -21,6 +21,7 @@ mod merge;
 mod near;
 mod parameters;
 mod path;
+pub mod permission;
 pub(crate) mod raw;
 mod report;
 pub mod sandbox;
@@ -37,7 +38,9 @@ pub use layers::MAX_LAYERS;
 pub use load::{Loaded, LoadedCase, load_case, load_case_on, load_device};
 pub use report::{Finding, MAX_PROBLEMS, Report, Severity};
 pub use source::{MAX_FILE, Source};
-pub use template::{template_case, template_device, template_sandbox, template_service};
+pub use template::{
+    template_case, template_device, template_permission, template_sandbox, template_service,
+};
 
 pub(crate) use load::Names;
 
@@ -57,6 +60,8 @@ pub enum Kind {
     Service,
     /// `configs/sandbox/NAME.toml`
     Sandbox,
+    /// `configs/permissions/NAME.toml`
+    Permission,
     /// `FOLDER/case.toml`
     Case,
 }
@@ -99,14 +104,21 @@ pub fn check_file(source: &dyn Source, file: &str) -> (Option<Kind>, Report) {
             sandbox::check_file(&mut loader, file, text);
             (Some(Kind::Sandbox), loader.report())
         }
+        Some(Kind::Permission) => {
+            let mut loader = Loader::new(source);
+            permission::check_file(&mut loader, file, text);
+            (Some(Kind::Permission), loader.report())
+        }
         None => {
             let mut loader = Loader::new(source);
             let at = Place::new(loader.add(file, text), 0..0);
-            let problem =
-                Problem::new(at, "this is neither a device, a service, a profile nor a case");
+            let problem = Problem::new(
+                at,
+                "this is neither a device, a service, a profile, a permission nor a case",
+            );
             loader.check.add(problem.help(
                 "devices have `version` and lie in devices/, services have `exec` or `type`, profiles lie in \
-                 sandbox/, cases are called case.toml",
+                 sandbox/, permissions in permissions/, cases are called case.toml",
             ));
             (None, loader.report())
         }
@@ -121,6 +133,7 @@ pub fn recognise(file: &str, text: &str) -> Option<Kind> {
         (_, "devices") => return Some(Kind::Device),
         (_, "services") => return Some(Kind::Service),
         (_, "sandbox") => return Some(Kind::Sandbox),
+        (_, "permissions") => return Some(Kind::Permission),
         _ => {}
     }
     let (table, _) = toml::de::DeTable::parse_recoverable(text);
@@ -129,6 +142,8 @@ pub fn recognise(file: &str, text: &str) -> Option<Kind> {
         Some(Kind::Case)
     } else if has(&["exec", "type"]) {
         Some(Kind::Service)
+    } else if has(&["grant", "level"]) {
+        Some(Kind::Permission)
     } else if has(&["files", "network", "calls", "forbid", "capabilities"]) {
         Some(Kind::Sandbox)
     } else {
@@ -148,8 +163,11 @@ fn read_service(
     let begins = Place::new(file, 0..0);
     let name = service::name_of(path, &begins, &mut loader.check);
     let mut raw = raw?;
+    let mut permissions = permission::Asked::beside(&profiles);
     sandbox::Inherited::new(profiles).join_service(&mut raw, loader);
-    Some(service::check(name?, &raw, &begins, &mut loader.check))
+    let mut written = service::check(name?, &raw, &begins, &mut loader.check);
+    permissions.widen(raw.sandbox.as_ref(), &mut written.service, loader);
+    Some(written)
 }
 
 /// A service with those beside it that it names.

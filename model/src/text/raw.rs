@@ -4,9 +4,13 @@ use super::decode::{Any, At, Choice, Named, table};
 use crate::case;
 use crate::device::{Compression, FormFactor, Input, Shape, Target};
 
+mod permission;
 mod sandbox;
 mod service;
 
+pub(crate) use permission::Permission;
+#[cfg(feature = "schema")]
+pub(crate) use permission::{Adds, Names, Ports, Trees};
 pub(crate) use sandbox::{Calls, Files, Forbid, Network, Profile, Sandbox};
 
 pub(crate) use service::{

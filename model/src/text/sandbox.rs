@@ -27,9 +27,10 @@ use super::{near, raw};
 use crate::sandbox::{Access, Calls, Feature, Files, Forbid, Network, Proc, Profile, Tmp, View};
 use crate::service::Service;
 
+pub(crate) use clash::check as contradictions;
 pub(crate) use inherit::Inherited;
-pub(crate) use origin::rules;
 pub use origin::{Explained, Rule};
+pub(crate) use origin::{places, rules};
 pub use sentences::{Sentence, Topic, Value, sentences};
 pub(crate) use words::Keyring;
 
@@ -221,11 +222,16 @@ fn tree(text: &str) -> Checked<String> {
     if text == "/" { Ok(text.to_owned()) } else { value::image_path(text) }
 }
 
-/// A name below `/dev`.
+/// A name below `/dev`, or how names begin.
 fn device(text: &str) -> Checked<String> {
-    const HELP: &str = "its name below /dev: \"fb0\", \"input/event0\"";
+    const HELP: &str = "its name below /dev: \"fb0\", \"input/event0\", or \"video*\"";
     if let Some(below) = text.strip_prefix("/dev/") {
         return bad(format!("`{text}` is a path"), format!("write \"{below}\""));
+    }
+    let begins = text.strip_suffix('*').unwrap_or(text);
+    if begins.contains('*') || (begins != text && (begins.is_empty() || begins.ends_with('/'))) {
+        let help = "it stands for the end of a name: \"video*\"; a directory is named without it";
+        return bad(format!("`*` can't stand there in `{text}`"), help);
     }
     if text.len() > MAX_DEVICE || value::image_path(&format!("/{text}")).is_err() {
         return bad(format!("`{text}` is not the name of a device"), HELP);

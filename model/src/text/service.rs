@@ -10,7 +10,7 @@ use super::check::{Check, choice};
 use super::decode::{At, Pairs};
 use super::report::{Place, Problem};
 use super::value::{self, Checked};
-use super::{raw, sandbox, units};
+use super::{permission, raw, sandbox, units};
 use crate::Name;
 use crate::service::{Kind, Output, PLACEHOLDER, START_TIMEOUT, STOP_TIMEOUT, Service, Start};
 
@@ -90,6 +90,7 @@ pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check)
         directory: directory(raw.working_directory.as_ref(), c),
         limits: raw.limits.as_ref().map(|raw| upkeep::limits(raw, c)).unwrap_or_default(),
         sandbox: raw.sandbox.as_ref().map(|raw| sandbox::check(raw, c)).unwrap_or_default(),
+        permissions: raw.sandbox.as_ref().map(|raw| permission::asked(raw, c)).unwrap_or_default(),
         sockets: sockets.sockets,
         output: choice(raw.output.as_ref(), Output::Journal),
         remain: raw.remain.as_ref().map_or(remains(raw, start), |at| at.value),
@@ -112,17 +113,16 @@ pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check)
     if let Some(raw) = &raw.sandbox {
         sandbox::check_service(raw, &service, c);
     }
-    let socket_users = raw.socket.iter().flatten().filter_map(|s| s.user.as_ref());
-    let bus_users =
-        raw.bus.iter().flat_map(|bus| bus.owner.iter().chain(bus.users.iter().flatten()));
-    let users = raw
-        .user
-        .iter()
-        .chain(socket_users)
-        .chain(bus_users)
-        .filter(|at| user(at).is_ok() && at.value != "root" && !at.contains(PLACEHOLDER));
-    let users = users.cloned().collect();
+    let users = users(raw).filter(|at| user(at).is_ok()).cloned().collect();
     Written { service, edges, users, sockets: sockets.addresses, bus: bus_names }
+}
+
+/// Every user that is named by itself; root is always there.
+fn users(raw: &raw::Service) -> impl Iterator<Item = &At<String>> {
+    let of_sockets = raw.socket.iter().flatten().filter_map(|s| s.user.as_ref());
+    let of_bus = raw.bus.iter().flat_map(|bus| bus.owner.iter().chain(bus.users.iter().flatten()));
+    let all = raw.user.iter().chain(of_sockets).chain(of_bus);
+    all.filter(|at| at.value != "root" && !at.contains(PLACEHOLDER))
 }
 
 /// The template that a service with `accept` needs.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::decode::At;
 use super::near::did_you_mean;
 use super::path::join;
+use super::permission::Asked;
 use super::report::{Place, Problem};
 use super::sandbox::Inherited;
 use super::service::{MAX_DROP_INS, MAX_TEXT};
@@ -25,6 +26,7 @@ pub(crate) struct Services<'l, 's> {
     found: BTreeMap<Name, Option<service::Written>>,
     texts: ServiceTexts,
     profiles: Inherited,
+    permissions: Asked,
 }
 
 /// The texts of services and where they lie on the device, below [`crate::plan::SERVICES_PATH`].
@@ -36,9 +38,17 @@ impl<'l, 's> Services<'l, 's> {
         directories: Vec<String>,
         files: BTreeMap<Name, Name>,
     ) -> Self {
-        let beside = directories.iter().map(|services| join(services, "../sandbox")).collect();
-        let profiles = Inherited::new(beside);
-        Self { loader, directories, files, found: BTreeMap::new(), texts: Vec::new(), profiles }
+        let beside: Vec<String> =
+            directories.iter().map(|services| join(services, "../sandbox")).collect();
+        Self {
+            loader,
+            directories,
+            files,
+            found: BTreeMap::new(),
+            texts: Vec::new(),
+            permissions: Asked::beside(&beside),
+            profiles: Inherited::new(beside),
+        }
     }
 
     /// Takes one that was read already.
@@ -112,7 +122,10 @@ impl<'l, 's> Services<'l, 's> {
         let written = files.map(|files| {
             let mut raw = merge::overlay(files);
             self.profiles.join_service(&mut raw, self.loader);
-            service::check(name.value.clone(), &raw, &begins, &mut self.loader.check)
+            let mut written =
+                service::check(name.value.clone(), &raw, &begins, &mut self.loader.check);
+            self.permissions.widen(raw.sandbox.as_ref(), &mut written.service, self.loader);
+            written
         });
         let named: Vec<_> =
             written.iter().flat_map(|w| w.edges.iter().map(|edge| edge.to.clone())).collect();
@@ -135,13 +148,14 @@ impl<'l, 's> Services<'l, 's> {
         self.found.insert(name.value.clone(), None);
     }
 
-    /// The texts of all services that were read, and those of the profiles beside them, each sorted by
-    /// their place.
-    pub(crate) fn into_texts(mut self) -> (ServiceTexts, ServiceTexts) {
-        // Drop-ins on the device may inherit any of them.
+    /// The texts of all services that were read, of the profiles and of the permissions beside them,
+    /// each sorted by their place.
+    pub(crate) fn into_texts(mut self) -> [ServiceTexts; 3] {
+        // Drop-ins on the device may name any of them.
         self.profiles.read_all(self.loader);
+        self.permissions.read_all(self.loader);
         self.texts.sort();
-        (self.texts, self.profiles.into_texts())
+        [self.texts, self.profiles.into_texts(), self.permissions.into_texts()]
     }
 
     /// Notes users of services that the device does not have. Packages may bring users, so this is

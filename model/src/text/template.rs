@@ -21,6 +21,12 @@ pub fn template_sandbox(name: &str, schema: &str) -> String {
     include_str!("template/sandbox.toml").replace("SCHEMA", schema).replace("NAME", name)
 }
 
+/// A permission called `name`.
+#[must_use]
+pub fn template_permission(name: &str, schema: &str) -> String {
+    include_str!("template/permission.toml").replace("SCHEMA", schema).replace("NAME", name)
+}
+
 /// A case about the service called `name`.
 #[must_use]
 pub fn template_case(name: &str, schema: &str) -> String {

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![expect(unreachable_pub, reason = "a module of test programs has no outside")]
 
+pub mod profiles;
+
 use model::sandbox::{Access, Family, Proc, Profile, Tmp, View, calls, is_below};
 
 /// Paths that are asked about.

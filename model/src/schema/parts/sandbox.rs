@@ -5,10 +5,10 @@ use super::{Part, row};
 use crate::text::decode::Table;
 use crate::text::raw;
 
-const TREES: super::Limits = Text("at most 256 absolute paths without `.` and `..`");
-const PORTS: super::Limits = Text("at most 256 numbers from 1 to 65535");
-const CALLS: super::Limits = Text("at most 512 names of calls, or of groups");
-const CAPABILITIES: super::Limits = Text("see capabilities(7)");
+pub(super) const TREES: super::Limits = Text("at most 256 absolute paths without `.` and `..`");
+pub(super) const PORTS: super::Limits = Text("at most 256 numbers from 1 to 65535");
+pub(super) const CALLS: super::Limits = Text("at most 512 names of calls, or of groups");
+pub(super) const CAPABILITIES: super::Limits = Text("see capabilities(7)");
 const FEATURES: super::Limits = Text(
     "`seccomp`, `landlock-1` to `landlock-7`, `namespaces`, `network-namespace`, `write-execute`",
 );
@@ -21,6 +21,7 @@ macro_rules! rules {
     ($($row:expr),*) => { &[
         $($row,)*
         row("inherit", "[]", Text("names of profiles, at most 32 in all, no cycle")),
+        row("permissions", "[]", Text("names of permissions, at most 64")),
         row("requires", "[]", FEATURES),
         row("optional", "[]", FEATURES),
         row("capabilities", "all for root, none for another user", CAPABILITIES),
@@ -48,6 +49,7 @@ const TOP: Part = Part {
 version = 1
 about = \"What programs for pictures may do\"
 inherit = [\"base\"]
+permissions = [\"camera\"]
 requires = [\"landlock-4\"]
 optional = [\"namespaces\"]
 capabilities = []
@@ -73,6 +75,7 @@ pub(super) const OF_SERVICE: Part = Part {
     examples: &["\
 [sandbox]
 inherit = [\"base\"]
+permissions = [\"camera\"]
 requires = [\"seccomp\"]
 optional = [\"namespaces\"]
 capabilities = [\"NET_BIND_SERVICE\"]

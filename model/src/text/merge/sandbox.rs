@@ -21,7 +21,7 @@ pub(crate) fn inherit(mut one: raw::Sandbox, over: raw::Sandbox) -> raw::Sandbox
 
 by_field! {
     Sandbox {
-        inherit, requires, optional, capabilities, no_new_privileges, write_execute,
+        inherit, permissions, requires, optional, capabilities, no_new_privileges, write_execute,
         lock_personality, keyring, namespaces, files, network, calls, forbid
     }
     Files { view, read, write, execute, tmp, proc, devices }

@@ -15,6 +15,9 @@ macro_rules! with_rules {
                 /// Profiles to build on: names of files in sandbox/. Lists are joined, of single values
                 /// what is written here wins; what any of them forbids stays forbidden.
                 "inherit" => inherit: Vec<At<String>>,
+                /// What it asks to be allowed beside its rules: names of files in permissions/. Those
+                /// with grant = "system" count at once, the others when the owner allows them.
+                "permissions" => permissions: Vec<At<String>>,
                 /// What the kernel must be able to do, besides what the rules need anyway: "seccomp",
                 /// "landlock-6", "namespaces", "network-namespace", "write-execute".
                 "requires" => requires: Vec<At<String>>,
@@ -136,6 +139,7 @@ impl From<Profile> for Sandbox {
     fn from(file: Profile) -> Self {
         Self {
             inherit: file.inherit,
+            permissions: file.permissions,
             requires: file.requires,
             optional: file.optional,
             capabilities: file.capabilities,

@@ -28,9 +28,28 @@ pub struct Explained {
     pub rules: Vec<Rule>,
 }
 
+/// A rule that is still in its text.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed {
+    pub(crate) key: &'static str,
+    pub(crate) value: String,
+    pub(crate) place: Place,
+}
+
 /// Every rule of `raw`, which has all that it inherits joined to it.
 pub(crate) fn rules(raw: &raw::Sandbox, texts: &[Text]) -> Vec<Rule> {
-    let mut all = Rules { texts, all: Vec::new() };
+    let rule = |placed: Placed| {
+        let text = texts.get(placed.place.file)?;
+        let (line, _) = line_and_column(&text.text, &placed.place);
+        let Placed { key, value, .. } = placed;
+        Some(Rule { key: key.to_owned(), value, file: text.path.clone(), line })
+    };
+    places(raw).into_iter().filter_map(rule).collect()
+}
+
+/// The same, still in their texts.
+pub(crate) fn places(raw: &raw::Sandbox) -> Vec<Placed> {
+    let mut all = Rules { all: Vec::new() };
     all.texts("requires", &raw.requires);
     all.texts("optional", &raw.optional);
     all.texts("capabilities", &raw.capabilities);
@@ -73,36 +92,33 @@ pub(crate) fn rules(raw: &raw::Sandbox, texts: &[Text]) -> Vec<Rule> {
     all.all
 }
 
-struct Rules<'t> {
-    texts: &'t [Text],
-    all: Vec<Rule>,
+struct Rules {
+    all: Vec<Placed>,
 }
 
-impl Rules<'_> {
-    fn add(&mut self, key: &str, value: String, place: &Place) {
-        let Some(text) = self.texts.get(place.file) else { return };
-        let (line, _) = line_and_column(&text.text, place);
-        self.all.push(Rule { key: key.to_owned(), value, file: text.path.clone(), line });
+impl Rules {
+    fn add(&mut self, key: &'static str, value: String, place: &Place) {
+        self.all.push(Placed { key, value, place: place.clone() });
     }
 
-    fn flag(&mut self, key: &str, at: &Option<At<bool>>) {
+    fn flag(&mut self, key: &'static str, at: &Option<At<bool>>) {
         at.iter().for_each(|at| self.add(key, at.value.to_string(), &at.place));
     }
 
-    fn word<T: Word>(&mut self, key: &str, at: &Option<At<Choice<T>>>) {
+    fn word<T: Word>(&mut self, key: &'static str, at: &Option<At<Choice<T>>>) {
         at.iter().for_each(|at| self.add(key, at.value.0.word().to_owned(), &at.place));
     }
 
-    fn words<T: Word>(&mut self, key: &str, list: &Option<Vec<At<Choice<T>>>>) {
+    fn words<T: Word>(&mut self, key: &'static str, list: &Option<Vec<At<Choice<T>>>>) {
         let list = list.iter().flatten();
         list.for_each(|at| self.add(key, at.value.0.word().to_owned(), &at.place));
     }
 
-    fn texts(&mut self, key: &str, list: &Option<Vec<At<String>>>) {
+    fn texts(&mut self, key: &'static str, list: &Option<Vec<At<String>>>) {
         list.iter().flatten().for_each(|at| self.add(key, at.value.clone(), &at.place));
     }
 
-    fn numbers(&mut self, key: &str, list: &Option<Vec<At<i64>>>) {
+    fn numbers(&mut self, key: &'static str, list: &Option<Vec<At<i64>>>) {
         list.iter().flatten().for_each(|at| self.add(key, at.value.to_string(), &at.place));
     }
 }

@@ -1,6 +1,6 @@
 //! The words of profiles.
 
-use crate::sandbox::{Access, Family, Namespace, Proc, Tmp, View};
+use crate::sandbox::{Access, Namespace, Proc, Tmp, View};
 use crate::word::Word;
 
 /// Whose keys of the kernel a program finds.
@@ -37,19 +37,6 @@ impl Word for Proc {
 impl Word for Access {
     const WHAT: &'static str = "access to a network";
     const WORDS: &'static [(&'static str, Self)] = &[("host", Self::Host), ("none", Self::None)];
-}
-
-impl Word for Family {
-    const WHAT: &'static str = "address family";
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("unix", Self::Unix),
-        ("inet", Self::Inet),
-        ("inet6", Self::Inet6),
-        ("netlink", Self::Netlink),
-        ("packet", Self::Packet),
-        ("vsock", Self::Vsock),
-        ("bluetooth", Self::Bluetooth),
-    ];
 }
 
 impl Word for Namespace {

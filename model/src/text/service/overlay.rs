@@ -2,8 +2,9 @@
 //!
 //! Invariant: any name and any text give a service or a report, never a panic, in bounded time.
 
+use super::super::permission::Asked;
 use super::super::report::{Place, Problem, Report};
-use super::super::sandbox::{self, Inherited, Rule};
+use super::super::sandbox::{Inherited, Rule};
 use super::super::source::{Loader, Source};
 use super::super::{Nowhere, merge, raw};
 use super::check;
@@ -53,7 +54,8 @@ pub fn overlay<T: AsRef<str>>(
 }
 
 /// Reads one service from its files, path and text of each, the shipped one first. Profiles that it
-/// inherits are looked for in the directories `profiles` of `source`, in that order.
+/// inherits are looked for in the directories `profiles` of `source`, in that order, and the permissions
+/// that it asks for in `permissions` beside them.
 ///
 /// # Errors
 /// Everything that is wrong with any of the files, or that more than [`MAX_DROP_INS`] lie over the first.
@@ -79,13 +81,11 @@ pub fn define<T: AsRef<str>>(
     let mut raw = merge::overlay(files);
     Inherited::new(profiles.to_vec()).join_service(&mut raw, &mut loader);
     let mut c = std::mem::take(&mut loader.check);
-    let written = check(name.clone(), &raw, &Place::new(0, 0..0), &mut c);
+    let mut service = check(name.clone(), &raw, &Place::new(0, 0..0), &mut c).service;
     loader.check = c;
+    let rules = Asked::beside(profiles).widen(raw.sandbox.as_ref(), &mut service, &mut loader);
     match loader.failed() {
-        None => {
-            let rules = raw.sandbox.as_ref().map(|raw| sandbox::rules(raw, &loader.texts));
-            Ok(Defined { service: written.service, rules: rules.unwrap_or_default() })
-        }
+        None => Ok(Defined { service, rules }),
         Some(report) => Err(report),
     }
 }
