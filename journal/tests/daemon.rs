@@ -8,6 +8,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::journal::{Error, Query};
@@ -130,10 +132,74 @@ fn the_output_of_services_arrives_line_by_line_also_what_was_written_before_jour
 }
 
 #[test]
+fn of_many_services_each_is_heard_while_one_never_stops() {
+    let device = Device::new();
+    let streams: Vec<_> = (0..200).map(|_| sys::pipe::lasting(0).unwrap()).collect();
+    for (number, (kept, _)) in streams.iter().enumerate() {
+        let name = format!("daemon-{number}");
+        sys::seqpacket::send(&device.streams, name.as_bytes(), &[kept.as_fd()]).unwrap();
+    }
+    let (kept, writer) = sys::pipe::lasting(0).unwrap();
+    sys::seqpacket::send(&device.streams, b"loud", &[kept.as_fd()]).unwrap();
+    let (stop, stopped) = (Arc::new(AtomicBool::new(false)), fs::File::from(writer));
+    let loud = std::thread::spawn({
+        let (stop, mut writer) = (stop.clone(), stopped);
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                // Empty lines: they fill the pipe and not the log.
+                writer.write_all(&[b'\n'; 1000]).unwrap();
+            }
+        }
+    });
+    for (number, (_, writer)) in streams.iter().enumerate().rev() {
+        let text = format!("I am {number}, ");
+        (&fs::File::from(writer.try_clone().unwrap())).write_all(text.as_bytes()).unwrap();
+    }
+    for (_, writer) in &streams {
+        (&fs::File::from(writer.try_clone().unwrap())).write_all(b"and well\n").unwrap();
+    }
+    for number in [0, 77, 199] {
+        let record = device.wait_for(&format!("I am {number}, and well"));
+        assert_eq!(field(&record, "_SYSTEMD_UNIT"), format!("daemon-{number}.service"));
+    }
+    stop.store(true, Ordering::Relaxed);
+    loud.join().unwrap();
+    let said = device.messages(Query::default());
+    assert_eq!(said.iter().filter(|text| text.ends_with(", and well")).count(), 200);
+}
+
+#[test]
+fn a_stream_that_has_ended_is_read_to_its_end_and_let_go() {
+    let device = Device::new();
+    let fds = format!("/proc/{}/fd", device.pid());
+    let pipe = |fd: &fs::DirEntry| {
+        fs::read_link(fd.path()).is_ok_and(|f| f.to_string_lossy().starts_with("pipe:"))
+    };
+    let open = || fs::read_dir(&fds).unwrap().flatten().filter(pipe).count();
+    let before = open();
+    let streams: Vec<_> = (0..20).map(|_| sys::pipe::lasting(0).unwrap()).collect();
+    for (number, (kept, _)) in streams.iter().enumerate() {
+        let name = format!("once-{}", number % 2);
+        sys::seqpacket::send(&device.streams, name.as_bytes(), &[kept.as_fd()]).unwrap();
+    }
+    eventually("all are read", || (open() == before + 20).then_some(()));
+    for (_, writer) in streams {
+        fs::File::from(writer).write_all(b"the last words").unwrap();
+    }
+    for name in ["once-0", "once-1", "unknown"] {
+        sys::seqpacket::send(&device.streams, name.as_bytes(), &[]).unwrap();
+    }
+    eventually("all are let go", || (open() == before).then_some(()));
+    let said = device.messages(Query::default());
+    assert_eq!(said.iter().filter(|text| *text == "the last words").count(), 20);
+    assert_eq!(device.own_words(), [""; 0]);
+}
+
+#[test]
 fn packets_that_are_no_streams_are_refused_and_said() {
     let device = Device::new();
     let file = fs::File::open("/proc/version").unwrap();
-    sys::seqpacket::send(&device.streams, b"no fd", &[]).unwrap();
+    sys::seqpacket::send(&device.streams, b"two", &[file.as_fd(), file.as_fd()]).unwrap();
     sys::seqpacket::send(&device.streams, b"../x", &[file.as_fd()]).unwrap();
     let (kept, writer) = sys::pipe::lasting(0).unwrap();
     sys::seqpacket::send(&device.streams, b"web", &[kept.as_fd()]).unwrap();
