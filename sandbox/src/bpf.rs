@@ -2,7 +2,7 @@
 //!
 //! Classic BPF with the operations that seccomp takes (`kernel/seccomp.c`, `seccomp_check_filter`), on
 //! `struct seccomp_data`. Written from the kernel's documentation and source, and knows nothing of
-//! libseccomp: what it says of a program is worth something because it is another opinion.
+//! who makes programs: what it says of one is worth something because it is another opinion.
 //!
 //! Invariant: jumps only go forward and within the program, so every run ends.
 
@@ -164,6 +164,14 @@ impl Program {
     #[must_use]
     pub fn instructions(&self) -> &[Instruction] {
         &self.0
+    }
+
+    /// Every constant that something is compared with.
+    pub fn constants(&self) -> impl Iterator<Item = u32> {
+        let compares = |one: &&Instruction| {
+            matches!(Operation::of(**one), Some(Operation::Compare(_, Other::K)))
+        };
+        self.0.iter().filter(compares).map(|one| one.k)
     }
 
     /// As `struct sock_filter`s.

@@ -1,8 +1,8 @@
 //! A program is run for every call and compared with the rules it was made from.
 //!
-//! Every number up to past the last one, those with x32's bit, and those of other architectures; for a
-//! call with a rule about arguments, the values at which the rule changes its answer, in every
-//! combination, and every single bit turned.
+//! Every number up to past the last one, those with x32's bit, those around every constant of the program,
+//! and those of other architectures; for a call with a rule about arguments, the values at which the rule
+//! changes its answer, in every combination, and every single bit turned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,10 @@ pub fn check(program: &Program, rules: &Rules) -> Result<(), Refused> {
     };
     let about: BTreeMap<u32, &Rule> = rules.calls().collect();
     let beyond = [X32 - 1, X32, X32 | 1, X32 | 59, X32 | 547, 0x8000_0000, u32::MAX];
-    for number in (0..=rules.highest() + BEYOND).chain(beyond) {
+    // Between these, numbers get the same answer: the program has nothing to tell them apart by.
+    let around: BTreeSet<u32> =
+        program.constants().flat_map(|k| [k.saturating_sub(1), k, k.saturating_add(1)]).collect();
+    for number in (0..=rules.highest() + BEYOND).chain(beyond).chain(around) {
         match about.get(&number) {
             Some(Rule::Only(cases) | Rule::Except(cases)) => {
                 for arguments in classes(cases)? {

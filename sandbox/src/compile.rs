@@ -20,6 +20,7 @@ pub fn compile(profile: &Profile, arch: Arch) -> Result<Compiled, Refused> {
     let rules = Rules::of(profile, arch)?;
     let mut all = pure(profile)?;
     if let Some(rules) = rules {
+        check::check(&filter::library::program(&rules)?, &rules)?;
         let program = filter::program(&rules)?;
         check::check(&program, &rules)?;
         all.filter = program.bytes();

@@ -1,189 +1,152 @@
-//! Rules as a program for the kernel, made by libseccomp; see [`program`].
+//! Rules as a program for the kernel: as short as it gets, because every start pays for its length.
 //!
 //! ```text
-//! ours: architecture? x32? number past the last call?      ─► kill, kill, ENOSYS
-//! except: a tree over the calls with a rule `Except`        ─► EPERM, or on to
-//! only: a tree over all that is allowed, by number          ─► allowed, or EPERM
+//! architecture? ─ another ─► kill
+//!      ▼
+//! tree over ranges of numbers with one answer, each half as heavy as the other
+//!      ├─► allow, EPERM, ENOSYS, kill          (one instruction each, shared)
+//!      └─► tests of arguments                   (once for all calls with the same rule) ─► allow, EPERM
 //! ```
 //!
-//! libseccomp has one action for what no rule is about, so "all but these arguments" and "only these
-//! arguments" are two of its programs; the first one's "allow" becomes a jump to the second. It
-//! translates numbers between architectures by names, and does not know the newer ones: so the
-//! programs are made as for this machine, with the other's numbers, and then its name is put in.
-//! Whether all that is right, [`crate::check`] finds out.
+//! The kernel checks the program, translates it, compiles it in several passes, and runs it once for every number
+//! of both its ABIs, to know which calls need no filter: all that is part of the start. A tree over single numbers,
+//! as libseccomp makes it, costs five times as much; so [`library`] makes the same only as another opinion.
+//! Whether both are right, [`crate::check`] finds out.
 
-use std::io::{Read, pipe};
+mod emit;
+pub mod library;
 
-use libseccomp::{
-    ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall,
-};
+use std::collections::BTreeMap;
 
-use crate::bpf::{Instruction, Program};
+use crate::bpf::Program;
 use crate::calls::Arch;
 use crate::refused::Refused;
-use crate::rules::{ENOSYS, EPERM, Rule, Rules, Test, Verdict, X32};
+use crate::rules::{ENOSYS, EPERM, Rule, Rules, Verdict, X32};
+use emit::{Emit, Half, Label, halves};
 
-/// `BPF_CTL_OPTIMIZE`: a binary tree over the numbers.
-const BINARY_TREE: u32 = 2;
+/// Single numbers with an answer of their own that one range has, before it is two ranges: each costs a
+/// comparison for all of the range, a range of its own costs two for the way to it.
+const MAX_EXCEPTIONS: usize = 3;
 
-/// Operations of what we write ourselves (`linux/bpf_common.h`).
-const LOAD: u16 = 0x20;
-const JUMP: u16 = 0x05;
-const EQUAL: u16 = 0x15;
-const GREATER: u16 = 0x25;
-const AT_LEAST: u16 = 0x35;
-const RETURN: u16 = 0x06;
-
-/// Places in `struct seccomp_data`.
-const NUMBER: u32 = 0;
-const ARCH: u32 = 4;
-
-const KILL: u32 = 0x8000_0000;
-const ALLOW: u32 = 0x7FFF_0000;
-const ERRNO: u32 = 0x0005_0000;
+/// Numbers count for the balance of the tree up to the last call: nobody calls the others.
+const WEIGHT_BEYOND: u64 = 4;
 
 /// The program of these rules. Not checked yet.
 ///
 /// # Errors
-/// libseccomp fails, or its program is too long for the kernel.
+/// It is too long for the kernel.
 pub fn program(rules: &Rules) -> Result<Program, Refused> {
-    let mut all = prologue(rules);
-    let except: Vec<_> = rules
-        .calls()
-        .filter_map(|(number, rule)| match rule {
-            Rule::Except(cases) => Some((number, cases)),
-            _ => None,
-        })
-        .collect();
-    let only = only(rules)?;
-    if !except.is_empty() {
-        let mut filter = new(ScmpAction::Allow)?;
-        for (number, cases) in except {
-            add(&mut filter, ScmpAction::Errno(EPERM.into()), number, cases)?;
+    let mut emit = Emit::default();
+    let mut leaves = Leaves::default();
+    let mut begins = Vec::new();
+    let mut next = 0;
+    for (number, rule) in rules.calls() {
+        if number > next {
+            begins.push((next, leaves.fixed(&mut emit, Verdict::Errno(ENOSYS))));
         }
-        let first = own(&filter, rules.arch())?;
-        let end = first.len();
-        all.extend(first.into_iter().enumerate().map(|(at, one)| match one {
-            Instruction { code: RETURN, k: ALLOW, .. } => {
-                jump(u32::try_from(end - at - 1).unwrap_or(u32::MAX))
-            }
-            other => other,
-        }));
+        begins.push((number, leaves.of(&mut emit, rule)));
+        next = number + 1;
     }
-    all.extend(own(&only, rules.arch())?);
-    Program::new(all).map_err(|bad| Refused::Library(bad.to_string()))
+    begins.push((next, leaves.fixed(&mut emit, Verdict::Errno(ENOSYS))));
+    let kill = leaves.fixed(&mut emit, Verdict::Kill);
+    if rules.arch() == Arch::X86_64 {
+        begins.push((X32, kill));
+    }
+    let root = tree(&mut emit, &ranges(&begins, next));
+    let number = emit.load_number(root);
+    emit.architecture(rules.arch().audit(), number, kill);
+    Program::new(emit.finish()).map_err(|bad| Refused::Program(bad.to_string()))
 }
 
-/// What comes before all else.
-fn prologue(rules: &Rules) -> Vec<Instruction> {
-    let one = |code, yes, no, k| Instruction { code, yes, no, k };
-    let mut all = vec![
-        one(LOAD, 0, 0, ARCH),
-        one(EQUAL, 1, 0, rules.arch().audit()),
-        one(RETURN, 0, 0, KILL),
-        one(LOAD, 0, 0, NUMBER),
-    ];
-    if rules.arch() == Arch::X86_64 {
-        all.extend([one(AT_LEAST, 0, 1, X32), one(RETURN, 0, 0, KILL)]);
+/// What is at the end of the tree, each once.
+#[derive(Debug, Default)]
+struct Leaves {
+    fixed: BTreeMap<Verdict, Label>,
+    tests: BTreeMap<(bool, Vec<Vec<Half>>), Label>,
+}
+
+impl Leaves {
+    fn fixed(&mut self, emit: &mut Emit, verdict: Verdict) -> Label {
+        *self.fixed.entry(verdict).or_insert_with(|| emit.answer(verdict))
     }
-    all.push(one(GREATER, 0, 1, rules.highest()));
-    all.push(one(RETURN, 0, 0, ERRNO | u32::from(ENOSYS)));
+
+    fn of(&mut self, emit: &mut Emit, rule: &Rule) -> Label {
+        let (cases, allowed) = match rule {
+            Rule::Fixed(verdict) => return self.fixed(emit, *verdict),
+            Rule::Only(cases) => (cases, true),
+            Rule::Except(cases) => (cases, false),
+        };
+        let cases: Vec<_> = cases.iter().map(|case| halves(case)).collect();
+        let allow = self.fixed(emit, Verdict::Allow);
+        let refuse = self.fixed(emit, Verdict::Errno(EPERM));
+        let (yes, no) = if allowed { (allow, refuse) } else { (refuse, allow) };
+        let known = self.tests.entry((allowed, cases));
+        *known.or_insert_with_key(|(_, cases)| emit.any_of(cases, yes, no))
+    }
+}
+
+/// Numbers from `first` to before the next one's, with one answer but for some.
+#[derive(Debug, Clone)]
+struct Range {
+    first: u32,
+    weight: u64,
+    leaf: Label,
+    except: Vec<(u32, Label)>,
+}
+
+/// As few ranges as possible, from where each answer begins; calls end before `end`.
+fn ranges(begins: &[(u32, Label)], end: u32) -> Vec<Range> {
+    let mut all: Vec<Range> = Vec::new();
+    let nexts = begins.iter().skip(1).map(|(first, _)| u64::from(*first)).chain([u64::from(end)]);
+    for ((first, leaf), next) in begins.iter().zip(nexts) {
+        let beyond = *first >= end;
+        let weight = if beyond { WEIGHT_BEYOND } else { next.min(end.into()) - u64::from(*first) };
+        match all.last_mut() {
+            Some(last) if last.leaf == *leaf => last.weight += weight,
+            _ => all.push(Range { first: *first, weight, leaf: *leaf, except: Vec::new() }),
+        }
+        fold(&mut all);
+    }
     all
 }
 
-fn jump(k: u32) -> Instruction {
-    Instruction { code: JUMP, yes: 0, no: 0, k }
-}
-
-/// Everything that is allowed, or refused otherwise than with `EPERM`.
-fn only(rules: &Rules) -> Result<ScmpFilterContext, Refused> {
-    let mut filter = new(ScmpAction::Errno(EPERM.into()))?;
-    let mut next = 0;
-    for (number, rule) in rules.calls() {
-        // Numbers between those of calls.
-        for free in next..number {
-            add(&mut filter, ScmpAction::Errno(ENOSYS.into()), free, &[])?;
-        }
-        next = number + 1;
-        match rule {
-            Rule::Fixed(Verdict::Errno(EPERM)) => {}
-            Rule::Fixed(Verdict::Errno(errno)) => {
-                add(&mut filter, ScmpAction::Errno((*errno).into()), number, &[])?;
-            }
-            Rule::Fixed(Verdict::Kill) => add(&mut filter, ScmpAction::KillProcess, number, &[])?,
-            Rule::Fixed(Verdict::Allow) | Rule::Except(_) => {
-                add(&mut filter, ScmpAction::Allow, number, &[])?;
-            }
-            Rule::Only(cases) if cases.is_empty() => {}
-            Rule::Only(cases) => add(&mut filter, ScmpAction::Allow, number, cases)?,
-        }
+/// A single number between two ranges with one answer becomes an exception of them.
+fn fold(all: &mut Vec<Range>) {
+    let [.., before, single, after] = all.as_slice() else { return };
+    let alone = after.first - single.first == 1 && single.except.is_empty();
+    if !alone || before.leaf != after.leaf || before.except.len() >= MAX_EXCEPTIONS {
+        return;
     }
-    Ok(filter)
-}
-
-fn new(otherwise: ScmpAction) -> Result<ScmpFilterContext, Refused> {
-    let mut filter = ScmpFilterContext::new(otherwise).map_err(failed)?;
-    filter.set_ctl_optimize(BINARY_TREE).map_err(failed)?;
-    Ok(filter)
-}
-
-/// Adds one rule for each case, or one for all arguments if there is none.
-fn add(
-    filter: &mut ScmpFilterContext,
-    action: ScmpAction,
-    number: u32,
-    cases: &[Vec<Test>],
-) -> Result<(), Refused> {
-    let number = i32::try_from(number).map_err(|_| Refused::Library(format!("call {number}")))?;
-    let call = ScmpSyscall::from(number);
-    if cases.is_empty() {
-        filter.add_rule_exact(action, call).map_err(failed)?;
+    let (single, after) = (single.clone(), after.clone());
+    all.truncate(all.len() - 2);
+    if let Some(before) = all.last_mut() {
+        before.weight += single.weight + after.weight;
+        before.except.push((single.first, single.leaf));
     }
-    for case in cases {
-        let compare = |test: &Test| {
-            let how = ScmpCompareOp::MaskedEqual(test.mask);
-            ScmpArgCompare::new(test.argument.into(), how, test.value)
-        };
-        let tests: Vec<_> = case.iter().map(compare).collect();
-        filter.add_rule_conditional_exact(action, call, &tests).map_err(failed)?;
-    }
-    Ok(())
 }
 
-/// The instructions, with the name of `arch` where that of this machine stands.
-fn own(filter: &ScmpFilterContext, arch: Arch) -> Result<Vec<Instruction>, Refused> {
-    let native = match ScmpArch::native() {
-        ScmpArch::X8664 => Arch::X86_64,
-        ScmpArch::Aarch64 => Arch::Aarch64,
-        other => return Err(Refused::Library(format!("this machine is {other:?}"))),
-    };
-    let mut all = export(filter)?.instructions().to_vec();
-    let at = all.windows(2).position(|pair| match pair {
-        [load, compare] => {
-            (load.code, load.k) == (LOAD, ARCH)
-                && (compare.code, compare.k) == (EQUAL, native.audit())
+/// Halves of about the same weight, down to one range; of none, past the end, which no program may lead to.
+fn tree(emit: &mut Emit, ranges: &[Range]) -> Label {
+    let all: u64 = ranges.iter().map(|range| range.weight).sum();
+    let (mut left, mut best) = (0, (u64::MAX, 1));
+    for (at, range) in ranges.iter().enumerate().take(ranges.len().saturating_sub(1)) {
+        left += range.weight;
+        best = best.min(((2 * left).abs_diff(all), at + 1));
+    }
+    match ranges.split_at_checked(best.1) {
+        Some((low, [first, ..])) if !low.is_empty() => {
+            let high = ranges.get(best.1..).unwrap_or_default();
+            let number = first.first;
+            let high = tree(emit, high);
+            let low = tree(emit, low);
+            emit.at_least(number, high, low)
         }
-        _ => false,
-    });
-    match at.and_then(|at| all.get_mut(at + 1)) {
-        Some(compare) => compare.k = arch.audit(),
-        None => {
-            return Err(Refused::Library("its program does not ask for the architecture".into()));
-        }
+        _ => ranges.first().map_or(0, |range| {
+            let test = |rest, (number, leaf): &(u32, Label)| emit.equal(*number, *leaf, rest);
+            range.except.iter().fold(range.leaf, test)
+        }),
     }
-    Ok(all)
 }
 
-/// The program. It fits a pipe, which holds 64 KiB: the longest has 32.
-fn export(filter: &ScmpFilterContext) -> Result<Program, Refused> {
-    let (mut from, into) = pipe().map_err(failed)?;
-    filter.export_bpf(&into).map_err(failed)?;
-    drop(into);
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes).map_err(failed)?;
-    Program::parse(&bytes).map_err(failed)
-}
-
-fn failed(error: impl std::fmt::Display) -> Refused {
-    Refused::Library(error.to_string())
-}
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,8 @@ pub enum Refused {
     },
     /// The program that was made does not say what the rules say: our mistake or libseccomp's.
     Differs(String),
+    /// The rules do not fit a program.
+    Program(String),
     /// libseccomp failed.
     Library(String),
 }
@@ -76,6 +78,7 @@ impl fmt::Display for Refused {
             Self::Differs(how) => {
                 write!(f, "the filter does not do what the rules say: {how}: this is a mistake of Ensemble")
             }
+            Self::Program(why) => write!(f, "the filter of system calls: {why}: name fewer calls"),
             Self::Library(why) => write!(f, "libseccomp: {why}"),
         }
     }

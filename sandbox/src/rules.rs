@@ -41,7 +41,7 @@ pub const MAX_NAMES: usize = 1024;
 const NEVER_REFUSED: [&str; 4] = ["execve", "exit", "exit_group", "rt_sigreturn"];
 
 /// Calls that programs give up for an older one only if they seem not to exist.
-const TRIED_FIRST: [&str; 24] = [
+pub(crate) const TRIED_FIRST: [&str; 24] = [
     "cachestat",
     "clone3",
     "close_range",
@@ -105,7 +105,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    fn verdict(&self, arguments: &[u64; 6]) -> Verdict {
+    pub(crate) fn verdict(&self, arguments: &[u64; 6]) -> Verdict {
         let one_holds = |cases: &[Case]| {
             cases.iter().any(|case| {
                 case.iter().all(|test| {
