@@ -32,6 +32,8 @@ pub enum For {
     Test,
     /// What only `ens test --full` runs.
     Full,
+    /// `ens fuzz`.
+    Fuzz,
 }
 
 /// How much is missing without it.
@@ -83,7 +85,7 @@ pub struct Finding {
 /// Every requirement there is.
 #[rustfmt::skip]
 const TABLE: &[Requirement] = {
-    use For::{Build, Container, Full, Machine, Sandbox, Test};
+    use For::{Build, Container, Full, Fuzz, Machine, Sandbox, Test};
     use Help::{Deed, Package};
     use Weight::{Better, Needed};
     &[
@@ -112,6 +114,7 @@ const TABLE: &[Requirement] = {
         line("cpio", Test, Needed, host::cpio, Package("cpio")),
         line("podman", Full, Needed, host::podman, Package("podman")),
         line("runc", Full, Needed, host::runc, Package("runc")),
+        line("C++ compiler", Fuzz, Needed, host::cpp, Package("g++")),
         line("cargo-nextest", Test, Better, host::nextest, Deed("cargo install --locked cargo-nextest")),
     ]
 };

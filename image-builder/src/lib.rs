@@ -12,6 +12,7 @@ pub mod build;
 pub mod built;
 pub mod cli;
 pub mod doctor;
+pub mod fuzz;
 pub mod host_files;
 pub mod packages;
 pub mod profiles;

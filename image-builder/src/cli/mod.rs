@@ -12,6 +12,7 @@ mod check;
 mod completion;
 mod devices;
 mod doctor;
+mod fuzz;
 mod lock;
 mod new;
 mod run;
@@ -65,6 +66,7 @@ enum Command {
     Doctor(doctor::Doctor),
     New(new::New),
     Bench(bench::Bench),
+    Fuzz(fuzz::Fuzz),
     Completion(completion::Completion),
     #[command(name = "__container", hide = true)]
     Container(inside::Setup),
@@ -91,6 +93,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Fuzz(command) => command.run(),
         Command::Completion(command) => command.run(),
         Command::Container(setup) => inside::run(&setup),
     };

@@ -38,6 +38,10 @@ pub(super) fn linker() -> Option<String> {
     program("cc")
 }
 
+pub(super) fn cpp() -> Option<String> {
+    program("c++")
+}
+
 pub(super) fn static_libc() -> Option<String> {
     static_library("libc.a")
 }

@@ -81,6 +81,18 @@ fn message(bytes: &[u8]) -> Result<Cut, Nonsense> {
     Ok(if bytes.len() < length { Cut::More(length) } else { Cut::Message(length) })
 }
 
+/// Reads a whole stream, and every body that somebody here may ask for.
+pub(in crate::daemon) fn read_all(mut stream: &[u8]) {
+    while let Ok(Cut::Line(length) | Cut::Message(length)) = cut(stream) {
+        let (now, later) = stream.split_at(length.min(stream.len()));
+        if let Some(heard) = Heard::read(now) {
+            let _any = (heard.text(), heard.body::<(String, String, String)>());
+            let _any = (heard.body::<(String,)>(), heard.body::<(u64,)>(), heard.body::<(bool,)>());
+        }
+        stream = later;
+    }
+}
+
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
