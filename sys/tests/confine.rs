@@ -230,6 +230,12 @@ fn dev_has_the_usual_devices_and_those_named_and_no_others() {
     assert_eq!(text, format!("{usual}\n{tail}"));
     let text = run(listed(vec![Mount::Dev(place("/dev"), named())]), script);
     assert_eq!(text, format!("{usual}\n{tail}"));
+    let begins = || vec![c("pt*"), c("none*"), c("none/x*")];
+    let both = usual.replace("pts", "ptmx pts");
+    let text = run(whole(vec![Mount::Dev(c("/dev"), begins())]), script);
+    assert_eq!(text, format!("{both}\n{tail}"));
+    let text = run(listed(vec![Mount::Dev(place("/dev"), begins())]), script);
+    assert_eq!(text, format!("{both}\n{tail}"));
     let usual = usual.replace("pts ", "");
     let text = run(whole(vec![Mount::Dev(c("/dev"), Vec::new())]), script);
     assert_eq!(text, format!("{usual}\n{tail}"));
@@ -303,6 +309,24 @@ for port in (9, 10):
     let text = run(confine, &script);
     let refused = format!("cat: {at}/shut/file: Permission denied");
     assert_eq!(text, format!("text\ntext\n{refused}\n111\n13\n"));
+}
+
+#[test]
+fn landlock_gives_the_devices_that_begin_as_named_and_no_files_that_do() {
+    if !able("landlock", |found| found.landlock >= 1) {
+        return;
+    }
+    let (_dir, at) = scene(&["file"]);
+    let read = 1 | 1 << 2 | 1 << 3;
+    let give = |path: &str| (c(path), read);
+    let begins = ["/dev/nul*", "/dev/none*", "/dev/none/x*"].map(give);
+    let mut paths = vec![give("/usr"), give("/lib"), give("/lib64"), give(&format!("{at}/fil*"))];
+    paths.extend(begins);
+    let ruleset = Ruleset { files: read, paths, ..Ruleset::default() };
+    let script = format!("cat /dev/null && echo null; cat /dev/zero {at}/file");
+    let text = run(Confine { ruleset: Some(ruleset), ..Confine::default() }, &script);
+    let refused = |path: &str| format!("cat: {path}: Permission denied\n");
+    assert_eq!(text, format!("null\n{}{}", refused("/dev/zero"), refused(&format!("{at}/file"))));
 }
 
 /// A filter for one call of this processor; all others are allowed.

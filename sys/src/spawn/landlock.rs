@@ -4,10 +4,12 @@
 
 #![expect(unsafe_code, reason = "between clone and exec there are only system calls")]
 
+use std::ffi::CStr;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::bare::{self, Fd};
+use super::bare::{self, Fd, PATH};
+use super::mounts::matching;
 use super::tree::{self, End};
 use crate::confine::Ruleset;
 
@@ -36,13 +38,10 @@ pub(super) fn make(ruleset: &Ruleset, at: &AtomicU32) -> Result<Fd, i32> {
         bare::fd(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, address, size, 0) })?;
     for (number, (path, rights)) in (0_u32..).zip(&ruleset.paths) {
         at.store(number, Ordering::Relaxed);
-        let Some(tree) = bare::there(tree::find(path, End::Target))? else { continue };
-        let may = if bare::kind(&tree)?.is_directory() { u64::MAX } else { OF_FILES };
-        if rights & may == 0 {
-            continue;
+        match matching::pattern(path).filter(|(above, _)| above.starts_with(b"/dev")) {
+            None => allow(&made, path, *rights)?,
+            Some((above, begins)) => devices(&made, above, begins, *rights)?,
         }
-        let rule = Beneath { rights: rights & may, parent: tree.number() };
-        add(&made, RULE_PATH_BENEATH, ptr::from_ref(&rule).cast())?;
     }
     at.store(u32::MAX, Ordering::Relaxed);
     for (port, rights) in &ruleset.allowed_ports {
@@ -50,6 +49,28 @@ pub(super) fn make(ruleset: &Ruleset, at: &AtomicU32) -> Result<Fd, i32> {
         add(&made, RULE_NET_PORT, rule.as_ptr().cast())?;
     }
     Ok(made)
+}
+
+/// A tree that is not there gives nothing.
+fn allow(ruleset: &Fd, path: &CStr, rights: u64) -> Result<(), i32> {
+    let Some(tree) = bare::there(tree::find(path, End::Target))? else { return Ok(()) };
+    let may = if bare::kind(&tree)?.is_directory() { u64::MAX } else { OF_FILES };
+    if rights & may == 0 {
+        return Ok(());
+    }
+    let rule = Beneath { rights: rights & may, parent: tree.number() };
+    add(ruleset, RULE_PATH_BENEATH, ptr::from_ref(&rule).cast())
+}
+
+/// Every device in the directory `above` whose name begins so: no file has a `*` in its name there.
+#[inline(never)]
+fn devices(ruleset: &Fd, above: &[u8], begins: &[u8], rights: u64) -> Result<(), i32> {
+    let mut room = [0; PATH];
+    let place = matching::join(above, c"", &mut room)?;
+    let Some(directory) = bare::there(tree::find(place, End::Target))? else { return Ok(()) };
+    matching::names(&directory, begins, &mut |name| {
+        allow(ruleset, matching::join(above, name, &mut room)?, rights)
+    })
 }
 
 fn add(ruleset: &Fd, kind: i32, rule: *const u8) -> Result<(), i32> {

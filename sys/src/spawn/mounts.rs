@@ -9,6 +9,8 @@
 //! over. Invariant: nothing but the new root and its own file systems is written. Runs in a child that
 //! shares our memory: see `bare`.
 
+pub(super) mod matching;
+
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -137,7 +139,10 @@ impl Work<'_> {
         self.room(path, &place, false)?;
         let dev = existing(self.root.as_ref(), path)?.ok_or(libc::ENOENT)?;
         for name in DEVICES.into_iter().chain(names.iter().map(|n| n.as_c_str())) {
-            device(name, &all, &dev)?;
+            match matching::pattern(name) {
+                None => device(name, &all, &dev)?,
+                Some((above, begins)) => devices(above, begins, &all, &dev)?,
+            }
         }
         for (name, text) in LINKS {
             bare::make_link(text, dev.number(), name)?;
@@ -225,6 +230,19 @@ fn hide(path: &CStr, root: Option<&Fd>) -> Result<(), i32> {
     let Some(place) = existing(root, path)? else { return Ok(()) };
     let empty = if bare::kind(&place)?.is_directory() { EMPTY_DIRECTORY } else { EMPTY_FILE };
     over(&open(empty)?, &place, PLAIN | attribute::READ_ONLY, 0, false)
+}
+
+/// Everything in the directory `above` of `all` whose name begins so appears in `dev`.
+#[inline(never)]
+fn devices(above: &[u8], begins: &[u8], all: &Fd, dev: &Fd) -> Result<(), i32> {
+    let mut room = [0; PATH];
+    let place = matching::join(if above.is_empty() { b"." } else { above }, c"", &mut room)?;
+    let Some(directory) = there(bare::open(all.number(), place, resolve::LINKS))? else {
+        return Ok(());
+    };
+    matching::names(&directory, begins, &mut |name| {
+        device(matching::join(above, name, &mut room)?, all, dev)
+    })
 }
 
 /// What is called `name` in `all` appears in `dev`. Those at the top are made, which costs a fifth of
