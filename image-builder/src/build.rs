@@ -205,6 +205,9 @@ impl Job<'_> {
         for (path, text) in &self.loaded.profiles {
             inputs = inputs.bytes(format!("sandbox/{path}"), text.as_bytes());
         }
+        for (path, text) in &self.loaded.permissions {
+            inputs = inputs.bytes(format!("permissions/{path}"), text.as_bytes());
+        }
         for (program, path) in &self.programs {
             inputs = inputs.file(format!("program {}", program.binary), path)?;
         }

@@ -12,6 +12,7 @@ use model::Plan;
 use model::bootctl::BootCtl;
 use model::device::{Compression, Device, File, FileContent, KernelSource, Target};
 use model::parameter::{self, PARAMETERS_PATH};
+use model::permission::PERMISSIONS_PATH;
 use model::plan::{PLAN_PATH, SERVICES_PATH};
 use model::sandbox::{OF_CONTAINERS, PROFILES_PATH};
 use model::service::{Output, Service};
@@ -126,12 +127,13 @@ pub fn cmdline(device: &Device) -> String {
 }
 
 /// Our part of the root over the files of its packages: `programs` with their contents, the plan, the
-/// services and profiles it was made from, for drop-ins on the device, and the device's parameters.
+/// services, profiles and permissions it was made from, for drop-ins on the device, and the device's
+/// parameters.
 ///
 /// # Errors
 /// Something of a package is in the way.
 pub fn ours(tree: &mut Tree, loaded: &Loaded, programs: Vec<(Program, Content)>) -> Result<()> {
-    let Loaded { plan, services, profiles, device, .. } = loaded;
+    let Loaded { plan, services, profiles, permissions, device, .. } = loaded;
     let parameters = &device.parameters;
     for (program, content) in programs {
         tree.insert(program.path, Node::file(0o755, content))?;
@@ -140,7 +142,9 @@ pub fn ours(tree: &mut Tree, loaded: &Loaded, programs: Vec<(Program, Content)>)
         let text = parameter::file(parameters);
         tree.insert(inside(PARAMETERS_PATH), Node::file(0o644, text.as_str()))?;
     }
-    for (directory, texts) in [(SERVICES_PATH, services), (PROFILES_PATH, profiles)] {
+    let directories =
+        [(SERVICES_PATH, services), (PROFILES_PATH, profiles), (PERMISSIONS_PATH, permissions)];
+    for (directory, texts) in directories {
         for (path, text) in texts {
             let path = format!("{}/{path}", inside(directory));
             tree.insert(&path, Node::file(0o644, text.as_str()))?;
@@ -190,7 +194,12 @@ pub fn place(
     if path == inside(PARAMETERS_PATH) && !device.parameters.is_empty() {
         return Err("[parameters] of the device is there".to_owned());
     }
-    for (directory, what) in [(SERVICES_PATH, "services"), (PROFILES_PATH, "sandbox")] {
+    let directories = [
+        (SERVICES_PATH, "services"),
+        (PROFILES_PATH, "sandbox"),
+        (PERMISSIONS_PATH, "permissions"),
+    ];
+    for (directory, what) in directories {
         let below = path.strip_prefix(inside(directory));
         if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
             return Err(format!("what is there comes from {what}/ beside the device's TOML"));

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use model::Name;
-use model::text::{template_case, template_device, template_sandbox, template_service};
+use model::text::{
+    template_case, template_device, template_permission, template_sandbox, template_service,
+};
 
 use super::print;
 use crate::workspace::Workspace;
@@ -18,6 +20,7 @@ Examples:
   ens new device kitchen --from tablet   configs/devices/kitchen.toml
   ens new service hello                  configs/services/hello.toml
   ens new sandbox hello                  configs/sandbox/hello.toml
+  ens new permission hello               configs/permissions/hello.toml
   ens new case hello                     tests/cases/hello/case.toml")]
 pub(super) struct New {
     /// What to write
@@ -40,6 +43,7 @@ enum Kind {
     Device,
     Service,
     Sandbox,
+    Permission,
     Case,
 }
 
@@ -61,6 +65,7 @@ impl New {
             Kind::Device => template_device(&self.name, &self.from, &schema),
             Kind::Service => template_service(&self.name, &schema),
             Kind::Sandbox => template_sandbox(&self.name, &schema),
+            Kind::Permission => template_permission(&self.name, &schema),
             Kind::Case => template_case(&self.name, &schema),
         };
         if let Some(directory) = file.parent() {
@@ -77,6 +82,7 @@ impl New {
             Kind::Device => format!("configs/devices/{name}.toml"),
             Kind::Service => format!("configs/services/{name}.toml"),
             Kind::Sandbox => format!("configs/sandbox/{name}.toml"),
+            Kind::Permission => format!("configs/permissions/{name}.toml"),
             Kind::Case => format!("tests/cases/{name}/case.toml"),
         }
         .into()
