@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use model::sandbox::{Network, Paths, Profile, Ruleset};
 
 use crate::refused::Refused;
-use crate::trees::{TMP, Trees, has_devices};
+use crate::trees::{DEVICES, TMP, Trees, has_devices};
 
 /// Most ports in one list.
 pub(crate) const MAX_PORTS: usize = 1024;
@@ -63,10 +63,6 @@ const WRITING: u64 = WRITE_FILE
 
 /// What a device gives that may be used.
 const DEVICE: u64 = READING | WRITE_FILE | IOCTL_DEV;
-
-/// Devices that everybody may use.
-const DEVICES: [&str; 6] =
-    ["/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero"];
 
 /// Each version of Landlock with what it brought: rights on files, on ports, scopes. Renaming between
 /// directories (version 2) is never allowed where it is not known, so it needs no version.

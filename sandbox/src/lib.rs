@@ -8,9 +8,10 @@
 //!
 //! - `calls`: every system call by name and number on both architectures, and our groups of them.
 //! - `rules`: what a profile says of one call with its arguments; the source of truth.
-//! - `filter` (feature `compile`): the same as a program, made by libseccomp; `bpf` runs such a program
-//!   and knows nothing of libseccomp: `compile` compares both for every call.
+//! - `filter` (feature `compile`): the same as a short program, and as another one made by libseccomp; `bpf` runs
+//!   such programs and knows nothing of who made them: `compile` compares all of them for every call.
 //! - `landlock`, `mounts`: rights and steps from the lists of files.
+//! - `learn` (feature `learn`): from what a program did to the smallest profile; the other way round.
 //!
 //! Invariant: what can't be enforced as written is refused, never left out silently.
 
@@ -29,6 +30,8 @@ pub mod fit;
     expect(dead_code, reason = "making rulesets is for the compiler")
 )]
 mod landlock;
+#[cfg(any(feature = "learn", test))]
+pub mod learn;
 mod left_out;
 #[cfg(feature = "compile")]
 mod mounts;
@@ -36,8 +39,8 @@ pub mod policy;
 pub mod refused;
 pub mod rules;
 #[cfg_attr(
-    not(any(feature = "compile", test)),
-    expect(dead_code, reason = "lists are for the compiler")
+    not(any(feature = "compile", feature = "learn", test)),
+    expect(dead_code, reason = "lists are for the compiler, and for who learns them")
 )]
 mod trees;
 pub mod wire;

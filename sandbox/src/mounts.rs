@@ -9,30 +9,10 @@ use std::collections::BTreeMap;
 
 use model::sandbox::{Mount, Show, is_below};
 
-use crate::trees::{TMP, Trees, has_devices};
+use crate::trees::{INTO_USR, OF_DEVICE, TMP, Trees, has_devices};
 
 /// Bytes that a private directory for temporary files may hold.
 pub(crate) const TMP_SIZE: u64 = 64 << 20;
-
-/// Links at the root that lead into `/usr`.
-const INTO_USR: [&str; 4] = ["/bin", "/lib", "/lib64", "/sbin"];
-
-/// What a `/proc` of its own does not show: it is of the whole device, and no program needs it. Some of it
-/// root may read without any capability.
-const OF_DEVICE: [&str; 12] = [
-    "/proc/cmdline",
-    "/proc/config.gz",
-    "/proc/kallsyms",
-    "/proc/kcore",
-    "/proc/key-users",
-    "/proc/keys",
-    "/proc/kmsg",
-    "/proc/locks",
-    "/proc/modules",
-    "/proc/sysrq-trigger",
-    "/proc/timer_list",
-    "/proc/vmallocinfo",
-];
 
 /// The steps; none if the profile needs no mounts.
 pub(crate) fn mounts(trees: &Trees) -> Vec<Mount> {

@@ -21,6 +21,30 @@ pub(crate) const MAX_PATH: usize = 4095;
 /// Where private temporary files are.
 pub(crate) const TMP: [&str; 2] = ["/tmp", "/var/tmp"];
 
+/// Links at the root that lead into `/usr`.
+pub(crate) const INTO_USR: [&str; 4] = ["/bin", "/lib", "/lib64", "/sbin"];
+
+/// What a `/proc` of its own does not show: it is of the whole device, and no program needs it. Some of it
+/// root may read without any capability.
+pub(crate) const OF_DEVICE: [&str; 12] = [
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/kmsg",
+    "/proc/locks",
+    "/proc/modules",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+    "/proc/vmallocinfo",
+];
+
+/// Devices that everybody may use.
+pub(crate) const DEVICES: [&str; 6] =
+    ["/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero"];
+
 /// Directories below `/dev` that hold files, not devices.
 const NOT_DEVICES: [&str; 2] = ["/dev/shm", "/dev/mqueue"];
 

@@ -19,6 +19,7 @@ pub mod modules;
 pub mod mount;
 pub mod namespace;
 mod number;
+pub mod observe;
 pub mod passwd;
 pub mod pidfd;
 pub mod pipe;
