@@ -41,6 +41,11 @@ const MOVE_MOUNT_T_EMPTY_PATH: c_int = 0x40;
 pub(super) struct Fd(c_int);
 
 impl Fd {
+    /// What the child was passed at this place.
+    pub(super) const fn passed(number: c_int) -> Self {
+        Self(number)
+    }
+
     pub(super) const fn number(&self) -> c_int {
         self.0
     }
@@ -116,6 +121,27 @@ pub(super) fn entry(at: c_int, name: &CStr) -> Result<Fd, i32> {
     let flags = libc::O_PATH | libc::O_CLOEXEC | libc::O_NOFOLLOW;
     // SAFETY: a C string that outlives the call.
     fd(unsafe { libc::syscall(libc::SYS_openat, at, name.as_ptr(), flags) })
+}
+
+/// Opens a file to be read.
+pub(super) fn open_file(path: &CStr) -> Result<Fd, i32> {
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+    // SAFETY: a C string that outlives the call.
+    fd(unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags) })
+}
+
+/// Files get the mode that they are made with, but for what others may write.
+pub(super) fn usual_modes() {
+    // SAFETY: integers only; this call cannot fail.
+    unsafe { libc::syscall(libc::SYS_umask, 0o022) };
+}
+
+/// Ends this process and nothing else: the memory may be shared, the process is not.
+pub(super) fn end() -> ! {
+    loop {
+        // SAFETY: integers only.
+        unsafe { libc::syscall(libc::SYS_exit_group, 127) };
+    }
 }
 
 pub(super) fn kind(of: &Fd) -> Result<Kind, i32> {

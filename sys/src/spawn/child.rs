@@ -9,11 +9,11 @@
 
 use std::ffi::c_long;
 use std::ptr;
-use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
 
-use super::bare::Fd;
+use super::ahead::{self, Ahead, NEW_MOUNTS};
+use super::bare::{self, Fd};
 use super::{Ids, Launch, Resource, Shared, Step, clone, confined, landlock, mounts, step_code};
 use crate::confine::Confine;
 
@@ -21,7 +21,7 @@ use crate::confine::Confine;
 const FIRST: usize = 3;
 
 /// Room for descriptor numbers on the child's stack.
-const ROOM: usize = FIRST + super::MAX_FDS;
+const ROOM: usize = FIRST + super::MAX_FDS + ahead::MAX;
 
 /// Highest capability number that any kernel may know.
 const LAST_CAPABILITY: u64 = 63;
@@ -29,17 +29,13 @@ const LAST_CAPABILITY: u64 = 63;
 /// `_LINUX_CAPABILITY_VERSION_3`.
 const CAPABILITY_VERSION: u32 = 0x2008_0522;
 
-type Failed = (Step, i32);
+pub(super) type Failed = (Step, i32);
 
 /// Runs each step, then the program.
 pub(super) extern "C" fn main(shared: &Shared<'_>) -> ! {
     let Err((step, errno)) = prepare(shared);
-    shared.state.step.store(step_code(step), Ordering::Relaxed);
-    shared.state.errno.store(errno, Ordering::Release);
-    loop {
-        // SAFETY: ends this process and nothing else: the memory is shared, the process is not.
-        unsafe { libc::syscall(libc::SYS_exit_group, 127) };
-    }
+    shared.state.fail(step_code(step), errno);
+    bare::end()
 }
 
 enum Never {}
@@ -56,8 +52,7 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
         let _no_job_control = unsafe { libc::syscall(libc::SYS_ioctl, 0, libc::TIOCSCTTY, 1) };
     }
     oom_score(launch)?;
-    // SAFETY: integers only; this call cannot fail.
-    unsafe { libc::syscall(libc::SYS_umask, 0o022) };
+    bare::usual_modes();
     let confine = shared.confine;
     confine.map_or(Ok(()), |confine| surroundings(confine, shared))?;
     // SAFETY: a C string that outlives the call.
@@ -68,7 +63,7 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
     if launch.no_new_privileges {
         done(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0))?;
     }
-    if shared.fds.len() > FIRST || launch.watchdog || launch.starter {
+    if shared.passed > FIRST || launch.watchdog || launch.starter {
         own_pids(shared);
     }
     confine.map_or(Ok(()), |confine| close(confine, ruleset.as_ref()))?;
@@ -80,23 +75,38 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
     Err((Step::Exec, libc::EINVAL))
 }
 
-/// What it finds around itself.
+/// What it finds around itself: made here, or ahead.
 fn surroundings(confine: &Confine, shared: &Shared<'_>) -> Result<(), Failed> {
     if confine.namespaces & clone::NEW_CGROUP != 0 {
         step(Step::Namespaces, confined::own_cgroups())?;
     }
-    if confine.namespaces & clone::NEW_NETWORK != 0 {
+    let entered = shared.ahead.map_or(0, Ahead::flags);
+    for (kind, fd) in shared.ahead.into_iter().flat_map(Ahead::kinds).zip(kept(shared)) {
+        step(Step::Namespaces, confined::enter(fd, kind))?;
+    }
+    if confine.namespaces & !entered & clone::NEW_NETWORK != 0 {
         step(Step::Loopback, confined::loopback())?;
     }
-    step(Step::Mount, mounts::apply(&confine.mounts, &shared.state.at))?;
+    if entered & NEW_MOUNTS == 0 {
+        step(Step::Mount, mounts::apply(&confine.mounts, &shared.state.at))?;
+    }
     if confine.keyring {
         step(Step::Keyring, confined::own_keyring())?;
     }
     Ok(())
 }
 
+/// Numbers of what was made ahead.
+fn kept(shared: &Shared<'_>) -> impl Iterator<Item = i32> {
+    let number = |at| i32::try_from(at).unwrap_or(i32::MAX);
+    (shared.passed..shared.fds.len()).map(number)
+}
+
 fn ruleset(confine: &Confine, shared: &Shared<'_>) -> Result<Option<Fd>, Failed> {
     let Some(ruleset) = &confine.ruleset else { return Ok(None) };
+    if shared.ahead.is_some_and(Ahead::has_ruleset) {
+        return Ok(kept(shared).last().map(Fd::passed));
+    }
     step(Step::Ruleset, landlock::make(ruleset, &shared.state.at)).map(Some)
 }
 
@@ -114,7 +124,7 @@ fn close(confine: &Confine, ruleset: Option<&Fd>) -> Result<(), Failed> {
     Ok(())
 }
 
-fn step<T>(step: Step, result: Result<T, i32>) -> Result<T, Failed> {
+pub(super) fn step<T>(step: Step, result: Result<T, i32>) -> Result<T, Failed> {
     result.map_err(|errno| (step, errno))
 }
 
@@ -135,7 +145,8 @@ fn signals() -> Result<(), Failed> {
     done(Step::Signals, unblocked)
 }
 
-/// Puts `shared.fds` at 0, 1, 2, … and closes all others.
+/// Puts `shared.fds` at 0, 1, 2, … and closes all others; those that are not passed to the program close
+/// when it is executed.
 fn descriptors(shared: &Shared<'_>) -> Result<(), Failed> {
     let count = shared.fds.len();
     let end = c_long::try_from(count).unwrap_or(c_long::MAX);
@@ -149,9 +160,11 @@ fn descriptors(shared: &Shared<'_>) -> Result<(), Failed> {
             done(Step::Descriptors, *to)?;
         }
     }
+    let passed = c_long::try_from(shared.passed).unwrap_or(c_long::MAX);
     for (place, source) in (0..end).zip(sources) {
+        let flags = if place < passed { 0 } else { libc::O_CLOEXEC };
         // SAFETY: integers only; the descriptors of this process are its own.
-        done(Step::Descriptors, unsafe { libc::syscall(libc::SYS_dup3, source, place, 0) })?;
+        done(Step::Descriptors, unsafe { libc::syscall(libc::SYS_dup3, source, place, flags) })?;
     }
     // SAFETY: integers only.
     done(Step::Descriptors, unsafe {

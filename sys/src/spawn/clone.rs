@@ -9,8 +9,6 @@ use std::sync::atomic::AtomicI32;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 
-use super::Shared;
-
 /// Bytes of the child's stack: it calls a few functions deep and allocates nothing.
 const STACK: usize = 64 * 1024;
 
@@ -27,7 +25,7 @@ pub(super) const NEW_CGROUP: u64 = 0x0200_0000;
 pub(super) const NEW_NETWORK: u64 = 0x4000_0000;
 
 /// What the child is made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Origin<'a> {
     /// The group it begins in.
     pub(super) cgroup: Option<BorrowedFd<'a>>,
@@ -37,21 +35,24 @@ pub(super) struct Origin<'a> {
     pub(super) copy: bool,
     /// Where the kernel writes its id before it runs.
     pub(super) note: Option<&'a AtomicI32>,
+    /// It is a child of ours that leaves us its descriptors, not one of our parent's.
+    pub(super) helper: bool,
 }
 
 /// What the child runs; it must not return.
-pub(super) type Main = extern "C" fn(&Shared<'_>) -> !;
+pub(super) type Main<S> = extern "C" fn(&S) -> !;
 
 #[repr(C, align(16))]
 struct Block([u8; 16]);
 
 /// Makes a child of our parent that runs `main(shared)` in our memory, and waits until it has
 /// executed a program or ended. Gives its process id, or the errno.
-pub(super) fn beside(origin: Origin<'_>, main: Main, shared: &Shared<'_>) -> Result<i32, i32> {
+pub(super) fn beside<S>(origin: Origin<'_>, main: Main<S>, shared: &S) -> Result<i32, i32> {
     let mut stack: Vec<Block> = Vec::with_capacity(STACK / size_of::<Block>());
     let flag = |f: i32| u64::try_from(f).unwrap_or(0);
+    let whose = if origin.helper { libc::CLONE_FILES } else { libc::CLONE_PARENT };
     let mut arguments = libc::clone_args {
-        flags: flag(libc::CLONE_PARENT)
+        flags: flag(whose)
             | flag(libc::CLONE_VFORK)
             | CLEAR_SIGHAND
             | origin.namespaces & !NEW_CGROUP,
@@ -103,7 +104,7 @@ fn address<T>(of: *mut T) -> u64 {
 /// # Safety
 /// `arguments` must name a stack no one else uses, and `main` must not return.
 #[cfg(target_arch = "x86_64")]
-unsafe fn clone3(arguments: &libc::clone_args, main: Main, shared: &Shared<'_>) -> i64 {
+unsafe fn clone3<S>(arguments: &libc::clone_args, main: Main<S>, shared: &S) -> i64 {
     let mut result: i64 = libc::SYS_clone3;
     // SAFETY: the kernel changes only rax, rcx and r11; the child begins with an aligned empty
     // stack, takes the function and its argument from registers, and never comes back.
@@ -132,7 +133,7 @@ unsafe fn clone3(arguments: &libc::clone_args, main: Main, shared: &Shared<'_>) 
 /// # Safety
 /// `arguments` must name a stack no one else uses, and `main` must not return.
 #[cfg(target_arch = "aarch64")]
-unsafe fn clone3(arguments: &libc::clone_args, main: Main, shared: &Shared<'_>) -> i64 {
+unsafe fn clone3<S>(arguments: &libc::clone_args, main: Main<S>, shared: &S) -> i64 {
     let mut result: i64;
     // SAFETY: the kernel changes only x0; the child begins with an aligned empty stack, takes the
     // function and its argument from registers, and never comes back.

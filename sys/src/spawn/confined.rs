@@ -45,6 +45,14 @@ pub(super) fn own_cgroups() -> Result<(), i32> {
     result(unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_NEWCGROUP) }).map(drop)
 }
 
+/// Enters a namespace of this kind (`CLONE_NEW…`); the mounts' root becomes ours.
+///
+/// `EPERM`: not allowed here.
+pub(super) fn enter(namespace: c_int, kind: u64) -> Result<(), i32> {
+    // SAFETY: integers only.
+    result(unsafe { libc::syscall(libc::SYS_setns, namespace, kind) }).map(drop)
+}
+
 /// A session keyring without a name.
 ///
 /// `EPERM`: a filter around us forbids it. `EDQUOT`: too many of them. `ENOSYS`: the kernel has no

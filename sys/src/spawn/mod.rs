@@ -11,6 +11,7 @@
 //! ([`Confine::no_write_execute`]) gets a copy of ours. Invariant: when [`spawn`] returns, the program
 //! runs, confined by all that was asked for, or there is no child.
 
+mod ahead;
 mod bare;
 mod child;
 mod clone;
@@ -27,9 +28,10 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::AtomicI32;
 
 use crate::confine::Confine;
+pub use ahead::Ahead;
 use clone::Origin;
 use state::{Place, State};
 
@@ -217,8 +219,11 @@ struct Shared<'a> {
     confine: Option<&'a Confine>,
     arguments: *const *const c_char,
     environment: *const *const c_char,
-    /// Descriptors for 0, 1, 2, 3 …, in this order.
+    /// Descriptors for 0, 1, 2, 3 …, in this order: those of the program, then those made ahead.
     fds: &'a [RawFd],
+    /// How many are the program's.
+    passed: usize,
+    ahead: Option<&'a Ahead>,
     own_pids: [*mut OwnPid; 3],
     state: &'a State,
 }
@@ -246,6 +251,19 @@ impl OwnPid {
 /// - Every other step: the service's own fault (`ENOENT`, `EACCES`, `ENOEXEC` of the program or
 ///   directory), or a right that we lack (`EPERM`).
 pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
+    enter(launch, passed, None)
+}
+
+/// The same with what was made ahead, if that is for this launch and still what it would make.
+///
+/// # Errors
+/// As [`spawn`].
+pub fn spawn_with(launch: &Launch, passed: &Passed<'_>, ahead: Ahead) -> Result<i32, SpawnError> {
+    let fits = launch.confine.as_ref().is_some_and(|confine| ahead.is_for(confine));
+    enter(launch, passed, Some(ahead).filter(|ahead| fits && ahead.holds()).as_ref())
+}
+
+fn enter(launch: &Launch, passed: &Passed<'_>, ahead: Option<&Ahead>) -> Result<i32, SpawnError> {
     let fail =
         |step, errno| SpawnError { step, what: None, error: io::Error::from_raw_os_error(errno) };
     if passed.fds.len() > MAX_FDS {
@@ -263,33 +281,28 @@ pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
         environment.insert(0, own.cast::<c_char>().cast_const());
     }
     let arguments = pointers(&launch.arguments);
-    let fds: Vec<RawFd> =
-        passed.standard.iter().chain(passed.fds).map(AsRawFd::as_raw_fd).collect();
+    let fds = passed.standard.iter().chain(passed.fds).map(AsRawFd::as_raw_fd);
+    let fds: Vec<RawFd> = fds.chain(ahead.into_iter().flat_map(Ahead::fds)).collect();
     let shared = Shared {
         launch,
         confine,
         arguments: arguments.as_ptr(),
         environment: environment.as_ptr(),
         fds: &fds,
+        passed: passed.standard.len() + passed.fds.len(),
+        ahead,
         own_pids,
         state: place.state(),
     };
     let namespaces = confine.map_or(0, |confine| confine.namespaces);
-    let origin = Origin { cgroup: passed.cgroup, namespaces, copy, note: passed.note };
+    let namespaces = namespaces & !ahead.map_or(0, Ahead::flags);
+    let (cgroup, note) = (passed.cgroup, passed.note);
+    let origin = Origin { cgroup, namespaces, copy, note, helper: false };
     let pid = clone::beside(origin, child::main, &shared).map_err(|errno| {
         let namespaced = namespaces != 0 && OF_NAMESPACES.contains(&errno);
         fail(if namespaced { Step::Namespaces } else { Step::Clone }, errno)
     })?;
-    let state = place.state();
-    let errno = state.errno.load(Ordering::Acquire);
-    if errno == 0 {
-        return Ok(pid);
-    }
-    let code = state.step.load(Ordering::Relaxed);
-    let step = STEPS.iter().map(|(s, _)| *s).find(|s| step_code(*s) == code);
-    let step = step.unwrap_or(Step::Clone);
-    let what = confine.and_then(|c| c.part(step, state.at.load(Ordering::Relaxed)));
-    Err(SpawnError { what, ..fail(step, errno) })
+    place.state().failed(confine).map_or(Ok(pid), Err)
 }
 
 /// What a clone gives for its namespaces.
@@ -298,6 +311,11 @@ const OF_NAMESPACES: [i32; 4] = [libc::EPERM, libc::ENOSPC, libc::EUSERS, libc::
 #[expect(clippy::as_conversions, reason = "the number of a field-less variant, given by repr(u32)")]
 fn step_code(step: Step) -> u32 {
     step as u32
+}
+
+fn step_of(code: u32) -> Step {
+    let step = STEPS.iter().map(|(step, _)| *step).find(|step| step_code(*step) == code);
+    step.unwrap_or(Step::Clone)
 }
 
 /// As C wants it: pointers, then null.

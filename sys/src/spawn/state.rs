@@ -2,10 +2,14 @@
 
 #![expect(unsafe_code, reason = "a page that is shared with a child")]
 
+use std::io;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicI32, AtomicU32};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use nix::errno::Errno;
+
+use super::SpawnError;
+use crate::confine::Confine;
 
 /// Which step failed, and why; all zero as long as none has.
 #[derive(Debug, Default)]
@@ -16,6 +20,25 @@ pub(super) struct State {
     pub(super) at: AtomicU32,
     /// Why; written last.
     pub(super) errno: AtomicI32,
+}
+
+impl State {
+    /// Leaves that this step failed.
+    pub(super) fn fail(&self, step: u32, errno: i32) {
+        self.step.store(step, Ordering::Relaxed);
+        self.errno.store(errno, Ordering::Release);
+    }
+
+    /// What failed, if anything has, of a child that has ended.
+    pub(super) fn failed(&self, confine: Option<&Confine>) -> Option<SpawnError> {
+        let errno = self.errno.load(Ordering::Acquire);
+        if errno == 0 {
+            return None;
+        }
+        let step = super::step_of(self.step.load(Ordering::Relaxed));
+        let what = confine.and_then(|c| c.part(step, self.at.load(Ordering::Relaxed)));
+        Some(SpawnError { step, what, error: io::Error::from_raw_os_error(errno) })
+    }
 }
 
 /// A state for one start.

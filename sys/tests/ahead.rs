@@ -1,0 +1,215 @@
+//! What is made ahead of a start is what the start would have made. Needs root and namespaces; says so where
+//! it has none.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+#![expect(clippy::print_stderr, reason = "a test that can't run says so")]
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sys::confine::{Confine, Mount, Ruleset, features, prepare};
+use sys::spawn::{Ahead, Launch, Passed, SpawnError, Step, spawn, spawn_with};
+
+const NEW_MOUNTS: u64 = 0x0002_0000;
+const NEW_NETWORK: u64 = 0x4000_0000;
+const NEW_OTHERS: u64 = 0x0800_0000 | 0x0400_0000 | 0x0200_0000;
+
+/// Of Landlock: executing and reading files, listing directories; writing and making files.
+const READ: u64 = 1 | 4 | 8;
+const WRITE: u64 = 2 | 1 << 8;
+
+/// `MOUNT_ATTR_RDONLY`.
+const READ_ONLY: u64 = 1;
+
+fn c(text: &str) -> CString {
+    CString::new(text).unwrap()
+}
+
+fn place(path: &str) -> CString {
+    c(&format!("/run/ensemble/root{path}"))
+}
+
+/// One test at a time: one of them mounts something, which the others would notice.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Whether this machine can do it; a test that can't run says why.
+fn able(test: &str) -> Option<MutexGuard<'static, ()>> {
+    let found = features();
+    let able = sys::process::user() == 0
+        && found.namespaces
+        && found.network_namespace
+        && found.landlock >= 4;
+    if able {
+        prepare().unwrap();
+    } else {
+        eprintln!("{test}: skipped: not root, or the kernel lacks it: {found:?}");
+    }
+    able.then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// A new root with what a shell needs, these trees, and its own of everything.
+fn listed(trees: &[&str], hidden: &[&str]) -> Arc<Confine> {
+    let show =
+        |path: &&str| Mount::Show { path: c(path), target: place(path), attributes: READ_ONLY };
+    let mut mounts = vec![Mount::Private, Mount::Root];
+    mounts.extend(["/usr", "/bin", "/lib", "/lib64"].iter().chain(trees).map(show));
+    mounts.push(Mount::Tmp(place("/tmp"), c("mode=1777,size=1m")));
+    mounts.push(Mount::Proc(place("/proc")));
+    mounts.push(Mount::Dev(place("/dev"), vec![c("pts")]));
+    mounts.extend(hidden.iter().map(|path| Mount::Hide(place(path))));
+    mounts.push(Mount::Pivot);
+    let ruled = ["/usr", "/bin", "/lib", "/lib64", "/proc"].iter().chain(trees);
+    let mut paths: Vec<_> = ruled.map(|path| (c(path), READ)).collect();
+    paths.extend([(c("/tmp"), READ | WRITE), (c("/dev"), READ | WRITE)]);
+    let files = READ | WRITE;
+    let ruleset = Some(Ruleset { files, ports: 0, scopes: 0, paths, allowed_ports: vec![] });
+    let namespaces = NEW_MOUNTS | NEW_NETWORK | NEW_OTHERS;
+    Arc::new(Confine { namespaces, mounts, ruleset, ..Confine::default() })
+}
+
+fn start(confine: &Arc<Confine>, ahead: Option<Ahead>, script: &str) -> String {
+    let launch = Launch {
+        program: c("/bin/sh"),
+        arguments: ["/bin/sh", "-c", script].map(c).into(),
+        environment: vec![c("PATH=/usr/bin:/bin")],
+        directory: c("/"),
+        no_new_privileges: true,
+        confine: Some(Arc::clone(confine)),
+        ..Launch::default()
+    };
+    let null = File::open("/dev/null").unwrap();
+    let (mut reader, writer) = io::pipe().unwrap();
+    let standard = [null.as_fd(), writer.as_fd(), writer.as_fd()];
+    let passed = Passed { standard, fds: &[writer.as_fd()], cgroup: None, note: None };
+    match ahead {
+        Some(ahead) => spawn_with(&launch, &passed, ahead).unwrap(),
+        None => spawn(&launch, &passed).unwrap(),
+    };
+    drop(writer);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// One that holds: others on this machine may mount something meanwhile.
+fn make(confine: &Arc<Confine>) -> Ahead {
+    (0..100)
+        .filter_map(|_| Ahead::make(confine).ok())
+        .map(Option::unwrap)
+        .find(Ahead::holds)
+        .unwrap()
+}
+
+fn scene() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+    let path = dir.path().to_str().unwrap().to_owned();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    (dir, path)
+}
+
+#[test]
+fn a_program_finds_the_same_whether_it_was_made_ahead_or_not() {
+    let Some(_alone) = able("same") else { return };
+    let (_dir, at) = scene();
+    fs::create_dir(format!("{at}/tree")).unwrap();
+    fs::write(format!("{at}/tree/file"), "text\n").unwrap();
+    fs::write(format!("{at}/tree/secret"), "secret\n").unwrap();
+    let (tree, secret) = (format!("{at}/tree"), format!("{at}/tree/secret"));
+    let confine = listed(&[&tree], &[&secret, "/proc/keys"]);
+    let script = format!(
+        "ls /; ls /dev; ls /proc/self/fd; cat {tree}/file {secret} /proc/keys; cut -d: -f1 /proc/net/dev; \
+         grep -c . /proc/self/mountinfo; pwd; echo x > /tmp/x && cat /tmp/x; echo x > {tree}/new; echo x > /usr/x; \
+         echo x > /proc/sys/kernel/hostname; echo x > /dev/null && echo null; ls /tmp /dev/shm; sed -n 1p /proc/self/cgroup; \
+         for n in mnt net ipc uts cgroup; do test /proc/1/ns/$n -ef /proc/self/ns/$n && echo $n; done; true"
+    );
+    let plain = start(&confine, None, &script);
+    assert!(plain.contains("text\n") && !plain.contains("secret\n"), "{plain}");
+    assert!(plain.contains("lo") && plain.contains("null\n"), "{plain}");
+    assert_eq!(start(&confine, Some(make(&confine)), &script), plain);
+}
+
+#[test]
+fn two_starts_share_nothing_and_nothing_stays_open_with_us() {
+    let Some(_alone) = able("share") else { return };
+    let confine = listed(&[], &[]);
+    // Other tests start things too: each has its own descriptors of these kinds.
+    let ours = || {
+        let all = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        all.filter_map(|entry| fs::read_link(entry.path()).ok())
+            .filter(|to| to.to_string_lossy().contains("landlock"))
+            .count()
+    };
+    let script = "ls /tmp /dev/shm; echo x > /tmp/x; echo x > /dev/shm/x; readlink /proc/self/ns/net /proc/self/ns/mnt";
+    let all: Vec<_> = (0..2).map(|_| start(&confine, Some(make(&confine)), script)).collect();
+    assert!(all.iter().all(|text| text.starts_with("/dev/shm:\n\n/tmp:\n")), "{all:?}");
+    assert_ne!(all[0], all[1]);
+    assert_eq!(ours(), 0);
+}
+
+#[test]
+fn what_changed_since_is_found_as_it_is_at_the_start() {
+    let Some(_alone) = able("changed") else { return };
+    let (_dir, at) = scene();
+    let [tree, late, moved] = ["tree", "tree/late", "moved"].map(|name| format!("{at}/{name}"));
+    fs::create_dir(&tree).unwrap();
+    fs::write(format!("{tree}/file"), "old\n").unwrap();
+    let confine = listed(&[&tree], &[&late]);
+    let read = format!("cat {tree}/file {late}");
+    let ahead = make(&confine);
+    fs::write(&late, "late\n").unwrap();
+    assert!(!ahead.holds());
+    assert_eq!(start(&confine, Some(ahead), &read), "old\n", "it is hidden");
+    let ahead = make(&confine);
+    fs::rename(&tree, &moved).unwrap();
+    fs::create_dir(&tree).unwrap();
+    fs::write(format!("{tree}/file"), "new\n").unwrap();
+    fs::write(&late, "late\n").unwrap();
+    assert_eq!(start(&confine, Some(ahead), &read), "new\n", "another took its place");
+    let ahead = make(&confine);
+    fs::remove_dir_all(&tree).unwrap();
+    symlink(&moved, &tree).unwrap();
+    let link = start(&confine, Some(ahead), &format!("readlink {tree}"));
+    assert_eq!(link, format!("{moved}\n"), "a link is shown as a link");
+}
+
+#[test]
+fn after_a_mount_nothing_that_was_made_before_is_used() {
+    let Some(_alone) = able("mount") else { return };
+    let (_dir, at) = scene();
+    let confine = listed(&[&at], &[]);
+    let ahead = make(&confine);
+    assert!(ahead.holds());
+    let place = std::path::Path::new(&at);
+    sys::mount::mount("tmpfs", place, "tmpfs", sys::mount::Flags::default(), "").unwrap();
+    fs::write(format!("{at}/file"), "mounted\n").unwrap();
+    let held = ahead.holds();
+    let text = start(&confine, Some(ahead), &format!("cat {at}/file"));
+    sys::mount::unmount(place).unwrap();
+    assert_eq!((held, text.as_str()), (false, "mounted\n"));
+}
+
+#[test]
+fn what_was_made_for_another_is_not_used() {
+    let Some(_alone) = able("another") else { return };
+    let (_dir, at) = scene();
+    let [one, other] = [listed(&[&at], &[]), listed(&[], &[])];
+    let text = start(&other, Some(make(&one)), &format!("ls -d {at}"));
+    assert!(text.contains("No such file"), "{text}");
+}
+
+#[test]
+fn what_can_t_be_made_is_told_and_leaves_nothing() {
+    let Some(_alone) = able("fails") else { return };
+    let mut bad = Confine::clone(&listed(&[], &[]));
+    let end = bad.mounts.len() - 1;
+    let below_a_file = Mount::Show { path: c("/usr"), target: place("/dev/null/x"), attributes: 0 };
+    bad.mounts.insert(end, below_a_file);
+    let SpawnError { step, what, .. } = Ahead::make(&Arc::new(bad)).unwrap_err();
+    assert_eq!((step, what.as_deref()), (Step::Mount, Some("show /usr")));
+    let nothing = Ahead::make(&Arc::new(Confine { namespaces: NEW_OTHERS, ..Confine::default() }));
+    assert!(nothing.unwrap().is_none());
+}
