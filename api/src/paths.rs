@@ -27,5 +27,8 @@ pub const SERVICES_CGROUP: &str = "/sys/fs/cgroup/services";
 /// Programs of Ensemble that people don't call.
 pub const LIB: &str = "/usr/lib/ensemble";
 
+/// The attack set, in images for development.
+pub const ATTACKS: &str = "/usr/lib/ensemble/attacks";
+
 /// The kernel's name of this boot.
 pub const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
