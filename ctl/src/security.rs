@@ -58,6 +58,10 @@ const MISSING: [Missing; 3] = [
     Missing { layer: "apps", why: "not there yet: there are only services" },
 ];
 
+/// Values that protect as well as what PID 1 sets: with 1 nothing but a reboot takes it back, and 2 is what
+/// a host has chosen for its containers. Both refuse whoever has no capability for it.
+const AS_GOOD: [(&str, &str); 1] = [("kernel/unprivileged_bpf_disabled", "2")];
+
 /// Tells all layers.
 ///
 /// # Errors
@@ -74,7 +78,9 @@ pub(crate) fn run(json: bool, out: &Out) -> Result<bool, Fault> {
 fn parameters(root: &Path) -> Vec<Parameter> {
     let look = |(name, wanted): (&'static str, &'static str)| {
         let value = fs::read_to_string(root.join(name)).ok().map(|text| text.trim().to_owned());
-        Parameter { name, wanted, holds: value.as_deref() == Some(wanted), value }
+        let is = |good: &str| value.as_deref() == Some(good);
+        let holds = is(wanted) || AS_GOOD.iter().any(|(of, good)| *of == name && is(good));
+        Parameter { name, wanted, holds, value }
     };
     PARAMETERS.map(look).to_vec()
 }
@@ -95,5 +101,13 @@ mod tests {
         let not = of("kernel/kptr_restrict");
         assert_eq!((not.holds, not.value.as_deref()), (false, Some("0")));
         assert_eq!(of("vm/memfd_noexec").value, None);
+        let bpf = "kernel/unprivileged_bpf_disabled";
+        for (value, holds) in [("0", false), ("1", true), ("2", true)] {
+            fs::write(root.path().join(bpf), value).unwrap();
+            assert_eq!(
+                parameters(root.path()).iter().find(|p| p.name == bpf).unwrap().holds,
+                holds
+            );
+        }
     }
 }
