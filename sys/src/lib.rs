@@ -15,6 +15,7 @@ pub mod listen;
 pub mod loopback;
 pub mod mapped;
 pub mod memfd;
+pub mod memory;
 pub mod modules;
 pub mod mount;
 pub mod namespace;

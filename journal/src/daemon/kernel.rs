@@ -43,10 +43,15 @@ impl Kernel {
     /// # Errors
     /// It cannot be read any more.
     pub(super) async fn receive(self: Rc<Self>, shared: Rc<Shared>) -> io::Result<()> {
+        let mut first = true;
         loop {
             let mut ready = self.fd.readable().await?;
             if !self.take(&shared)? {
                 ready.clear_ready();
+                // All that the kernel said while it booted: that much does not come again soon.
+                if std::mem::take(&mut first) {
+                    sys::memory::give_back();
+                }
             }
             tokio::task::yield_now().await;
         }
