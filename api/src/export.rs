@@ -118,11 +118,10 @@ pub fn priority(value: &[u8]) -> Option<u8> {
 /// Whether a name is one: 1 to 64 of `A-Z`, `0-9`, `_`, not a digit first.
 #[must_use]
 pub fn is_name(name: &[u8]) -> bool {
-    // Looking at all of them, whatever the first ones are, takes an instruction for many.
-    let part = |b: &u8| b.is_ascii_uppercase() | b.is_ascii_digit() | (*b == b'_');
+    let part = |b: &u8| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'_');
     name.len() <= MAX_NAME
         && name.first().is_some_and(|b| !b.is_ascii_digit())
-        && name.iter().fold(true, |all, b| all & part(b))
+        && name.iter().all(part)
 }
 
 /// Bytes around a name and a value, at most.
@@ -177,10 +176,22 @@ pub fn end(out: &mut Vec<u8>) {
 /// Whether a value is written as text: printable UTF-8 on one line. Tabs are.
 #[must_use]
 pub fn is_text(value: &[u8]) -> bool {
-    // As in `is_name`.
-    let plain = |b: &u8| (b' '..=b'~').contains(b) | (*b == b'\t');
-    value.iter().fold(true, |all, b| all & plain(b))
+    let (words, rest) = value.as_chunks();
+    let plain = |b: &u8| (b' '..=b'~').contains(b) || *b == b'\t';
+    words.iter().all(|word| is_plain(*word)) && rest.iter().all(plain)
+        || value.iter().all(plain)
         || std::str::from_utf8(value).is_ok_and(|s| s.chars().all(|c| c == '\t' || !c.is_control()))
+}
+
+/// Whether eight bytes are all printable ASCII.
+fn is_plain(word: [u8; 8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const TOP: u64 = ONES * 0x80;
+    let word = u64::from_ne_bytes(word);
+    // The top bit of a byte: it is above 0x7f; it is 0x7f; it is below a blank. A sum that carries into its
+    // neighbour, or a difference that borrows of it, has set its own already.
+    let (high, delete, low) = (word, word.wrapping_add(ONES), word.wrapping_sub(ONES * 0x20));
+    (high | delete | low) & TOP == 0
 }
 
 /// The first record in `bytes`, and how many bytes it and empty lines before it take. None: there

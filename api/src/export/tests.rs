@@ -140,3 +140,17 @@ proptest! {
         let _ = streamed(&bytes, 11);
     }
 }
+
+#[test]
+fn eight_bytes_at_once_are_judged_as_one_by_one() {
+    for byte in 0..=u8::MAX {
+        for at in 0..24 {
+            for around in [b' ', b'a', b'~'] {
+                let mut value = [around; 24];
+                value[at] = byte;
+                let alone = (b' '..=b'~').contains(&byte) || byte == b'\t';
+                assert_eq!(is_text(&value), alone, "{byte} at {at} among {around}");
+            }
+        }
+    }
+}
