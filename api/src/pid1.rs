@@ -3,7 +3,7 @@
 //! ```text
 //! start      PID 1 ── Held*, State?, Exited*, Go ──► servicemgr          (file descriptors ride along)
 //! always     PID 1 ── Exited, Asked ──────────────► servicemgr
-//!            PID 1 ◄── Hold, Drop, State, Ack, Settled, Alive, End ── servicemgr
+//!            PID 1 ◄── Hold, Drop, State, Ack, Settled, Alive, GoingDown, End ── servicemgr
 //! ```
 //!
 //! Invariant: PID 1 repeats every `Exited` to a new servicemgr until it is acknowledged, and
@@ -90,6 +90,8 @@ pub enum ToPid1 {
     Settled,
     /// servicemgr's loop still turns (drives the hardware watchdog).
     Alive,
+    /// Every service is going to be stopped: many processes end at once.
+    GoingDown,
     /// Every service has ended: unmount, sync, go down.
     End(End),
 }
@@ -175,6 +177,7 @@ impl ToPid1 {
             Self::Ack(seq) => [&[b'A'][..], &seq.to_le_bytes()].concat(),
             Self::Settled => vec![b'R'],
             Self::Alive => vec![b'W'],
+            Self::GoingDown => vec![b'G'],
             Self::End(end) => vec![b'E', end_code(*end)],
         }
     }
@@ -192,6 +195,7 @@ impl ToPid1 {
             (b'A', _) => Ok(Self::Ack(u64::from_le_bytes(body.try_into().map_err(|_| BadPacket)?))),
             (b'R', []) => Ok(Self::Settled),
             (b'W', []) => Ok(Self::Alive),
+            (b'G', []) => Ok(Self::GoingDown),
             (b'E', _) => end(body).map(Self::End),
             _ => Err(BadPacket),
         }
@@ -250,6 +254,7 @@ mod tests {
             ToPid1::Ack(9),
             ToPid1::Settled,
             ToPid1::Alive,
+            ToPid1::GoingDown,
             ToPid1::End(End::Reboot),
         ] {
             assert_eq!(ToPid1::decode(&message.encode()), Ok(message));

@@ -52,6 +52,8 @@ pub struct Daemon {
     outbox: Outbox,
     held: Held,
     began: Instant,
+    /// Many processes end at once: all of them are reaped in one go.
+    crowd: bool,
 }
 
 impl Daemon {
@@ -69,6 +71,7 @@ impl Daemon {
             outbox: Outbox::default(),
             held: Held::default(),
             began: Instant::now(),
+            crowd: false,
         }
     }
 
@@ -108,7 +111,13 @@ impl Daemon {
         while let Ok(Some(signal)) = self.signals.next() {
             match self.meaning(signal) {
                 Some(end) => todo.push_back(Event::Asked(end)),
-                None => self.reap(engine, todo),
+                None => {
+                    if self.crowd {
+                        // Who was told to end with this one ends first; then one look finds them all.
+                        sys::process::let_others_run();
+                    }
+                    self.reap(engine, todo);
+                }
             }
         }
     }
@@ -185,7 +194,10 @@ impl Daemon {
             (Ok(ToPid1::State), Some(fd)) => self.held.set_state(Some(fd)),
             (Ok(ToPid1::Hold(_) | ToPid1::State), None) | (Err(_), _) => self.nonsense(),
             (Ok(ToPid1::Drop(name)), _) => self.held.release(&name),
-            (Ok(said), _) => todo.push_back(Event::Said(said)),
+            (Ok(said), _) => {
+                self.crowd |= said == ToPid1::GoingDown;
+                todo.push_back(Event::Said(said));
+            }
         }
     }
 

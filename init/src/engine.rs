@@ -333,8 +333,13 @@ impl Pid1 {
                 State::Running | State::Stopping { .. } => self.end(now, Finish::Down(end), todo),
                 _ => {}
             },
-            // Descriptors are kept by who received them; being heard is all that Alive is for.
-            ToPid1::Hold(_) | ToPid1::Drop(_) | ToPid1::State | ToPid1::Alive => {}
+            // Descriptors are kept by who received them; being heard is all that Alive is for; how one
+            // reaps is no rule.
+            ToPid1::Hold(_)
+            | ToPid1::Drop(_)
+            | ToPid1::State
+            | ToPid1::Alive
+            | ToPid1::GoingDown => {}
         }
     }
 

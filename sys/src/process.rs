@@ -52,6 +52,12 @@ pub fn keep_open(command: &mut Command, fd: OwnedFd) -> RawFd {
     number
 }
 
+/// Lets others have the processor that are ready to run.
+pub fn let_others_run() {
+    // It has no errors on Linux.
+    let _never = nix::sched::sched_yield();
+}
+
 /// Sends `signal` to the process `pid`.
 ///
 /// # Errors

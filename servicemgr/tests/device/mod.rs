@@ -348,7 +348,7 @@ impl Pid1 {
                 ToPid1::Ack(seq) => self.exits.retain(|(s, ..)| *s > seq),
                 ToPid1::Settled => seen.settled += 1,
                 ToPid1::End(end) => seen.ended = Some(end),
-                ToPid1::Alive => {}
+                ToPid1::Alive | ToPid1::GoingDown => {}
             }
         }
     }
