@@ -90,7 +90,7 @@ impl Word for Level {
 }
 
 impl Word for Grant {
-    const WHAT: &'static str = "who decides";
+    const WHAT: &'static str = "grant";
     const WORDS: &'static [(&'static str, Self)] =
         &[("system", Self::System), ("user", Self::User)];
 }

@@ -5,7 +5,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use model::text::{Source, check_file, load_case, load_device};
+use model::permission::{Bus, Level, Permission};
+use model::sandbox::{Access, Profile};
+use model::text::{Source, check_file, load_case, load_device, permission, sandbox};
 
 /// The repository.
 struct Disk;
@@ -45,7 +47,8 @@ fn shipped(kind: &str) -> Vec<String> {
 
 #[test]
 fn everything_that_ships_checks_without_a_word() {
-    for file in [shipped("devices"), shipped("services"), shipped("sandbox")].concat() {
+    let kinds = ["devices", "services", "sandbox", "permissions"];
+    for file in kinds.map(shipped).concat() {
         let (_, report) = check_file(&Disk, &file);
         assert!(report.is_empty(), "{report}");
     }
@@ -53,13 +56,60 @@ fn everything_that_ships_checks_without_a_word() {
 
 #[test]
 fn every_file_names_its_schema() {
-    for (kind, schema) in [("devices", "device"), ("services", "service"), ("sandbox", "sandbox")] {
+    let kinds = [
+        ("devices", "device"),
+        ("services", "service"),
+        ("sandbox", "sandbox"),
+        ("permissions", "permission"),
+    ];
+    for (kind, schema) in kinds {
         for file in shipped(kind) {
             let text = fs::read_to_string(&file).expect("it is listed");
             let first = format!("#:schema ../schema/{schema}.json");
             assert_eq!(text.lines().next(), Some(first.as_str()), "{file}");
         }
     }
+}
+
+/// A profile and every permission that ships.
+fn shipped_permissions(profile: &str) -> (Profile, Vec<Permission>) {
+    let directory = [format!("{CONFIGS}/permissions")];
+    let load = |file: &String| {
+        let name = Path::new(file).file_stem().and_then(|name| name.to_str()).expect("a name");
+        permission::load(&Disk, &directory, name).unwrap_or_else(|r| panic!("{r}")).permission
+    };
+    let all = shipped("permissions").iter().map(load).collect();
+    let own = sandbox::load(&Disk, &[format!("{CONFIGS}/sandbox")], profile);
+    (own.unwrap_or_else(|r| panic!("{r}")).profile, all)
+}
+
+#[test]
+fn an_app_may_be_given_all_that_is_not_of_the_system_and_keeps_what_it_had() {
+    let (app, all) = shipped_permissions("app");
+    let normal: Vec<_> = all.iter().filter(|p| p.level == Level::Normal).collect();
+    let wider = app.widened(&normal).unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!((wider.network.access, &wider.forbid), (Access::Host, &app.forbid));
+    assert!(normal.len() > 20, "what is for people to decide");
+}
+
+#[test]
+fn every_permission_adds_something_to_an_app_or_is_refused_by_what_no_app_may_have() {
+    let (app, all) = shipped_permissions("app");
+    let mut refused = Vec::new();
+    for permission in &all {
+        match app.widened(&[permission]) {
+            Ok(wider) => assert!(
+                wider != app || permission.bus != Bus::default(),
+                "`{}` adds nothing",
+                permission.name
+            ),
+            Err(why) => {
+                assert!(permission.level > Level::Normal, "{why}");
+                refused.push(permission.name.to_string());
+            }
+        }
+    }
+    insta::assert_snapshot!(refused.join(" "), @r"all-files bluetooth-adapter kernel-log network-settings network-state packet-capture ping real-time set-time vpn");
 }
 
 #[test]
