@@ -5,22 +5,22 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 use nix::unistd::{AccessFlags, Pid, UnlinkatFlags, unlinkat};
 
 use crate::number;
 
 /// Most bytes read from a file of a group: process ids, about eight bytes each.
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: usize = 1 << 20;
 
 /// The same of a list of processes.
 const MAX_LIST: usize = 1 << 20;
@@ -60,8 +60,8 @@ impl Groups {
     /// As [`Group::read`].
     pub fn controllers(&self) -> io::Result<Vec<String>> {
         let file = openat(&self.directory, "cgroup.controllers", READ, Mode::empty())?;
-        let mut text = String::new();
-        File::from(file).take(MAX_FILE).read_to_string(&mut text)?;
+        let text = whole(&File::from(file), MAX_FILE)?;
+        let text = String::from_utf8_lossy(&text);
         Ok(text.split_whitespace().map(str::to_owned).collect())
     }
 
@@ -101,6 +101,67 @@ impl Groups {
         Ok(Group { directory: openat(&self.directory, name, DIRECTORY, Mode::empty())? })
     }
 
+    /// The processes of the group `name`, to be signalled now and looked at again later.
+    ///
+    /// # Errors
+    /// `ENOENT`: there is none.
+    pub fn members(&self, name: &str) -> io::Result<Members> {
+        let file = format!("{name}/{PROCESSES}");
+        let fd = openat(&self.directory, file.as_str(), READ, Mode::empty())?;
+        Ok(Members(File::from(fd)))
+    }
+
+    /// The signal to each process of the group `name` and of those below it (and `SIGCONT`, so that a
+    /// stopped one hears it), also to those that are forked meanwhile.
+    ///
+    /// # Errors
+    /// As [`Group::read`]. That a process has ended meanwhile is fine. `EINVAL`: no such signal.
+    pub fn signal(&self, name: &str, members: &Members, signal: i32) -> io::Result<()> {
+        number::check(signal)?;
+        let (mut told, mut deep) = (BTreeSet::new(), false);
+        for _ in 0..ROUNDS {
+            let before = told.len();
+            let mut all = listed(&members.0)?;
+            if deep {
+                self.get(name)?.processes_below(&mut all);
+            }
+            for pid in all {
+                if told.insert(pid) {
+                    // The only errors are that it ended meanwhile, or has no right to be ended by us.
+                    let _ended = number::send(Pid::from_raw(pid), signal);
+                    let _ended = kill(Pid::from_raw(pid), Signal::SIGCONT);
+                }
+            }
+            if told.len() == before {
+                // Those of groups below come last: most services have none.
+                if deep || self.is_leaf(name)? {
+                    break;
+                }
+                deep = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a living process is in the group `name`, whose processes are `members`, or below it.
+    ///
+    /// # Errors
+    /// `ENODEV`: it was removed. `EOPNOTSUPP`: it is one of threads.
+    pub fn lives(&self, name: &str, members: &Members) -> io::Result<bool> {
+        // One that has ended and that nobody has waited for is in no list.
+        let mut line = [0; 1];
+        if members.0.read_at(&mut line, 0)? > 0 {
+            return Ok(true);
+        }
+        if self.is_leaf(name)? { Ok(false) } else { self.populated(name) }
+    }
+
+    /// Whether there are no groups below the group `name`. Two links are its own and its parent's.
+    fn is_leaf(&self, name: &str) -> io::Result<bool> {
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        Ok(fstatat(&self.directory, name, flags)?.st_nlink <= 2)
+    }
+
     /// Whether a living process is in the group `name` or below it: [`Group::populated`] in one step.
     ///
     /// # Errors
@@ -136,21 +197,28 @@ fn write(directory: &OwnedFd, file: &str, value: &str) -> io::Result<()> {
     File::from(fd).write_all(value.as_bytes())
 }
 
-/// The processes in an open `cgroup.procs`, from its beginning.
-fn listed(file: &File) -> io::Result<Vec<i32>> {
+/// What a file of a group has, from its beginning. The kernel gives it in pieces of a page that end with a
+/// line, so one of less than half a page is the last.
+fn whole(file: &File, most: usize) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut page = [0; PAGE];
-    while text.len() < MAX_LIST {
+    while text.len() < most {
         let at = u64::try_from(text.len()).map_err(io::Error::other)?;
         let n = file.read_at(&mut page, at)?;
         text.extend_from_slice(page.get(..n).unwrap_or_default());
-        // The kernel stops before the end only when the next line has no room.
         if n < PAGE / 2 {
             break;
         }
     }
-    let text = String::from_utf8_lossy(&text);
-    Ok(text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect())
+    Ok(text)
+}
+
+/// The processes in an open `cgroup.procs`. Those of other pid namespaces are 0 there.
+fn listed(file: &File) -> io::Result<Vec<i32>> {
+    let digit = |n: i32, b: &u8| n.wrapping_mul(10).wrapping_add(i32::from(*b) - i32::from(b'0'));
+    let text = whole(file, MAX_LIST)?;
+    let lines = text.split(|byte| *byte == b'\n');
+    Ok(lines.map(|line| line.iter().fold(0, digit)).filter(|pid| *pid > 0).collect())
 }
 
 fn remove_directory(parent: &OwnedFd, name: &str) -> io::Result<()> {
@@ -166,11 +234,18 @@ const DEEPEST: u32 = 16;
 /// How often those that were forked while others were signalled are looked for.
 const ROUNDS: u32 = 8;
 
+/// Lists the processes of a group.
+const PROCESSES: &str = "cgroup.procs";
+
 /// Says which controllers the groups below have.
 const CONTROL: &str = "cgroup.subtree_control";
 
 const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC);
 const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC);
+
+/// The open list of a group's processes. Kept while a service ends, which is asked for it more than once.
+#[derive(Debug)]
+pub struct Members(File);
 
 /// One group.
 #[derive(Debug)]
@@ -201,9 +276,8 @@ impl Group {
     /// `ENOENT`: the controller is not enabled here. `ENODEV`: the group was removed.
     pub fn read(&self, file: &str) -> io::Result<String> {
         let fd = openat(&self.directory, file, READ, Mode::empty())?;
-        let mut text = String::new();
-        File::from(fd).take(MAX_FILE).read_to_string(&mut text)?;
-        Ok(text)
+        let text = whole(&File::from(fd), MAX_FILE)?;
+        String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
     /// Its number, by which the kernel knows it: see [`crate::pidfd::cgroup`].
@@ -246,18 +320,17 @@ impl Group {
     /// # Errors
     /// As [`Group::read`].
     pub fn processes(&self) -> io::Result<Vec<i32>> {
-        self.processes_in(&File::from(self.open("cgroup.procs")?))
+        let mut all = listed(&File::from(self.open(PROCESSES)?))?;
+        self.processes_below(&mut all);
+        Ok(all)
     }
 
-    /// As [`Group::processes`]; `file` is its open `cgroup.procs`.
-    fn processes_in(&self, file: &File) -> io::Result<Vec<i32>> {
-        let mut all = listed(file)?;
-        // One that is removed while we look has no processes.
+    /// Adds those of the groups below it. One that is removed while we look has none.
+    fn processes_below(&self, all: &mut Vec<i32>) {
         self.below(DEEPEST, &mut |group, _| {
-            let file = group.open("cgroup.procs").map(File::from);
+            let file = group.open(PROCESSES).map(File::from);
             all.extend(file.and_then(|file| listed(&file)).unwrap_or_default());
         });
-        Ok(all)
     }
 
     /// Shows each group below this one, with its name, those below it first.
@@ -299,31 +372,6 @@ impl Group {
     /// As [`Group::read`].
     pub fn populated(&self) -> io::Result<bool> {
         Ok(self.number("cgroup.events", "populated")? == Some(1))
-    }
-
-    /// The signal to each process (and `SIGCONT`, so that a stopped one hears it), also to those that
-    /// are forked meanwhile.
-    ///
-    /// # Errors
-    /// As [`Group::read`]. That a process has ended meanwhile is fine. `EINVAL`: no such signal.
-    pub fn signal(&self, signal: i32) -> io::Result<()> {
-        number::check(signal)?;
-        let file = File::from(self.open("cgroup.procs")?);
-        let mut told = BTreeSet::new();
-        for _ in 0..ROUNDS {
-            let before = told.len();
-            for pid in self.processes_in(&file)? {
-                if told.insert(pid) {
-                    // The only errors are that it ended meanwhile, or has no right to be ended by us.
-                    let _ended = number::send(Pid::from_raw(pid), signal);
-                    let _ended = kill(Pid::from_raw(pid), Signal::SIGCONT);
-                }
-            }
-            if told.len() == before {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// `SIGKILL` to everything in it and below it, at once.
@@ -374,13 +422,17 @@ mod tests {
         fs::write(deep.join("cgroup.procs"), child.id().to_string()).unwrap();
         assert_eq!(group.processes().unwrap(), [i32::try_from(child.id()).unwrap()]);
         assert_eq!(groups.remove("web").unwrap_err().kind(), io::ErrorKind::ResourceBusy);
-        group.signal(15).unwrap();
+        let members = groups.members("web").unwrap();
+        assert!(groups.lives("web", &members).unwrap());
+        groups.signal("web", &members, 15).unwrap();
         let ended = child.wait().unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(15));
         while group.populated().unwrap() {
             crate::poll::poll(&[], Some(Duration::from_millis(1))).unwrap();
         }
+        assert!(!groups.lives("web", &members).unwrap());
         fs::create_dir_all(path.join("web/c")).unwrap();
+        assert!(!groups.lives("web", &members).unwrap());
         drop(groups.make("web").unwrap());
         assert!(!path.join("web/c").exists());
         groups.remove("web").unwrap();

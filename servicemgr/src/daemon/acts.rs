@@ -3,6 +3,7 @@
 //! Nothing here decides; how an action went is an event for the engine.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use api::pid1::ToPid1;
 use api::services::Error as Refusal;
@@ -16,6 +17,9 @@ use crate::engine::{Action, Answer, Event, Id, JOURNAL, Job, Next, State};
 
 /// `SIGKILL`.
 const SIGKILL: i32 = 9;
+
+/// While the device goes down, a service that stops within this time is not told one by one.
+const QUICK: Duration = Duration::from_secs(1);
 
 /// How many times a group is looked at in which commands left something that is killed: 100 ms.
 pub(super) const LEFT_LOOKS: u32 = 20;
@@ -141,13 +145,21 @@ impl Daemon {
             self.fresh.remove(&id);
         }
         let number = if kill { SIGKILL } else { service.commands.stop_signal };
-        let done = match (self.group(id), pid) {
-            (Some(group), _) if kill => group.kill(),
-            (Some(group), _) => group.signal(number),
+        let name = service.name.as_str();
+        let told = match kill.then(|| self.group(id)).flatten() {
+            Some(group) => Some(group.kill()),
+            None => self.launcher.groups.as_ref().and_then(|groups| {
+                let members = groups.members(name).ok()?;
+                let told = groups.signal(name, &members, number);
+                self.parts.get_mut(id)?.side.members = Some(members);
+                Some(told)
+            }),
+        };
+        let done = match (told, pid) {
+            (Some(done), _) => done,
             (None, Some(pid)) => sys::session::signal_around(pid, number),
             (None, None) => Ok(()),
         };
-        let name = service.name.as_str();
         if kill {
             let limit = service.stop_timeout;
             log::warn!(target: name, "{name}: did not end within {limit:?}: killed");
@@ -164,9 +176,13 @@ impl Daemon {
 
     /// Whether processes are in the group of a service.
     pub(super) fn populated(&self, id: Id) -> bool {
-        let name = self.plan.services.get(id).map(|service| service.name.as_str());
-        let groups = self.launcher.groups.as_ref();
-        groups.zip(name).is_some_and(|(groups, name)| groups.populated(name).unwrap_or(false))
+        let Some(name) = self.plan.services.get(id).map(|service| service.name.as_str()) else {
+            return false;
+        };
+        let Some(groups) = &self.launcher.groups else { return false };
+        let members = self.parts.get(id).and_then(|part| part.side.members.as_ref());
+        let lives = members.and_then(|members| groups.lives(name, members).ok());
+        lives.unwrap_or_else(|| groups.populated(name).unwrap_or(false))
     }
 
     fn gone(&mut self, id: Id) {
@@ -235,11 +251,15 @@ impl Daemon {
         }
         let name = service.name.as_str();
         let why = || life.reason.as_ref().map(ToString::to_string).unwrap_or_default();
+        let took = life.times.leaving.map(|began| life.since.saturating_sub(began));
+        let quiet = self.engine.going_down() && took.is_some_and(|took| took < QUICK);
         match life.state {
             State::Ready => log::info!(target: name, "{name}: ready"),
             State::Done => log::info!(target: name, "{name}: done"),
             State::Failed => log::error!(target: name, "{name}: failed: {}", why()),
-            State::Off if old != State::Waiting => log::info!(target: name, "{name}: stopped"),
+            State::Off if old != State::Waiting && !quiet => {
+                log::info!(target: name, "{name}: stopped");
+            }
             State::Leaving | State::Stopping if life.next == Next::Waiting => {
                 log::info!(target: name, "{name}: stopping, to start again");
             }

@@ -297,6 +297,7 @@ impl Daemon {
         log::info!("stopping every service");
         self.down = Some(end);
         self.whole.down = Some(adopt::down_code(end));
+        self.tell(&ToPid1::GoingDown, None);
         Event::Down
     }
 

@@ -10,10 +10,12 @@
 //!
 //! Nothing here polls: what is watched costs nothing until it happens.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use api::pid1::ToPid1;
+use sys::cgroup::Members;
 use sys::inotify::Inotify;
 use sys::wait::How;
 use sys::watch::{Set, What};
@@ -48,6 +50,8 @@ pub(super) struct Upkeep {
     pub(super) stores: Stores,
     /// Services of type `forking` whose starter has ended and whose main process is not known.
     pub(super) awaited: Vec<Id>,
+    /// Services whose groups are empty and are removed soon.
+    pub(super) empty: BTreeSet<Id>,
 }
 
 /// What is watched, of one service, and which of its processes are what.
@@ -67,6 +71,8 @@ pub(super) struct Side {
     pub(super) ready: Option<OwnedFd>,
     /// `memory.events` of its group, and how many were killed.
     memory: Option<(OwnedFd, u64)>,
+    /// The list of its processes, once it was told to end.
+    pub(super) members: Option<Members>,
     /// Number of this life: news of an earlier one does not count.
     pub(super) life: u64,
     /// Asks how it is.
@@ -142,8 +148,8 @@ impl Upkeep {
         let set = Set::new()?;
         let woken = ready::watch(set.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
         let (sender, news) = mpsc::channel(NEWS);
-        let (stores, awaited) = (Stores::default(), Vec::new());
-        Ok(Self { set, woken, news, sender, stores, awaited })
+        let (stores, awaited, empty) = (Stores::default(), Vec::new(), BTreeSet::new());
+        Ok(Self { set, woken, news, sender, stores, awaited, empty })
     }
 
     /// Waits until something happened.
@@ -253,6 +259,7 @@ impl Daemon {
         let name = service.name.to_string();
         if let Some(part) = self.parts.get_mut(id) {
             part.side.frozen = false;
+            part.side.members = None;
             part.side.forked = Forked::No;
             if state != State::Stopping {
                 part.side.command = None;

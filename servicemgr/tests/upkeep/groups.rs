@@ -35,8 +35,21 @@ fn a_service_that_crashes_begins_its_next_life_in_its_group() {
     crash(&device, "web");
     assert_eq!(number(&device, "web"), first);
     assert_eq!(device.status("web").pids, [device.status("web").row.pid]);
+}
+
+#[test]
+fn the_group_of_a_service_that_was_stopped_waits_a_while_for_its_next_life() {
+    let _one = ONE_AT_A_TIME.lock();
+    let device = boot(vec![sleeper("web")]);
+    device.settled();
+    let first = number(&device, "web");
     device.call(|s| async move { s.stop("web").await }).expect("it stops");
-    assert!(device.group("web").is_none_or(|group| !group.exists()), "nobody needs it");
+    device.call(|s| async move { s.start("web").await }).expect("it starts");
+    assert_eq!(number(&device, "web"), first);
+    device.call(|s| async move { s.stop("web").await }).expect("it stops");
+    device.until("nobody needs it any more", || {
+        device.group("web").is_none_or(|group| !group.exists())
+    });
 }
 
 #[test]
