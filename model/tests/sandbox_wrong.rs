@@ -125,6 +125,7 @@ devices = ["/dev/fb0", "../mem"]
 [network]
 families = ["inet4"]
 connect = [0, 65536, 443]
+listen = []
 [calls]
 allow = ["opnat", "files", "@fils"]
 "#;
@@ -138,13 +139,13 @@ allow = ["opnat", "files", "@fils"]
     8:16 `/etc/../root` is not a path in the image: it has `.` or `..` (an absolute path like "/etc/motd")
     8:32 `/etc/` is not a path in the image: it ends in `/` or has `//` (an absolute path like "/etc/motd")
     9:12 `/dev/fb0` is a path (write "fb0")
-    9:24 `../mem` is not the name of a device (its name below /dev: "fb0", "input/event0")
+    9:24 `../mem` is not the name of a device (its name below /dev: "fb0", "input/event0", or "video*")
     11:13 `inet4` is no address family (did you mean `inet`?)
     12:12 a port can't be 0 (1 to 65535)
     12:15 a port can't be 65536 (1 to 65535)
-    14:10 no system call is called `opnat` (did you mean `openat`?)
-    14:19 no system call is called `files` (did you mean the group `@files`?)
-    14:28 no group of system calls is called `@fils` (did you mean `@files`?)
+    15:10 no system call is called `opnat` (did you mean `openat`?)
+    15:19 no system call is called `files` (did you mean the group `@files`?)
+    15:28 no group of system calls is called `@fils` (did you mean `@files`?)
     "#);
 }
 
@@ -211,6 +212,10 @@ fn what_is_legal_and_not_meant_is_a_warning() {
     3:10 every file can be written, those of the system too (name the trees that it changes, like "/var/lib/web")
     5:7 `udp` says nothing without `connect` or `listen` (families = ["unix"] refuses both TCP and UDP)
     "#);
+    let client = "[network]\nconnect = [443]\n";
+    insta::assert_snapshot!(wrong(client), @r"3:12 it may listen on any port: `connect` is only about connecting (listen = [] if it offers nothing; sockets that it is passed need no port)");
+    assert_eq!(wrong(&format!("{client}listen = []\n")), "");
+    assert!(!wrong(&format!("{client}access = \"none\"\n")).contains("listen"));
     insta::assert_snapshot!(wrong("about = \"Nothing\"\n"), @r"1:1 this profile restricts nothing (`ens new sandbox NAME` writes one to start from)");
     insta::assert_snapshot!(wrong("[files]\nview = \"listed\"\n"), @r#"3:8 no tree is listed, so there is not even a program to run (execute = ["/usr"] shows the programs of the system)"#);
 }

@@ -3,7 +3,7 @@
 use super::super::check::Check;
 use super::super::raw;
 use super::super::report::{Place, Problem};
-use crate::sandbox::{Profile, View};
+use crate::sandbox::{Access, Profile, View};
 
 /// Notes them; `raw` has all that it inherits joined to it. `file`: where a profile begins that is
 /// looked at by itself.
@@ -26,6 +26,17 @@ pub(crate) fn check(raw: &raw::Sandbox, profile: &Profile, file: Option<&Place>,
     if let (Some(at), false) = (network.and_then(|n| n.udp.as_ref()).filter(|at| at.value), ports) {
         let problem = warn(&at.place, "`udp` says nothing without `connect` or `listen`");
         c.add(problem.help("families = [\"unix\"] refuses both TCP and UDP"));
+    }
+    let connects = network.and_then(|n| n.connect.as_ref()).and_then(|list| list.first());
+    if let (Some(at), Access::Host, None) =
+        (connects, profile.network.access, &profile.network.listen)
+    {
+        let problem =
+            warn(&at.place, "it may listen on any port: `connect` is only about connecting");
+        c.add(
+            problem
+                .help("listen = [] if it offers nothing; sockets that it is passed need no port"),
+        );
     }
     if let Some(place) = file.filter(|_| !profile.confines() && profile.capabilities.is_none()) {
         let problem = warn(place, "this profile restricts nothing");
