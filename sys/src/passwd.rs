@@ -8,6 +8,15 @@ use std::path::Path;
 /// Longest of these files that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
+/// Users that belong to one service each, below the directory of `passwd`: lines as there.
+pub const OWN_USERS: &str = "ensemble/own-users";
+
+/// Longest file of them that is read, in bytes.
+const MAX_OWN: u64 = 8 << 20;
+
+/// What their names begin with; no other line of theirs counts.
+const OWN_PREFIX: &str = "own-";
+
 /// One line of `passwd`, with the groups that name the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
@@ -33,17 +42,25 @@ pub struct Users {
 }
 
 impl Users {
-    /// Reads `passwd` and `group` in `directory` (`/etc`). A missing `group` is empty.
+    /// Reads `passwd` and `group` in `directory` (`/etc`), and the users of services ([`OWN_USERS`]). A
+    /// missing `group` is empty.
     ///
     /// # Errors
     /// `ENOENT`: there is no `passwd`, so root is the only user.
     pub fn read(directory: &Path) -> io::Result<Self> {
-        let text = |name: &str| -> io::Result<String> {
+        let text = |name: &str, most: u64| -> io::Result<String> {
             let mut bytes = Vec::new();
-            File::open(directory.join(name))?.take(MAX_FILE).read_to_end(&mut bytes)?;
+            File::open(directory.join(name))?.take(most).read_to_end(&mut bytes)?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
-        Ok(Self { passwd: text("passwd")?, group: text("group").unwrap_or_default() })
+        let mut passwd = text("passwd", MAX_FILE)?;
+        let own = text(OWN_USERS, MAX_OWN).unwrap_or_default();
+        for line in own.lines().filter(|line| line.starts_with(OWN_PREFIX)) {
+            // The last line of passwd may have no end.
+            passwd.push('\n');
+            passwd.push_str(line);
+        }
+        Ok(Self { passwd, group: text("group", MAX_FILE).unwrap_or_default() })
     }
 
     /// From the text of the files.

@@ -1,4 +1,4 @@
-//! Small regular files read whole, from paths where anything may lie.
+//! Small regular files read whole, and directories, from paths where anything may lie.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -29,6 +29,15 @@ pub fn read(path: &Path, most: u64, follow: bool) -> io::Result<(Metadata, Vec<u
     Ok((about, bytes))
 }
 
+/// The directory at `path`, which is no link.
+///
+/// # Errors
+/// `ENOENT`, `EACCES`: there is none that we may read. `ENOTDIR`: something else, or a link.
+pub fn directory(path: &Path) -> io::Result<File> {
+    let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +54,7 @@ mod tests {
         assert_eq!(read(&link, 4, true).unwrap().1, b"four");
         assert!(read(&link, 4, false).is_err());
         assert!(read(&directory, 4, false).is_err());
+        assert!(super::directory(&directory).is_ok() && super::directory(&file).is_err());
         let device = read(Path::new("/dev/null"), 4, true).unwrap_err();
         assert_eq!(device.to_string(), "not a regular file");
         std::fs::remove_dir_all(&directory).unwrap();
