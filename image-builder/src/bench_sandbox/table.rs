@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use super::Measured;
 
 /// Ways to start a program, as people call them.
-const WAYS: [(&str, &str); 7] = [
+const WAYS: [(&str, &str); 10] = [
     ("bare", "bare fork and exec"),
     ("default", "a service that says nothing"),
     ("service", "profile `service`"),
+    ("service-ahead", "profile `service`, made ahead"),
     ("app-network", "profile `app`, network of the device"),
+    ("app-network-ahead", "profile `app`, network of the device, made ahead"),
     ("app", "profile `app`"),
+    ("app-ahead", "profile `app`, made ahead"),
     ("bubblewrap-network", "bubblewrap, network of the device"),
     ("bubblewrap", "bubblewrap"),
 ];

@@ -31,6 +31,8 @@ pub(crate) struct Way {
     pub(crate) launch: Launch,
     /// Another launcher: it is given its filter as descriptor 3.
     pub(crate) other: bool,
+    /// What can be made ahead is.
+    pub(crate) ahead: bool,
 }
 
 /// All ways, in order.
@@ -64,6 +66,9 @@ pub(crate) fn all() -> io::Result<Launches> {
         way("app", app.clone()),
         way("app-network", app_connected),
     ];
+    let confined = ways.iter().filter(|way| way.launch.confine.is_some()).cloned();
+    let ahead = confined.map(|way| Way { name: format!("{}-ahead", way.name), ahead: true, ..way });
+    ways.extend(ahead.collect::<Vec<_>>());
     ways.extend(others(&bare)?);
     let mut steps =
         vec![way("bare", bare), way("default", plain), way("identity", without(&app, None))];
@@ -102,7 +107,7 @@ fn ours(plan: &Plan) -> io::Result<BTreeMap<String, Launch>> {
     };
     let mut all = BTreeMap::new();
     for service in &plan.services {
-        let compiled = plan.compiled.iter().find(|(profile, _)| *profile == service.sandbox);
+        let compiled = plan.compiled.iter().find(|(profile, _)| profile.eq(&service.sandbox));
         let fitted = compiled.map(|(_, compiled)| sandbox::fit(compiled, &confine::features()));
         let fitted = fitted.transpose().map_err(io::Error::other)?.map(Arc::new);
         let own = Own { confine: fitted.as_ref(), ..Own::default() };
@@ -121,13 +126,13 @@ fn others(bare: &Launch) -> io::Result<Vec<Way>> {
             let arguments = words.map(c).collect::<io::Result<Vec<_>>>()?;
             let program = arguments.first().cloned().ok_or(io::ErrorKind::InvalidData)?;
             let launch = Launch { program, arguments, ..bare.clone() };
-            Ok(Way { name, launch, other: true })
+            Ok(Way { name, launch, other: true, ahead: false })
         })
         .collect()
 }
 
 fn way(name: &str, launch: Launch) -> Way {
-    Way { name: name.to_owned(), launch, other: false }
+    Way { name: name.to_owned(), launch, other: false, ahead: false }
 }
 
 impl Way {

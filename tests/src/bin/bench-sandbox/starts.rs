@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use sys::clock::monotonic;
-use sys::spawn::{Launch, Passed, spawn};
+use sys::spawn::{Ahead, Launch, Passed, spawn, spawn_with};
 
 use crate::launches::{Launches, Way};
 use crate::{PROGRAM, sleep, tell};
@@ -42,7 +42,10 @@ pub(crate) fn measure(all: &Launches) -> io::Result<()> {
         for (name, program) in PROGRAMS {
             let launch = way.of(&[program])?;
             tell(&format!("bench: alone {} {name} {}", way.name, alone(way, &launch)?));
-            tell(&format!("bench: row {} {name} {}", way.name, row(way, &launch)?));
+            // In a row there is no time to make anything ahead.
+            if !way.ahead {
+                tell(&format!("bench: row {} {name} {}", way.name, row(way, &launch)?));
+            }
         }
     }
     for way in &all.steps {
@@ -54,18 +57,20 @@ pub(crate) fn measure(all: &Launches) -> io::Result<()> {
 
 /// What a program says that is started in this way.
 pub(crate) fn output(way: &Way, words: &[&str]) -> io::Result<String> {
-    run(way, &way.of(words)?).map(|(_, said)| said)
+    let launch = way.of(words)?;
+    run(way, &launch, ahead(way, &launch)?).map(|(_, said)| said)
 }
 
 /// The median.
 fn alone(way: &Way, launch: &Launch) -> io::Result<u128> {
     for _ in 0..WARM {
-        run(way, launch)?;
+        run(way, launch, ahead(way, launch)?)?;
     }
     let mut times = Vec::new();
     for _ in 0..ALONE {
+        let ahead = ahead(way, launch)?;
         sleep(PAUSE);
-        times.push(run(way, launch)?.0);
+        times.push(run(way, launch, ahead)?.0);
     }
     times.sort_unstable();
     Ok(times.get(times.len() / 2).map_or(0, Duration::as_nanos))
@@ -76,13 +81,20 @@ fn row(way: &Way, launch: &Launch) -> io::Result<u128> {
     sleep(PAUSE);
     let began = monotonic();
     for _ in 0..ROW {
-        run(way, launch)?;
+        run(way, launch, None)?;
     }
     Ok((monotonic() - began).as_nanos() / u128::from(ROW))
 }
 
+/// What servicemgr makes while nothing else is to do.
+fn ahead(way: &Way, launch: &Launch) -> io::Result<Option<Ahead>> {
+    let confine = launch.confine.as_ref().filter(|_| way.ahead);
+    let made = confine.map(Ahead::make).transpose();
+    made.map(Option::flatten).map_err(|e| io::Error::other(format!("{} ahead: {e}", way.name)))
+}
+
 /// From the start until nobody holds its output any more.
-fn run(way: &Way, launch: &Launch) -> io::Result<(Duration, String)> {
+fn run(way: &Way, launch: &Launch, ahead: Option<Ahead>) -> io::Result<(Duration, String)> {
     let null = File::open("/dev/null")?;
     let console = File::options().write(true).open("/dev/console")?;
     let filter = File::open(FILTER)?;
@@ -91,7 +103,11 @@ fn run(way: &Way, launch: &Launch) -> io::Result<(Duration, String)> {
     let fds: &[_] = if way.other { &[filter.as_fd()] } else { &[] };
     let began = monotonic();
     let passed = Passed { standard, fds, cgroup: None, note: None };
-    spawn(launch, &passed).map_err(|e| io::Error::other(format!("{}: {e}", way.name)))?;
+    let pid = match ahead {
+        Some(ahead) => spawn_with(launch, &passed, ahead),
+        None => spawn(launch, &passed),
+    };
+    pid.map_err(|e| io::Error::other(format!("{}: {e}", way.name)))?;
     drop(writer);
     let mut said = String::new();
     reader.take(MAX_OUTPUT).read_to_string(&mut said)?;
