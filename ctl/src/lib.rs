@@ -17,6 +17,7 @@ pub mod completion;
 pub mod fault;
 pub mod files;
 pub mod help;
+pub mod learn;
 pub mod near;
 pub mod paint;
 pub mod params;

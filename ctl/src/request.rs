@@ -75,6 +75,8 @@ pub enum Request {
     Security,
     /// What this service was killed for.
     Refusals(String),
+    /// Learn a profile from what a program does, with this command line.
+    Learn(Vec<String>),
     /// Look at sandboxes, or try them.
     Sandbox(sandbox::Ask),
     /// Look at parameters, or set them.
@@ -176,6 +178,7 @@ impl Request {
             ["version"] => Self::Version,
             ["security"] => Self::Security,
             ["sandbox", "why"] => Self::Refusals(one(args)),
+            ["sandbox", "learn"] => Self::Learn(crate::learn::line(args)),
             ["sandbox", word] => Self::Sandbox(sandbox::Ask::from_args(word, args)),
             ["param", word] => Self::Param(params::Ask::from_args(word, args)?),
             ["service", word] => match job(word, args.has("now")) {

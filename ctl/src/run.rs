@@ -19,6 +19,7 @@ use crate::bus::Services;
 use crate::call::{self, PATIENCE};
 use crate::completion::script;
 use crate::fault::{Fault, NOT_WELL};
+use crate::learn;
 use crate::paint::{Paint, harmless};
 use crate::params;
 use crate::refusals;
@@ -105,8 +106,9 @@ pub fn run(line: impl IntoIterator<Item = OsString>, out: &Out) -> Result<ExitCo
         }
         Request::Completion(shell) => out.text(&script(shell)).map(|()| true),
         Request::Log(query, form) => follow_log(query, form, out).map(|()| true),
-        Request::Sandbox(sandbox::Ask::Try { name, definition }) => {
-            return sandbox::attempt(&name, &definition, json, out);
+        Request::Learn(line) => return learn::run(&line),
+        Request::Sandbox(sandbox::Ask::Try { name, profile, command }) => {
+            return sandbox::attempt(&name, &profile, &command, json, out);
         }
         other => ask(other, json, out),
     }?;
@@ -140,7 +142,11 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         Request::Param(ask) => params::run(ask, json, out),
         Request::Boot | Request::Chart(_) => boot(&request, json, out),
         Request::Down(end) => down(end, json, out),
-        Request::Help(_) | Request::Version | Request::Completion(_) | Request::Log(..) => Ok(true),
+        Request::Help(_)
+        | Request::Version
+        | Request::Completion(_)
+        | Request::Learn(_)
+        | Request::Log(..) => Ok(true),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::args::Args;
 use crate::bus::Services as Bus;
 use crate::call::{self, PATIENCE};
 use crate::fault::Fault;
+use crate::learn;
 use crate::run::Out;
 use crate::services::known;
 use crate::show::sandbox as show;
@@ -27,8 +28,10 @@ pub enum Ask {
     Try {
         /// What the service of the moment is called.
         name: String,
-        /// Its definition.
-        definition: String,
+        /// The profile, by its name or its path.
+        profile: String,
+        /// The program and its arguments.
+        command: Vec<String>,
     },
 }
 
@@ -42,7 +45,7 @@ impl Ask {
                 let command = args.operands.get(1..).unwrap_or_default();
                 let program = command.first().map_or("", String::as_str);
                 let name = made_up(program, std::process::id());
-                Self::Try { name, definition: tried(&first, command) }
+                Self::Try { name, profile: first, command: command.to_vec() }
             }
             _ => Self::Explain(first),
         }
@@ -50,13 +53,20 @@ impl Ask {
 }
 
 /// The definition of a program in a profile.
-fn tried(profile: &str, command: &[String]) -> String {
+///
+/// # Errors
+/// The profile is a file that can't be read.
+fn tried(profile: &str, command: &[String]) -> Result<String, Fault> {
     let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
-    format!(
-        "exec = [{}]\nabout = \"tried by hand\"\n[restart]\nwhen = \"never\"\n[sandbox]\ninherit = [{}]\n",
+    let rules = if learn::is_path(profile) {
+        learn::in_file(profile)?
+    } else {
+        format!("[sandbox]\ninherit = [{}]\n", quoted(profile))
+    };
+    Ok(format!(
+        "exec = [{}]\nabout = \"tried by hand\"\n[restart]\nwhen = \"never\"\n{rules}",
         words.join(", "),
-        quoted(profile),
-    )
+    ))
 }
 
 /// Does it. Answers whether all is well.
@@ -66,8 +76,8 @@ fn tried(profile: &str, command: &[String]) -> String {
 pub(crate) fn run(ask: &Ask, json: bool, out: &Out) -> Result<bool, Fault> {
     match ask {
         Ask::Explain(name) => explain(name, json, out),
-        Ask::Try { name, definition } => {
-            attempt(name, definition, json, out).map(|code| code == ExitCode::SUCCESS)
+        Ask::Try { name, profile, command } => {
+            attempt(name, profile, command, json, out).map(|code| code == ExitCode::SUCCESS)
         }
     }
 }
@@ -85,10 +95,12 @@ fn explain(name: &str, json: bool, out: &Out) -> Result<bool, Fault> {
 /// [`Fault`]: it did not run.
 pub(crate) fn attempt(
     name: &str,
-    definition: &str,
+    profile: &str,
+    command: &[String],
     json: bool,
     out: &Out,
 ) -> Result<ExitCode, Fault> {
+    let definition = tried(profile, command)?;
     let path = Path::new(TRIES).join(name);
     let pipe = |e: io::Error| match e.kind() {
         io::ErrorKind::PermissionDenied => Fault::Refused("only root may try profiles".to_owned()),
@@ -98,7 +110,7 @@ pub(crate) fn attempt(
     let held = sys::bind::fifo(&path, &Access { mode: 0o600, owner: None, backlog: 0 });
     let held = held.map_err(pipe)?;
     let reader = File::open(&path).map_err(pipe)?;
-    let started = call::services(false, None, |bus: Bus<'_>| bus.attempt(name, definition));
+    let started = call::services(false, None, |bus: Bus<'_>| bus.attempt(name, &definition));
     // The program has it by now, or it will never run. Only where the request did not get through is it
     // still there: servicemgr removes what it has opened.
     let _gone = fs::remove_file(&path);
@@ -163,9 +175,9 @@ mod tests {
         let line = ["sandbox", "try", "app", "--", "/bin/echo", "--json", "--", "a\"b"];
         let args = Args::parse(line.iter().map(Into::into)).unwrap();
         let asked = Request::from_args(&args, || unreachable!()).unwrap();
-        let Request::Sandbox(Ask::Try { name, definition }) = asked else { unreachable!() };
+        let Request::Sandbox(Ask::Try { name, profile, command }) = asked else { unreachable!() };
         assert!(name.starts_with("run-echo-"), "{name}");
-        insta::assert_snapshot!(definition, @r#"
+        insta::assert_snapshot!(tried(&profile, &command).unwrap(), @r#"
         exec = ["/bin/echo", "--json", "--", "a\"b"]
         about = "tried by hand"
         [restart]

@@ -120,6 +120,19 @@ const RUN: &[Flag] = &[
     ),
 ];
 
+const LEARN: &[Flag] = &[
+    with(
+        None,
+        "for",
+        Value::OneOf("KIND", &["service", "app"]),
+        "Above the profile for services or for apps, instead of `base`",
+    ),
+    with(None, "inherit", Value::Text("NAME"), "Above this profile; `none`: above none"),
+    with(None, "over", Value::Text("FILE"), "Add to this profile: several runs make one"),
+    with(None, "output", Value::Text("FILE"), "Write the profile there"),
+    with(None, "time", Value::Text("TIME"), "End the program after so long: `30s`, `5m`"),
+];
+
 const UNIT: &[Flag] = &[with(Some('u'), "unit", Value::Service, "Only records of this service")];
 
 /// All commands, in the order of the help.
@@ -242,11 +255,18 @@ pub const COMMANDS: &[Command] = &[
         Operand::Service,
         "What is told is what is in force. What has no line holds because nothing is said about it, or\nbecause a list is empty.",
     ),
+    Command {
+        words: &["sandbox", "learn"],
+        about: "Run a program, and print the smallest profile with which it does the same",
+        operand: Operand::Program,
+        flags: &[LEARN],
+        notes: "It runs here and now, as you, in no sandbox, and the exit status is its own. The profile comes to standard\noutput when the program and all that it started have ended; `ensctl sandbox try FILE -- PROGRAM` runs it in\nit. Only in images for development. Exit status 125 if nothing could be learned.",
+    },
     command(
         &["sandbox", "try"],
         "Run a program in a profile, and end as it does",
         Operand::Tried,
-        "It runs as a service of the moment, as root, reads nothing, and what it writes comes here. The profile is\none of /usr/lib/ensemble/sandbox or /etc/ensemble/sandbox. Exit status 128 and the signal's number when\none killed it.",
+        "It runs as a service of the moment, as root, reads nothing, and what it writes comes here. The profile is\na file, or the name of one in /usr/lib/ensemble/sandbox or /etc/ensemble/sandbox. Exit status 128 and the\nsignal's number when one killed it.",
     ),
     command(
         &["sandbox", "why"],

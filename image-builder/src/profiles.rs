@@ -44,10 +44,11 @@ pub fn compile(
         return Ok(());
     }
     doctor::provide(&[doctor::For::Sandbox], progress)?;
-    let compiler = programs::build_compiler(workspace, progress)?;
-    let answer = ask(&compiler, &Request { arch: ARCH, profiles: profiles.clone() })?;
+    let built = programs::build_sandbox(workspace, progress)?;
+    let compiler = built.get(programs::COMPILER).context("cargo made no sandbox-compiler")?;
+    let answer = ask(compiler, &Request { arch: ARCH, profiles: profiles.clone() })?;
     plan.compiled = together(plan, profiles, answer)?;
-    programs.insert(programs::COMPILER.to_owned(), compiler);
+    programs.extend(built);
     Ok(())
 }
 

@@ -29,6 +29,9 @@ pub const CRATES: [&str; 5] = ["init", "servicemgr", "journal", "ctl", "debug-ag
 /// The program that compiles sandboxes.
 pub const COMPILER: &str = "sandbox-compiler";
 
+/// The program that learns them.
+pub const LEARNER: &str = "sandbox-learn";
+
 /// Rust's name of the processor and C library.
 pub const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
@@ -74,22 +77,24 @@ pub fn build(workspace: &Workspace, progress: &dyn Progress) -> Result<Programs>
     })
 }
 
-/// Builds the compiler of sandboxes, which runs on the host and on devices, as far as needed. Apart from
-/// the rest, whose crates must not hold the C library that it holds.
+/// Builds [`COMPILER`] and [`LEARNER`], which run on the host and on devices, as far as needed. Apart from
+/// the rest, whose crates must not hold the C library that the first holds.
 ///
 /// # Errors
 /// As [`build`]; the library is missing.
-pub fn build_compiler(workspace: &Workspace, progress: &dyn Progress) -> Result<PathBuf> {
+pub fn build_sandbox(workspace: &Workspace, progress: &dyn Progress) -> Result<Programs> {
     let library =
         static_library("libseccomp.a").context("libseccomp.a is missing: see `ens doctor`")?;
     let variables =
         [("LIBSECCOMP_LINK_TYPE", "static".into()), ("LIBSECCOMP_LIB_PATH", library.into())];
-    let what = What { packages: &["sandbox"], features: &["compile"], variables: &variables };
+    let features = &["compile", "learn"];
+    let what = What { packages: &["sandbox"], features, variables: &variables };
     let memory = "sandbox-compiler.json";
-    let programs = as_needed(workspace, memory, &what, || {
+    let mut programs = as_needed(workspace, memory, &what, || {
         progress.step("Compiling the compiler of sandboxes")
     })?;
-    programs.get(COMPILER).cloned().context("cargo made no sandbox-compiler")
+    programs.retain(|name, _| [COMPILER, LEARNER].contains(&name.as_str()));
+    Ok(programs)
 }
 
 /// The directory of a static library, if the linker finds it.

@@ -58,6 +58,13 @@ const SANDBOX_COMPILER: Program = Program {
     path: "usr/lib/ensemble/sandbox-compiler",
 };
 
+/// What learns them, in images for development.
+const SANDBOX_LEARNER: Program = Program {
+    package: "sandbox",
+    binary: programs::LEARNER,
+    path: "usr/lib/ensemble/sandbox-learn",
+};
+
 /// All programs that `device` gets; `sandboxes`: some of its services are in one.
 #[must_use]
 pub fn programs(device: &Device, sandboxes: bool) -> Vec<Program> {
@@ -72,6 +79,9 @@ pub fn programs(device: &Device, sandboxes: bool) -> Vec<Program> {
     ];
     if sandboxes {
         all.push(SANDBOX_COMPILER);
+        if device.debug.agent {
+            all.push(SANDBOX_LEARNER);
+        }
     }
     if device.debug.agent {
         all.push(program("debug-agent", "debug-agent", "usr/lib/ensemble/debug-agent"));

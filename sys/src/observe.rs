@@ -14,9 +14,12 @@
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 
 use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 
 pub use crate::confine::Instruction;
 
@@ -163,6 +166,13 @@ impl AsFd for Listener {
     }
 }
 
+/// Lets the program of `command` have every signal, whatever this thread blocks.
+pub fn unblock_signals(command: &mut Command) {
+    let hook = || Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?);
+    // SAFETY: the hook only makes the system call rt_sigprocmask, and allocates nothing.
+    unsafe { command.pre_exec(hook) };
+}
+
 /// What a socket of another process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
@@ -208,7 +218,6 @@ mod tests {
     use std::fs;
     use std::net::{TcpListener, UdpSocket};
     use std::os::unix::fs::FileExt;
-    use std::process::Command;
     use std::sync::mpsc;
     use std::thread;
 
@@ -251,6 +260,21 @@ mod tests {
         let output = program.join().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "/tmp\n/proc\n");
         assert_eq!(seen, [*b"/tmp", *b"/pro"], "it hangs up when all have ended");
+    }
+
+    #[test]
+    fn a_program_has_the_signals_that_its_starter_blocks() {
+        let blocked = thread::spawn(|| {
+            SigSet::all().thread_block().unwrap();
+            let mut command = Command::new("/bin/grep");
+            command.args(["SigBlk", "/proc/self/status"]);
+            let inherited = command.output().unwrap().stdout;
+            unblock_signals(&mut command);
+            (inherited, command.output().unwrap().stdout)
+        });
+        let (inherited, unblocked) = blocked.join().unwrap();
+        assert_ne!(inherited, b"SigBlk:\t0000000000000000\n");
+        assert_eq!(unblocked, b"SigBlk:\t0000000000000000\n");
     }
 
     #[test]

@@ -331,9 +331,11 @@ impl<'a> Work<'a> {
 
     /// What was done in a tree.
     fn why(&self, tree: &str, key: &str) -> String {
+        let looks = self.looks();
         let about = |how: &Use| match key {
             "write" => matches!(how, Use::Write | Use::Make),
             "execute" => matches!(how, Use::Execute | Use::Map),
+            _ if matches!(how, Use::Look | Use::Connect) => looks,
             _ => !matches!(how, Use::Write | Use::Make | Use::Execute),
         };
         let proc = tree == "/proc";

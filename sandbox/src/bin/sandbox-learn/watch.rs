@@ -101,6 +101,8 @@ pub(crate) fn run(
     start.args(command.get(1..).unwrap_or_default());
     start.arg0(command.first().map_or_else(|| program.as_os_str(), OsString::as_os_str));
     sys::process::die_with_parent(&mut start);
+    // Those that are read here are the program's own too.
+    sys::observe::unblock_signals(&mut start);
     let (tell, told) = channel();
     let (ended, still) = io::pipe().map_err(|e| format!("a pipe: {e}"))?;
     let thread = thread::spawn(move || {
