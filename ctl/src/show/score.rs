@@ -64,9 +64,8 @@ fn advice(attack: &Attack, service: bool) -> String {
         Some("") => format!("add at the top: {line}"),
         Some(table) => format!("add to [{table}]: {line}"),
         None if table.is_empty() && service => format!("add at the top: {line}"),
-        None if service => format!("add to [{table}]: {line}"),
         None if table.is_empty() => format!("add to each service that has it: {line}"),
-        None => format!("add to [{table}] of each service that has it: {line}"),
+        None => format!("add to [{table}]: {line}"),
     }
 }
 
@@ -212,10 +211,7 @@ mod tests {
         let at = |table, line| advice(&attack("files", "x", Verdict::Through, table, line), false);
         assert_eq!(at("sandbox.files", "tmp = \"private\""), "add to [files]: tmp = \"private\"");
         assert_eq!(at("sandbox", "keyring = \"own\""), "add at the top: keyring = \"own\"");
-        assert_eq!(
-            at("limits", "pids = 64"),
-            "add to [limits] of each service that has it: pids = 64"
-        );
+        assert_eq!(at("limits", "pids = 64"), "add to [limits]: pids = 64");
         assert_eq!(at("", "user = \"NAME\""), "add to each service that has it: user = \"NAME\"");
     }
 

@@ -161,7 +161,8 @@ fn identity(name: &str) -> Line {
         }
         "file-capability" => forbid("capabilities = [\"SETFCAP\"]"),
         "give-file-away" => forbid("capabilities = [\"CHOWN\"]"),
-        "audit-identity" => forbid("capabilities = [\"AUDIT_CONTROL\"]"),
+        // As long as nobody set it anybody may, by a file of /proc.
+        "audit-identity" => NO_WRITING,
         _ => NO_CAPABILITIES,
     }
 }
@@ -172,7 +173,8 @@ fn calls(name: &str) -> Line {
         "userfaultfd" | "userfaultfd-user" => forbid("calls = [\"@risky\"]"),
         "userfaultfd-device" => NO_DEVICES,
         "io-uring" | "io-uring-open" | "io-uring-socket" => forbid("calls = [\"@io-uring\"]"),
-        "read-key" | "list-keys" | "leave-key" | "join-keyring" | "search-keyring" => {
+        "list-keys" => OWN_PROC,
+        "read-key" | "leave-key" | "join-keyring" | "search-keyring" => {
             forbid("calls = [\"@keyring\"]")
         }
         "io-ports" => forbid("calls = [\"@raw-io\"]"),
@@ -184,7 +186,9 @@ fn calls(name: &str) -> Line {
 
 fn memory(name: &str) -> Line {
     match name {
-        "map-written-file" | "make-file-executable" | "run-from-run" => NO_WRITING,
+        "write-code-by-proc-mem" | "map-written-file" | "make-file-executable" | "run-from-run" => {
+            NO_WRITING
+        }
         "run-from-tmp" | "run-from-var-tmp" => PRIVATE_TMP,
         "run-from-dev-shm" => NO_DEVICES,
         "run-by-descriptor" => forbid("calls = [\"@risky\"]"),
@@ -247,9 +251,11 @@ fn resources(name: &str) -> Line {
         "fork-bomb" => at("limits", "pids = 64"),
         "memory-hog" => at("limits", "memory = \"64M\""),
         "descriptor-flood" => at("limits", "open-files = 1024"),
-        "lock-memory" | "lock-all-memory" => forbid("capabilities = [\"IPC_LOCK\"]"),
+        "lock-memory" | "lock-all-memory" => {
+            forbid("capabilities = [\"IPC_LOCK\", \"SYS_RESOURCE\"]")
+        }
         "fill-tmp" | "fill-state" | "use-up-inodes" => PRIVATE_TMP,
-        "fill-dev-shm" => NO_DEVICES,
+        "fill-dev-shm" => forbid("write = [\"/dev/shm\"]"),
         "fill-run" => NO_WRITING,
         "inotify-of-victim" => forbid("capabilities = [\"SETUID\"]"),
         "nice" | "real-time-fifo" | "real-time-round-robin" | "deadline-scheduling" => {
@@ -259,7 +265,7 @@ fn resources(name: &str) -> Line {
         "raise-hard-limit" | "never-killed" | "large-pipe" => {
             forbid("capabilities = [\"SYS_RESOURCE\"]")
         }
-        "long-timers" => LISTED,
+        "long-timers" => at("limits", "signals = 256"),
         _ => forbid("write = [\"/sys\"]"),
     }
 }

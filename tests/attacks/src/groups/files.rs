@@ -143,7 +143,7 @@ attacks! { Files:
     };
     "read-state-of-device" [path("/var/lib/ensemble")] "reads what Ensemble itself keeps" => |_| {
         let names = fs::read_dir("/var/lib/ensemble")?.flatten().count();
-        got(format!("{names} names"))
+        if_so(names > 0, format!("{names} names"), "it is empty")
     };
 }
 
