@@ -66,8 +66,10 @@ impl Daemon {
         }
         let group = self.group(id)?;
         let number = |key| group.number(EVENTS, key).ok().flatten();
-        if let Some(killed) = number("oom_kill") {
-            return verdict(killed, number("oom").unwrap_or(0));
+        match number("oom_kill") {
+            Some(0) => return None,
+            Some(killed) => return verdict(killed, number("oom").unwrap_or(0)),
+            None => {}
         }
         let (count, now) = (self.kills_of_all(), self.now());
         self.kills.explain(count, now).then_some(End::NoMemory)
