@@ -5,8 +5,8 @@ mod files;
 
 use files::{Files, shipped};
 use model::text::{
-    check_file, load_device, load_service, template_case, template_device, template_sandbox,
-    template_service,
+    check_file, load_device, load_service, template_case, template_device, template_permission,
+    template_sandbox, template_service,
 };
 
 /// One kind of file each, as text with holes where anything may stand.
@@ -60,10 +60,11 @@ proptest::proptest! {
             .with("devices/x.toml", &text)
             .with("services/x.toml", &text)
             .with("sandbox/x.toml", &text)
+            .with("permissions/x.toml", &text)
             .with("x/case.toml", &text)
             .with("x/x.toml", &text);
-        for path in ["devices/x.toml", "services/x.toml", "sandbox/x.toml", "x/case.toml", "x/x.toml"] {
-            let (_, report) = check_file(&files, path);
+        for file in ["devices/x", "services/x", "sandbox/x", "permissions/x", "x/case", "x/x"] {
+            let (_, report) = check_file(&files, &format!("{file}.toml"));
             let _ = (report.render(true), report.findings());
         }
         if let Err(report) = load_service("services/x.toml", &text) {
@@ -115,11 +116,12 @@ fn what_ens_new_writes_is_right_as_it_stands() {
         .with("devices/mine.toml", &template_device("mine", "base", "../schema"))
         .with("services/mine.toml", &template_service("mine", "../schema"))
         .with("sandbox/mine.toml", &template_sandbox("mine", "../schema"))
+        .with("permissions/mine.toml", &template_permission("mine", "../schema"))
         .with("sandbox/service.toml", "version = 1\ncapabilities = []\n[files]\nwrite = []\n")
         .with("mine/case.toml", &template_case("mine", "../schema"))
         .with("devices/headless.toml", "version = 1\ninherit = [\"base\"]\n");
-    for path in ["devices/mine.toml", "services/mine.toml", "sandbox/mine.toml"] {
-        let (_, report) = check_file(&files, path);
+    for kind in ["devices", "services", "sandbox", "permissions"] {
+        let (_, report) = check_file(&files, &format!("{kind}/mine.toml"));
         assert!(report.is_empty(), "{report}");
     }
     let text =
@@ -135,7 +137,9 @@ fn a_file_is_recognised_by_its_place_and_then_by_its_keys() {
     assert_eq!(recognise("x/devices/a.toml", ""), Some(Kind::Device));
     assert_eq!(recognise("services/a.toml", ""), Some(Kind::Service));
     assert_eq!(recognise("sandbox/a.toml", ""), Some(Kind::Sandbox));
+    assert_eq!(recognise("permissions/a.toml", ""), Some(Kind::Permission));
     assert_eq!(recognise("a.toml", "version = 1\n[files]\n"), Some(Kind::Sandbox));
+    assert_eq!(recognise("a.toml", "grant = \"user\"\n[files]\n"), Some(Kind::Permission));
     assert_eq!(recognise("a/case.toml", ""), Some(Kind::Case));
     assert_eq!(recognise("a.toml", "exec = []"), Some(Kind::Service));
     assert_eq!(recognise("a.toml", "version = 1"), Some(Kind::Device));
