@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use model::sandbox::{LEAST, Profile};
+use model::sandbox::{LEAST, Profile, View};
 
 use super::table::told;
 use crate::bpf::{Bad, Instruction, Program};
@@ -37,6 +37,7 @@ const ONLY_EXECUTING: [&str; 3] = ["mmap", "mprotect", "pkey_mprotect"];
 /// None known: the program is right by how it is made.
 pub fn filter(inherited: &Profile, arch: Arch) -> Result<Program, Bad> {
     let quiet = quiet(inherited);
+    let listed = inherited.files.view == View::Listed;
     let one = |code, yes, no, k| Instruction { code, yes, no, k };
     let ask = one(RETURN, 0, 0, ASK);
     let mut all = vec![one(LOAD, 0, 0, ARCH), one(EQUAL, 1, 0, arch.audit()), ask];
@@ -51,7 +52,7 @@ pub fn filter(inherited: &Profile, arch: Arch) -> Result<Program, Bad> {
                 ask,
                 one(RETURN, 0, 0, ALLOW),
             ]);
-        } else if told(name) || !quiet.contains(name) {
+        } else if told(name, listed) || !quiet.contains(name) {
             all.extend([one(EQUAL, 0, 1, *number), ask]);
         }
     }

@@ -21,6 +21,8 @@ use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use args::Asked;
+use model::sandbox::View;
+use sandbox::learn::Given;
 
 /// Exit status: the command line is wrong.
 const USAGE: u8 = 2;
@@ -62,10 +64,12 @@ fn tell(why: &str, code: u8) -> ExitCode {
 fn run(asked: &Asked) -> Result<u8, Failed> {
     let source = given::Disk::new(asked)?;
     // What is wrong with a profile is told before the program runs.
-    source.given(false)?;
+    let Given { mut inherited, older, .. } = source.given(false)?;
+    if let Some(older) = older.filter(|older| older.files.view == View::Listed) {
+        inherited.files.view = older.files.view;
+    }
     let program = watch::find(&asked.command)?;
-    let filter_above = source.given(false)?.inherited;
-    let seen = watch::run(&program, &asked.command, &filter_above, asked.limit)?;
+    let seen = watch::run(&program, &asked.command, &inherited, asked.limit)?;
     let internet = seen.observed.sockets.keys().any(|(family, ..)| matches!(family, 2 | 10));
     let given = source.given(internet)?;
     let learned = sandbox::learn::learn(&seen.observed, &given).map_err(|refused| {
