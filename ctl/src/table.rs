@@ -253,7 +253,7 @@ pub const COMMANDS: &[Command] = &[
         &["sandbox", "explain"],
         "What a service may do, with the file and line of each rule",
         Operand::Service,
-        "What is told is what is in force. What has no line holds because nothing is said about it, or\nbecause a list is empty.",
+        "What is told is what is in force. What has no line holds because nothing is said about it.",
     ),
     Command {
         words: &["sandbox", "learn"],

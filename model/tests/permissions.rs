@@ -9,7 +9,7 @@ use model::Name;
 use model::permission::{Grant, Level};
 use model::sandbox::{Access, Family};
 use model::text::permission::{Defined, load, refusal, widened};
-use model::text::{check_file, load_device, service};
+use model::text::{check_file, load_device, sandbox, service};
 
 const WEB: &str = "about = \"reach web sites\"\ngrant = \"system\"\n\
                    [network]\naccess = \"host\"\nfamilies = [\"inet\"]\nconnect = [443]\nlisten = []\n";
@@ -78,9 +78,11 @@ fn who_asks_has_at_once_what_nobody_is_asked_about_and_the_rest_when_the_owner_s
     files.view listed sandbox/box.toml:3
     files.execute /usr sandbox/box.toml:4
     network.families unix sandbox/box.toml:8
+    files.devices  sandbox/box.toml:5
     network.access host permissions/web.toml:5
     network.families inet permissions/web.toml:6
     network.connect 443 permissions/web.toml:7
+    network.listen  permissions/web.toml:8
     ");
     let camera = permission("camera");
     let (wider, rules) = widened(&app.service, &app.rules, &[&camera]).expect("it fits");
@@ -111,6 +113,18 @@ fn permissions_are_joined_from_profiles_and_drop_ins_as_other_lists() {
     };
     assert_eq!(ask("[sandbox]\npermissions = [\"camera\"]\n"), ["camera", "web"]);
     assert_eq!(ask("[sandbox]\npermissions = []\n"), ["web"], "what is inherited stays");
+}
+
+#[test]
+fn a_profile_asks_by_itself_too_and_is_checked_with_what_it_asks_for() {
+    let text = format!("version = 1\npermissions = [\"web\", \"kamera\"]\n{BOX}");
+    let files = shipped().with("sandbox/p.toml", &text);
+    let said = brief(&check_file(&files, "sandbox/p.toml").1);
+    assert_eq!(said, "2:23 no permission is called `kamera` (did you mean `camera`?)");
+    let files = shipped().with("sandbox/p.toml", &text.replace("kamera", "camera"));
+    let tried = sandbox::load(&files, &["sandbox".to_owned()], "p").expect("it is right");
+    assert_eq!(tried.profile.network.access, Access::Host);
+    assert_eq!(tried.profile.files.devices, Some(vec![]), "the owner was not asked");
 }
 
 #[test]

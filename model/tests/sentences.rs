@@ -43,7 +43,7 @@ fn a_tight_profile_is_told_with_the_line_of_each_rule() {
     files: It may execute programs, and read, in: /usr [sandbox/x.toml:9]
     files: /tmp and /var/tmp are its own, and empty at each start.  [sandbox/x.toml:11]
     files: In /proc it finds only processes of its user.  [sandbox/x.toml:12]
-    files: In /dev it finds null, zero, full, random, urandom, tty and shm only.
+    files: In /dev it finds null, zero, full, random, urandom, tty and shm only.  [sandbox/x.toml:13]
     network: It is in the network of the device.
     network: It may have sockets of the families: unix [sandbox/x.toml:15] inet [sandbox/x.toml:15]
     network: It may connect to every TCP port.

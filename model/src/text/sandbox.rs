@@ -20,10 +20,12 @@ mod words;
 use super::check::{Check, choice, values};
 use super::decode::{At, Choice};
 use super::path::{join, parent};
+use super::permission::{self, Asked};
 use super::report::{Place, Problem, Report};
 use super::source::{Loader, Source};
 use super::value::{self, Bad, Checked, bad};
 use super::{near, raw};
+use crate::Name;
 use crate::sandbox::{Access, Calls, Feature, Files, Forbid, Network, Proc, Profile, Tmp, View};
 use crate::service::Service;
 
@@ -66,10 +68,26 @@ pub fn load(source: &dyn Source, profiles: &[String], name: &str) -> Result<Expl
     let profile = check(&raw, &mut c);
     clash::check(&raw, &mut c);
     loader.check = c;
-    match loader.failed() {
-        None => Ok(Explained { profile, rules: rules(&raw, &loader.texts) }),
-        Some(report) => Err(report),
+    let widened = asking(name, &raw, profile, profiles, &mut loader);
+    match (widened, loader.failed()) {
+        (Some(explained), None) => Ok(explained),
+        (_, failed) => Err(failed.unwrap_or_else(|| loader.report())),
     }
+}
+
+/// A profile with what it asks for and nobody is asked about; `None` if this can't be its name.
+fn asking(
+    name: &str,
+    raw: &raw::Sandbox,
+    profile: Profile,
+    profiles: &[String],
+    loader: &mut Loader<'_>,
+) -> Option<Explained> {
+    let mut service = Service::new(Name::try_from(name).ok()?, Vec::new());
+    service.sandbox = profile;
+    permission::asked(raw, &mut loader.check);
+    let rules = Asked::beside(profiles).widen(Some(raw), &mut service, loader);
+    Some(Explained { profile: service.sandbox, rules })
 }
 
 /// Checks a profile by itself, with what it inherits.
@@ -80,11 +98,13 @@ pub(crate) fn check_file(loader: &mut Loader<'_>, path: &str, text: String) {
     let (Some(raw), Some(name)) = (raw, inherit::name_of(path, &begins, loader)) else { return };
     let mut directories = vec![parent(path).to_owned()];
     directories.extend(loader.source.library().map(|library| join(&library, "sandbox")));
-    let Some(raw) = Inherited::new(directories).file(file, &name, raw, loader) else { return };
+    let inherited = Inherited::new(directories.clone()).file(file, &name, raw, loader);
+    let Some(raw) = inherited else { return };
     let c = &mut loader.check;
     let profile = check(&raw, c);
     clash::check(&raw, c);
     lint::check(&raw, &profile, Some(&begins), c);
+    asking(&name, &raw, profile, &directories, loader);
 }
 
 /// Checks what a service says of its sandbox beside the rules themselves.

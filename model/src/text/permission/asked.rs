@@ -163,12 +163,15 @@ pub fn widened(
         "network.connect" => !entered && after.network.connect.is_some(),
         "network.listen" => !entered && after.network.listen.is_some(),
         "write-execute" => !lifted,
+        // An empty list that has something now.
+        key if rule.value.is_empty() => named(&after, key).is_none_or(|list| list.is_empty()),
         _ => true,
     };
     let counts = |rule: &&Rule| match rule.key.as_str() {
         "network.access" => entered,
         "network.udp" => after.network.udp && rule.value == "true",
         "write-execute" => lifted,
+        key if rule.value.is_empty() => named(&after, key).is_some_and(|list| list.is_empty()),
         key => named(&after, key).is_some_and(|list| list.contains(&rule.value)),
     };
     let mut all: Vec<Rule> = rules.iter().filter(stands).cloned().collect();

@@ -1,5 +1,7 @@
 //! Where each rule of a profile was written, for people who ask why.
 
+mod empty;
+
 use super::super::decode::{At, Choice};
 use super::super::raw;
 use super::super::report::{Place, Text, line_and_column};
@@ -11,7 +13,7 @@ use crate::word::Word;
 pub struct Rule {
     /// Its key with the tables above it: `files.read`.
     pub key: String,
-    /// One value, as text.
+    /// One value, as text; nothing for a list in which nothing is.
     pub value: String,
     /// The file, as the caller named it.
     pub file: String,
@@ -24,7 +26,7 @@ pub struct Rule {
 pub struct Explained {
     /// The rules.
     pub profile: Profile,
-    /// Their places, in the order of the language.
+    /// Their places, in the order of the language; empty lists are last.
     pub rules: Vec<Rule>,
 }
 
@@ -36,7 +38,7 @@ pub(crate) struct Placed {
     pub(crate) place: Place,
 }
 
-/// Every rule of `raw`, which has all that it inherits joined to it.
+/// Every rule of `raw`, which has all that it inherits joined to it; empty lists are last.
 pub(crate) fn rules(raw: &raw::Sandbox, texts: &[Text]) -> Vec<Rule> {
     let rule = |placed: Placed| {
         let text = texts.get(placed.place.file)?;
@@ -44,7 +46,8 @@ pub(crate) fn rules(raw: &raw::Sandbox, texts: &[Text]) -> Vec<Rule> {
         let Placed { key, value, .. } = placed;
         Some(Rule { key: key.to_owned(), value, file: text.path.clone(), line })
     };
-    places(raw).into_iter().filter_map(rule).collect()
+    let placed = places(raw).into_iter().filter_map(rule);
+    placed.chain(empty::rules(raw, texts)).collect()
 }
 
 /// The same, still in their texts.
