@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
@@ -152,7 +153,7 @@ fn helper(confine: &Confine, wanted: u64) -> Result<[Option<OwnedFd>; MAX], Spaw
     let pid =
         clone::beside(origin, main, &making).map_err(|errno| fail(Step::Namespaces, errno))?;
     // It has ended, and nobody else waits for it.
-    let _status = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::__WALL));
+    while waitpid(Pid::from_raw(pid), Some(WaitPidFlag::__WALL)) == Err(Errno::EINTR) {}
     match state.failed(Some(confine)) {
         Some(error) => Err(error),
         None => Ok(making.made.each_ref().map(taken)),
