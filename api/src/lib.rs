@@ -5,7 +5,7 @@
 //! | [`debug`] | a build host and debug-agent | a virtio-serial port or a UNIX socket |
 //! | [`pid1`] | servicemgr and PID 1 | one `SOCK_SEQPACKET` pair, made by PID 1 |
 //! | `services` | anyone and servicemgr | peer-to-peer D-Bus on a UNIX socket |
-//! | `params`, `sandbox` | anyone and servicemgr | the same |
+//! | `params`, `sandbox`, `permissions` | anyone and servicemgr | the same |
 //! | [`kernel`] | PID 1 and who looks at what it set | `/proc/sys` |
 //! | [`export`] | journal and who reads its records | files and pipes |
 //! | `journal` | anyone and journal | peer-to-peer D-Bus on a UNIX socket, records in a pipe |
@@ -20,6 +20,8 @@ pub mod kernel;
 #[cfg(feature = "bus")]
 pub mod params;
 pub mod paths;
+#[cfg(feature = "bus")]
+pub mod permissions;
 pub mod pid1;
 #[cfg(feature = "bus")]
 pub mod sandbox;

@@ -30,6 +30,8 @@ pub struct Explained {
     pub left_out: Vec<String>,
     /// Why the places of rules are not told, as a sentence without a full stop; empty when they are.
     pub unplaced: String,
+    /// Permissions that it has; what they add is among the sentences.
+    pub permissions: Vec<String>,
     /// What it may do, by topic.
     pub sentences: Vec<Sentence>,
 }
@@ -76,6 +78,8 @@ pub struct Restricted {
     pub profiles: Vec<String>,
     /// Why its profiles are not told, as a sentence without a full stop; empty when they are.
     pub unplaced: String,
+    /// Permissions that it has.
+    pub permissions: Vec<String>,
     /// Whether it keeps all capabilities there are.
     pub all_capabilities: bool,
     /// Those it keeps when it does not keep all, as the kernel calls them without `CAP_`.

@@ -3,9 +3,10 @@
 use std::os::fd::OwnedFd;
 
 use api::params::Param;
+use api::permissions::{Outcome, Row as Permission, Shown};
 use api::sandbox::{Explained, Refusing, Restricted};
 use api::services::{Bar, Change, Edge, Row, Status, System, Transaction, Why};
-use api::{journal, params, sandbox, services};
+use api::{journal, params, permissions, sandbox, services};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zbus::zvariant::{DynamicType, Type};
@@ -14,6 +15,7 @@ use crate::wire::{Object, Wire};
 
 const SERVICES: Object = Object { path: services::PATH, interface: services::INTERFACE };
 const SANDBOX: Object = Object { path: sandbox::PATH, interface: sandbox::INTERFACE };
+const PERMISSIONS: Object = Object { path: permissions::PATH, interface: permissions::INTERFACE };
 const PARAMS: Object = Object { path: params::PATH, interface: params::INTERFACE };
 const JOURNAL: Object = Object { path: journal::PATH, interface: journal::INTERFACE };
 
@@ -143,6 +145,42 @@ impl Services<'_> {
         calls: &[&str],
     ) -> Result<Vec<Refusing>, services::Error> {
         Ok(self.0.call(SANDBOX, "Refusing", &(name, calls))?)
+    }
+
+    pub(crate) fn permissions(&self, service: &str) -> Result<Vec<Permission>, services::Error> {
+        Ok(self.0.call(PERMISSIONS, "List", &(service,))?)
+    }
+
+    pub(crate) fn permission(&self, name: &str) -> Result<Shown, services::Error> {
+        Ok(self.0.call(PERMISSIONS, "Show", &(name,))?)
+    }
+
+    pub(crate) fn grant(
+        &self,
+        service: &str,
+        permission: &str,
+        now: bool,
+        rehearse: bool,
+    ) -> Result<Outcome, services::Error> {
+        Ok(self.0.call(PERMISSIONS, "Grant", &(service, permission, now, rehearse))?)
+    }
+
+    pub(crate) fn revoke(
+        &self,
+        service: &str,
+        permission: &str,
+        gently: bool,
+        rehearse: bool,
+    ) -> Result<Outcome, services::Error> {
+        Ok(self.0.call(PERMISSIONS, "Revoke", &(service, permission, gently, rehearse))?)
+    }
+
+    pub(crate) fn reset_permissions(
+        &self,
+        service: &str,
+        rehearse: bool,
+    ) -> Result<Outcome, services::Error> {
+        Ok(self.0.call(PERMISSIONS, "Reset", &(service, rehearse))?)
     }
 
     pub(crate) fn halt(&self) -> Result<(), services::Error> {

@@ -16,6 +16,9 @@ const SERVICES: &str =
 /// Prints the names of all parameters.
 const PARAMS: &str = r"ensctl param list 2>/dev/null | sed 's/=.*//'";
 
+/// Prints the names of services and of the permissions that they ask for.
+const PERMISSIONS: &str = r"ensctl permission list 2>/dev/null | sed -n 's/^\([a-z][a-zA-Z0-9@._-]*\) *\([a-z0-9-]*\) .*/\1\n\2/p' | sort -u";
+
 /// The script for a shell.
 #[must_use]
 pub fn script(shell: Shell) -> String {
@@ -32,7 +35,7 @@ struct Place {
     line: String,
     /// Words and what they are for.
     words: Vec<(String, &'static str)>,
-    /// What the device is asked for: `services` or `params`.
+    /// What the device is asked for: `services`, `permissions` or `params`.
     names: Option<&'static str>,
     files: bool,
 }
@@ -80,6 +83,7 @@ fn after(command: &Command) -> Place {
 fn names(operand: Operand) -> Option<&'static str> {
     match operand {
         Operand::Service | Operand::Services | Operand::MaybeService => Some("services"),
+        Operand::Words(words, ..) if words.ends_with("PERMISSION") => Some("permissions"),
         Operand::Words(..) => Some("params"),
         _ => None,
     }
@@ -95,6 +99,7 @@ fn group(command: &Command) -> Option<&'static str> {
 fn group_about(group: &str) -> &'static str {
     match group {
         "param" => "Read and set parameters",
+        "permission" => "What services ask for, and what they get",
         "sandbox" => "What services may do",
         _ => "Look after services",
     }
@@ -128,6 +133,7 @@ fn bash() -> String {
         "# Completion of ensctl for bash: source <(ensctl completion bash)
 _ensctl_services() {{ {SERVICES}; }}
 _ensctl_params() {{ {PARAMS}; }}
+_ensctl_permissions() {{ {PERMISSIONS}; }}
 _ensctl() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}} line= words= word
     for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do
@@ -171,6 +177,7 @@ fn zsh() -> String {
 # Completion of ensctl for zsh: source <(ensctl completion zsh)
 _ensctl_services() {{ {SERVICES}; }}
 _ensctl_params() {{ {PARAMS}; }}
+_ensctl_permissions() {{ {PERMISSIONS}; }}
 _ensctl() {{
     local line='' word
     local -a known
@@ -218,6 +225,7 @@ fn fish() -> String {
         "# Completion of ensctl for fish: ensctl completion fish | source
 function __ensctl_services; {SERVICES}; end
 function __ensctl_params; {PARAMS}; end
+function __ensctl_permissions; {PERMISSIONS}; end
 function __ensctl_at
     set -l line (string match -v -- '-*' (commandline -opc)[2..])
     string match -q -- \"$argv[1]*\" (string join ' ' -- $line '')

@@ -143,6 +143,12 @@ mod tests {
           sandbox try PROFILE -- PROGRAM [ARGUMENT...]  Run a program in a profile, and end as it does
           sandbox why NAME                              What a service was killed for, and which line to
                                                         change
+          permission list [NAME]                        What services ask for, and what was decided
+          permission show PERMISSION                    What a permission gives, with the file and line of
+                                                        each rule, and to whom
+          permission grant SERVICE PERMISSION           Let a service have what it asks for
+          permission revoke SERVICE PERMISSION          Take a permission from a service, at once
+          permission reset NAME                         Forget what was decided about a service
           security                                      What protects the device, layer by layer
           reload                                        Read the definitions of services again
           param get NAME                                Print the value of a parameter

@@ -21,6 +21,7 @@ pub mod learn;
 pub mod near;
 pub mod paint;
 pub mod params;
+pub mod permission;
 pub mod refusals;
 pub mod request;
 pub mod run;

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::args::{Args, Usage};
 use crate::near::hint;
 use crate::params;
+use crate::permission;
 use crate::sandbox;
 use crate::table::{PRIORITIES, STATES};
 use crate::time;
@@ -79,6 +80,8 @@ pub enum Request {
     Learn(Vec<String>),
     /// Look at sandboxes, or try them.
     Sandbox(sandbox::Ask),
+    /// Look at permissions, or decide about them.
+    Permission(permission::Ask),
     /// Look at parameters, or set them.
     Param(params::Ask),
     /// Show the log.
@@ -180,6 +183,7 @@ impl Request {
             ["sandbox", "why"] => Self::Refusals(one(args)),
             ["sandbox", "learn"] => Self::Learn(crate::learn::line(args)),
             ["sandbox", word] => Self::Sandbox(sandbox::Ask::from_args(word, args)),
+            ["permission", word] => Self::Permission(permission::Ask::from_args(word, args)),
             ["param", word] => Self::Param(params::Ask::from_args(word, args)?),
             ["service", word] => match job(word, args.has("now")) {
                 Some(job) if args.has("dry-run") => Self::Rehearse(job, operands()),

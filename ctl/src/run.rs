@@ -22,6 +22,7 @@ use crate::fault::{Fault, NOT_WELL};
 use crate::learn;
 use crate::paint::{Paint, harmless};
 use crate::params;
+use crate::permission;
 use crate::refusals;
 use crate::request::{Form, Request};
 use crate::sandbox;
@@ -139,6 +140,7 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         Request::Security => security::run(json, out),
         Request::Refusals(name) => refusals::run(&name, json, out),
         Request::Sandbox(ask) => sandbox::run(&ask, json, out),
+        Request::Permission(ask) => permission::run(&ask, json, out),
         Request::Param(ask) => params::run(ask, json, out),
         Request::Boot | Request::Chart(_) => boot(&request, json, out),
         Request::Down(end) => down(end, json, out),

@@ -2,6 +2,7 @@
 
 pub mod boot;
 pub mod log;
+pub mod permission;
 pub mod refusals;
 pub mod sandbox;
 pub mod security;

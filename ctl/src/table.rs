@@ -100,6 +100,9 @@ const LOG: &[Flag] = &[
 const DRY_RUN: &[Flag] =
     &[flag(None, "dry-run", "Only say what would start, stop and change, in order")];
 
+const DECIDE: &[Flag] =
+    &[flag(None, "dry-run", "Only say what would change, and whether a process would end")];
+
 /// States that one can wait for.
 pub const STATES: &[&str] = &["ready", "done", "off", "failed", "armed"];
 
@@ -274,6 +277,39 @@ pub const COMMANDS: &[Command] = &[
         Operand::Service,
         "From the log. Only calls that kill leave a record.",
     ),
+    command(
+        &["permission", "list"],
+        "What services ask for, and what was decided",
+        Operand::MaybeService,
+        "Without NAME: of all services. Decisions without effect are listed too. With --json `since` is in seconds\nsince 1970.",
+    ),
+    command(
+        &["permission", "show"],
+        "What a permission gives, with the file and line of each rule, and to whom",
+        Operand::Words("PERMISSION", 1, 1),
+        "",
+    ),
+    Command {
+        words: &["permission", "grant"],
+        about: "Let a service have what it asks for",
+        operand: Operand::Words("SERVICE PERMISSION", 2, 2),
+        flags: &[&[flag(None, "now", "Restart it if it runs, so that it has it at once")], DECIDE],
+        notes: "Only root may. What the kernel has to allow counts from the next start of the service on, names of the\nsystem bus count at once. The decision is kept over reboots and updates.",
+    },
+    Command {
+        words: &["permission", "revoke"],
+        about: "Take a permission from a service, at once",
+        operand: Operand::Words("SERVICE PERMISSION", 2, 2),
+        flags: &[&[flag(None, "gently", "Stop it in its own time instead of killing it")], DECIDE],
+        notes: "Only root may. All processes of a service that the kernel can't take it from are killed, and it starts\nagain without; that is not counted as a failure.",
+    },
+    Command {
+        words: &["permission", "reset"],
+        about: "Forget what was decided about a service",
+        operand: Operand::Service,
+        flags: &[DECIDE],
+        notes: "Only root may. What it had it loses as by `ensctl permission revoke`.",
+    },
     command(
         &["security"],
         "What protects the device, layer by layer",

@@ -9,5 +9,6 @@
 pub mod calendar;
 pub mod daemon;
 pub mod engine;
+pub mod grants;
 pub mod params;
 pub mod timers;

@@ -7,7 +7,8 @@ use crate::paint::{Colour, Paint, harmless};
 /// What a service may do.
 #[must_use]
 pub fn explained(explained: &Explained, paint: Paint) -> String {
-    let Explained { name, user, confined, refused, left_out, unplaced, sentences } = explained;
+    let Explained { name, user, confined, refused, left_out, unplaced, permissions, sentences } =
+        explained;
     let mut out = paint.word(Colour::Bold, &harmless(name));
     out.push_str(&format!(" runs as {}", harmless(user)));
     out.push_str(if *confined { " in a sandbox.\n" } else { ", and no profile restricts it.\n" });
@@ -28,17 +29,29 @@ pub fn explained(explained: &Explained, paint: Paint) -> String {
             out.push('\n');
         }
     }
+    if !permissions.is_empty() {
+        let (noun, names) = (
+            if permissions.len() == 1 { "permission" } else { "permissions" },
+            permissions.join(", "),
+        );
+        out.push_str(&format!("It has the {noun}: {}.\n", harmless(&names)));
+    }
+    topics(sentences, paint, &mut out);
+    out
+}
+
+/// Sentences, each topic under its heading.
+pub(crate) fn topics(sentences: &[Sentence], paint: Paint, out: &mut String) {
     let mut topic = "";
     for sentence in sentences {
         if sentence.topic != topic {
             topic = &sentence.topic;
             out.push('\n');
-            paint.put(&mut out, Colour::Bold, &harmless(topic));
+            paint.put(out, Colour::Bold, &harmless(topic));
             out.push('\n');
         }
-        one(sentence, paint, &mut out);
+        one(sentence, paint, out);
     }
-    out
 }
 
 /// One sentence with its values, each with its places.
@@ -91,6 +104,7 @@ mod tests {
             refused: String::new(),
             left_out: vec!["landlock-6".into()],
             unplaced: String::new(),
+            permissions: vec!["camera".into()],
             sentences: vec![
                 sentence(
                     "files",
@@ -104,6 +118,7 @@ mod tests {
         insta::assert_snapshot!(explained(&web, Paint::default()), @r"
         web runs as www in a sandbox.
         This kernel lacks landlock-6: rules that need it are left out.
+        It has the permission: camera.
 
         files
           It may read:
@@ -120,6 +135,7 @@ mod tests {
             refused: "the kernel lacks seccomp".into(),
             left_out: vec![],
             unplaced: "no file\nof it".into(),
+            permissions: vec![],
             sentences: vec![],
             ..web
         };

@@ -82,6 +82,10 @@ fn notes(service: &Restricted, paint: Paint, out: &mut String) {
         let lacks = harmless(&lacks);
         note(Colour::Yellow, format!("this kernel lacks {lacks}: rules that need it are left out"));
     }
+    if !service.permissions.is_empty() {
+        let names = service.permissions.join(", ");
+        note(Colour::Plain, format!("permissions: {}", harmless(&names)));
+    }
     if !service.unplaced.is_empty() {
         // The reason may be a report of several lines.
         let why = service.unplaced.lines().next().unwrap_or_default();
@@ -124,6 +128,7 @@ mod tests {
                     profiles: vec!["base".into(), "service".into()],
                     capabilities: vec!["CHOWN".into()],
                     left_out: vec!["landlock-6".into()],
+                    permissions: vec!["camera".into(), "sound".into()],
                     ..service("web")
                 },
                 Restricted {
@@ -157,6 +162,7 @@ mod tests {
           own      root  its own       none
           free     root  none          none
           web: this kernel lacks landlock-6: rules that need it are left out.
+          web: permissions: camera, sound.
           console: an exception: people work there.
           own: it does not start here: the kernel lacks seccomp.
           free: no profile confines it: add `inherit = ["service"]` to its [sandbox].

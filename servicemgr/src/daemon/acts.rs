@@ -98,6 +98,7 @@ impl Daemon {
             None => None,
         };
         self.before_fork(id);
+        self.note_permissions(id, false);
         let Some(service) = self.plan.services.get(id) else { return Ok(Event::Lost(id)) };
         let stored = self.upkeep.stores.passed(&name);
         let ready = number.zip(pipe.as_ref().map(AsFd::as_fd));

@@ -29,6 +29,7 @@ use super::link::{Hello, Link};
 use super::notify::Notify;
 use super::oom::Kills;
 use super::params::{Board, Saver};
+use super::permissions::Permissions;
 use super::settings::Settings;
 use super::state::{Log, Saved, Whole};
 use super::streams::Streams;
@@ -55,6 +56,7 @@ pub(super) fn begin(
     for problem in problems {
         log::error!("{problem}: it is left out");
     }
+    let mut permissions = Permissions::begin(settings, &mut plan);
     let link = Link::new(socket)?;
     let notify = held_or_new(&mut hello, &link, "notify", &settings.notify, bind::Kind::Datagram)?;
     let control = held_or_new(&mut hello, &link, "control", &settings.control, bind::Kind::Stream)?;
@@ -70,7 +72,8 @@ pub(super) fn begin(
         written: Whole::default(),
         parts: plan.services.iter().map(|_| Part::default()).collect(),
         by_pid: std::collections::HashMap::new(),
-        launcher: launcher(settings, &mut plan)?,
+        launcher: launcher(settings, &mut plan, &mut permissions)?,
+        permissions,
         streams: Streams::default(),
         activate: Activate::new()?,
         timers: Timers::new(settings.timers(), hello.began),
@@ -113,9 +116,7 @@ pub(super) fn begin(
     let saved = saved.and_then(|saved| daemon.find_again(saved));
     let restart = saved.as_ref().map(|s| s.restart.clone()).unwrap_or_default();
     daemon.take_held(&mut hello, &restart);
-    if let Some(text) = daemon.params.unsaved() {
-        daemon.saver.save(text, None);
-    }
+    daemon.params.unsaved().into_iter().for_each(|text| daemon.saver.save(text, None));
     daemon.go_on(saved, hello)?;
     daemon.arm_failed_timers();
     Ok((daemon, UnixListener::from_std(listener)?))
@@ -275,6 +276,7 @@ impl Daemon {
             part.text = kept.text;
             part.devices = kept.devices;
             part.signal = kept.signal;
+            part.permissions = kept.permissions;
             part.pid = kept.pid.filter(|_| kept.life.main);
             let recorded = part.pid.or(starter);
             if kept.life.left && !kept.life.main {

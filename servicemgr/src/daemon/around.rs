@@ -12,12 +12,17 @@ use sys::cgroup::Groups;
 use super::births::Births;
 use super::launcher::Launcher;
 use super::limits;
+use super::permissions::Permissions;
 use super::sandboxes::Sandboxes;
 use super::settings::Settings;
 use crate::engine::JOURNAL;
 
 /// A launcher that knows all this.
-pub(super) fn launcher(settings: &Settings, plan: &mut Plan) -> io::Result<Launcher> {
+pub(super) fn launcher(
+    settings: &Settings,
+    plan: &mut Plan,
+    permissions: &mut Permissions,
+) -> io::Result<Launcher> {
     let groups = Groups::open(&settings.groups)
         .inspect_err(|e| log::warn!("no control groups: {e}: services run without limits"));
     let controllers = controllers(groups.as_ref().ok(), plan);
@@ -33,6 +38,7 @@ pub(super) fn launcher(settings: &Settings, plan: &mut Plan) -> io::Result<Launc
     let mut sandboxes =
         Sandboxes::new(std::mem::take(&mut plan.compiled), settings.compiler.clone());
     sandboxes.learn(&plan.services);
+    permissions.take_back_broken(plan, &mut sandboxes);
     Ok(Launcher {
         host,
         etc: settings.etc.clone(),

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use zbus::connection::Builder;
 use zbus::interface;
 
-use super::{Daemon, explain, params, wire};
+use super::{Daemon, explain, params, permissions, wire};
 use crate::engine::Ask;
 
 /// Requests that may wait for the loop.
@@ -99,8 +99,10 @@ async fn serve_one(stream: UnixStream, services: Services, guid: String) -> zbus
         let build = Builder::authenticated_socket(socket, guid.clone());
         let params = params::Client::new(services.desk.clone(), services.uid);
         let explainer = explain::Client::new(services.desk.clone(), services.uid);
+        let permissions = permissions::Client::new(services.desk.clone(), services.uid);
         let build = build.p2p().serve_at(PATH, services);
         let build = build.serve_at(explain::Client::PATH, explainer);
+        let build = build.serve_at(permissions::Client::PATH, permissions);
         build.serve_at(params::Client::PATH, params).build().await
     };
     let connection = tokio::time::timeout(HANDSHAKE, greeted)

@@ -86,6 +86,7 @@ impl Daemon {
     /// Before anything of a start: its conditions, its sockets, its credentials. `Some`: it does not
     /// begin.
     pub(super) fn begin_start(&mut self, id: Id) -> Result<Option<Event>, String> {
+        self.note_permissions(id, true);
         let Some(service) = self.plan.services.get(id) else { return Ok(Some(Event::Lost(id))) };
         let unmet = conditions::unmet(&service.conditions, &|name| self.param(name));
         if let Some(why) = unmet {
@@ -102,6 +103,7 @@ impl Daemon {
     /// # Errors
     /// What we tried and why not, for people.
     pub(super) fn launch(&mut self, id: Id, wish: &Wish<'_>) -> Result<Started, String> {
+        self.note_permissions(id, false);
         let service = self.plan.services.get(id).ok_or("there is no such service")?;
         let link = &self.link;
         let mut hold = |key, fd: std::os::fd::BorrowedFd<'_>| acts::hold(link, key, fd);
@@ -241,6 +243,7 @@ impl Daemon {
         if let Some(part) = self.parts.get_mut(id) {
             part.pid = None;
             part.last = Some(end);
+            part.side.ended_for = part.side.revoked.take();
             part.text.clear();
             part.side.errno = 0;
             part.side.forked = Forked::No;

@@ -244,8 +244,8 @@ fn defined(
     defined.map_err(|report| report.to_string())
 }
 
-/// Profiles as they lie on the device.
-struct OfDevice;
+/// Profiles and permissions as they lie on the device.
+pub(super) struct OfDevice;
 
 impl text::Source for OfDevice {
     fn read(&self, path: &str) -> io::Result<String> {

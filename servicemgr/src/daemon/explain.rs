@@ -114,6 +114,7 @@ impl Daemon {
             Ok(rules) => (rules, String::new()),
             Err(why) => (Vec::new(), why),
         };
+        let permissions = self.names_of_permissions(id);
         let service = self.plan.services.get(id).ok_or_else(|| unknown(name))?;
         let (left_out, refused) = match self.launcher.sandboxes.left_out(service) {
             Ok(lacks) => (lacks.iter().map(ToString::to_string).collect(), String::new()),
@@ -127,6 +128,7 @@ impl Daemon {
             refused,
             left_out,
             unplaced,
+            permissions,
             sentences: told.into_iter().map(shown).collect(),
         })
     }
@@ -135,18 +137,20 @@ impl Daemon {
     ///
     /// # Errors
     /// Why that can't be told.
-    pub(super) fn rules(&self, id: Id) -> Result<Vec<Rule>, String> {
+    pub(super) fn rules(&mut self, id: Id) -> Result<Vec<Rule>, String> {
         let Some(service) = self.plan.services.get(id) else { return Ok(Vec::new()) };
         if self.is_transient(id) && service.name.of_template().is_none() {
             return Err("it was made while the device runs: no file defines it".to_owned());
         }
-        let defined = look_up(&service.name, &self.settings)
+        let mut defined = look_up(&service.name, &self.settings)
             .map_err(|why| format!("its files can't be read: {}", why.trim_end()))?;
-        if defined.service.sandbox.tolerating(&self.plan.optional) != service.sandbox {
+        let base = self.permissions.base(service);
+        if defined.service.sandbox.tolerating(&self.plan.optional) != *base {
             return Err(
                 "its files say something else by now: `ensctl reload` makes it count".to_owned()
             );
         }
+        defined.rules.extend(self.permissions.rules(service));
         Ok(defined.rules)
     }
 }

@@ -35,6 +35,7 @@ mod link;
 mod notify;
 mod oom;
 mod params;
+mod permissions;
 mod probe;
 mod process;
 mod ready;
@@ -64,7 +65,7 @@ use std::time::Duration;
 
 use api::pid1::{Exit, ToPid1, ToServicemgr};
 use api::services::Error as Refusal;
-use model::Plan;
+use model::{Name, Plan};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
@@ -77,6 +78,7 @@ use launcher::Launcher;
 use link::Link;
 use notify::Notify;
 use params::{Board, Saver};
+use permissions::Permissions;
 use state::{Keep, Log, Whole};
 use streams::Streams;
 use timer::Every;
@@ -111,13 +113,16 @@ struct Part {
     devices: BTreeSet<String>,
     /// Signals on the bus that start it.
     signal: state::Came,
+    /// Permissions that its processes were started with, of those that the owner granted.
+    permissions: Vec<Name>,
 }
 
 impl Part {
     /// What the next servicemgr must know.
     fn keep<'a>(&'a self, life: &'a Life) -> Keep<'a> {
         let (text, devices, side) = (&self.text, &self.devices, self.side.kept());
-        Keep { life, pid: self.pid, text, devices, signal: &self.signal, side }
+        let (signal, permissions) = (&self.signal, self.permissions.as_slice());
+        Keep { life, pid: self.pid, text, devices, signal, side, permissions }
     }
 }
 
@@ -137,6 +142,7 @@ struct Daemon {
     activate: Activate,
     timers: Timers,
     params: Board,
+    permissions: Permissions,
     saver: Saver,
     streams: Streams,
     /// What is watched for running services.
@@ -369,7 +375,7 @@ impl Daemon {
         let mut log = Log::create()?;
         for (id, service) in self.plan.services.iter().enumerate().skip(self.fixed) {
             if self.find(service.name.as_str()) == Some(id) {
-                log.service(id, Some(service));
+                log.service(id, Some(&self.permissions.as_defined(service)));
             }
         }
         for (id, part) in self.parts.iter().enumerate() {

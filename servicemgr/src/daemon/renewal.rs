@@ -90,7 +90,7 @@ impl Daemon {
                 add(&old.name, "removed", if up { "stops" } else { "" });
                 continue;
             };
-            if *now != old {
+            if *now != &*self.permissions.as_defined(old) {
                 let running = self.engine.state(id).running();
                 add(&old.name, "changed", if running { "restarts" } else { "" });
             }

@@ -85,6 +85,14 @@ impl Sandboxes {
         }
     }
 
+    /// Why nothing can be started in this profile on any kernel; nothing if that is not known.
+    pub(super) fn broken(&self, profile: &Profile) -> Option<&str> {
+        match self.known.get(profile)? {
+            Known::Refused(why) => Some(why),
+            Known::Compiled(_) | Known::Fitted(..) => None,
+        }
+    }
+
     /// What confines a process of `service`; nothing if nothing has to.
     ///
     /// # Errors

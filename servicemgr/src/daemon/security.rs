@@ -34,9 +34,10 @@ impl Daemon {
     }
 
     fn restricted(&mut self, id: Id) -> Option<Restricted> {
-        let service = self.plan.services.get(id)?;
-        let confined = service.sandbox.confines();
+        let permissions = self.names_of_permissions(id);
+        let confined = self.plan.services.get(id)?.sandbox.confines();
         let placed = if confined { self.rules(id) } else { Ok(Vec::new()) };
+        let service = self.plan.services.get(id)?;
         let (profiles, unplaced) = match placed {
             Ok(rules) => (profiles(&rules, &self.settings.profiles), String::new()),
             Err(why) => (Vec::new(), why),
@@ -54,6 +55,7 @@ impl Daemon {
             confined,
             profiles,
             unplaced,
+            permissions,
             all_capabilities: kept.is_none() && service.user.is_none(),
             capabilities: kept.unwrap_or_default(),
             left_out,

@@ -83,6 +83,15 @@ impl Settings {
         self.run.join("rebooted")
     }
 
+    /// Where permissions lie: beside the profiles, as the language has it.
+    pub(super) fn permissions(&self) -> Vec<String> {
+        let beside = self.profiles.iter().filter_map(|profiles| profiles.parent());
+        let mut all: Vec<String> =
+            beside.map(|directory| directory.join("permissions").display().to_string()).collect();
+        all.dedup();
+        all
+    }
+
     /// Which services start at boot, as people chose on the device.
     pub(super) fn choices(&self) -> PathBuf {
         self.own.with_extension("toml")

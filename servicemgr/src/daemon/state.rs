@@ -60,6 +60,8 @@ pub(super) struct Kept {
     pub(super) signal: Came,
     /// Its other processes.
     pub(super) side: Beside,
+    /// Permissions that its processes were started with.
+    pub(super) permissions: Vec<Name>,
 }
 
 /// Signals on the bus that came for a service.
@@ -95,6 +97,8 @@ pub(super) struct Keep<'a> {
     pub(super) signal: &'a Came,
     /// Its other processes.
     pub(super) side: Beside,
+    /// Permissions that its processes were started with.
+    pub(super) permissions: &'a [Name],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -313,6 +317,7 @@ mod tests {
             devices: BTreeSet::new(),
             signal: Came { told: None, waits: Some(Facts::default()) },
             side: Beside::default(),
+            permissions: vec![Name::try_from("camera").unwrap()],
         }
     }
 
@@ -321,8 +326,8 @@ mod tests {
     }
 
     fn keep(kept: &Kept) -> Keep<'_> {
-        let Kept { life, pid, text, devices, signal, side } = kept;
-        Keep { life, pid: *pid, text, devices, signal, side: *side }
+        let Kept { life, pid, text, devices, signal, side, permissions } = kept;
+        Keep { life, pid: *pid, text, devices, signal, side: *side, permissions }
     }
 
     #[test]

@@ -44,9 +44,9 @@ impl Daemon {
         }
         let names = &self.names;
         let id = self.engine.add(&service, &|name: &Name| names.get(name.as_str()).copied())?;
-        self.launcher.sandboxes.learn([&service]);
         self.place(id, service);
         self.log.service(id, self.plan.services.get(id));
+        self.give_permissions(id);
         Ok(id)
     }
 
@@ -84,6 +84,7 @@ impl Daemon {
             }
             if self.engine.vacate(id) {
                 self.names.remove(&name);
+                self.forget_permissions(id);
                 self.log.service(id, None);
                 for key in self.forget_descriptors(id) {
                     self.tell(&api::pid1::ToPid1::Drop(key), None);

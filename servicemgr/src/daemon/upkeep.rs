@@ -85,6 +85,10 @@ pub(super) struct Side {
     pub(super) frozen: bool,
     /// `ERRNO=` it said.
     pub(super) errno: i32,
+    /// Its processes were killed for this: a permission that was revoked.
+    pub(super) revoked: Option<String>,
+    /// The same, of its last life.
+    pub(super) ended_for: Option<String>,
 }
 
 impl Side {

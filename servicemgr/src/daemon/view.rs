@@ -6,8 +6,11 @@ use api::services::{Bar, Failed, Row, State as Shown, Status, System, SystemStat
 use model::Name;
 use model::service::Kind;
 
-use super::{Daemon, critical};
+use super::{Daemon, Part, critical};
 use crate::engine::{End, Id, Life, Now, Reason, State};
+
+/// By which the kernel kills.
+const SIGKILL: i32 = 9;
 
 /// Longest such word that is shown, in characters.
 const MAX_REASON: usize = 512;
@@ -76,7 +79,7 @@ impl Daemon {
             after: names(&service.after),
             required_by: users.map(|s| s.name.to_string()).collect(),
             text: part.text.clone(),
-            last_exit: part.last.map(|end| end.to_string()).unwrap_or_default(),
+            last_exit: last_exit(part),
             last_signal: part.last.map_or(0, End::signal),
             pids: match group {
                 Some(group) => group.processes().unwrap_or_default(),
@@ -147,6 +150,14 @@ impl Daemon {
         let mut bars: Vec<Bar> = (0..self.parts.len()).filter_map(bar).collect();
         bars.sort_by_key(|b| (b.started == 0, b.started, b.asked));
         bars
+    }
+}
+
+/// How its last process ended, with the reason where we had one to kill it.
+fn last_exit(part: &Part) -> String {
+    match (part.last, &part.side.ended_for) {
+        (Some(End::Signal(SIGKILL)), Some(why)) => format!("killed: {why}"),
+        (last, _) => last.map(|end| end.to_string()).unwrap_or_default(),
     }
 }
 

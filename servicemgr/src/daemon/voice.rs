@@ -55,10 +55,20 @@ pub(super) fn without_journal(without: bool) {
     }
 }
 
+/// Says something about a service, with more fields for who looks for such records.
+pub(super) fn tell(service: &str, text: &str, fields: &[(&'static str, String)]) {
+    let mut text = text.to_owned();
+    text.truncate(text.floor_char_boundary(MAX_TEXT));
+    let (service, fields) = (Some(service.to_owned()), fields.to_vec());
+    VOICE.lines().add(Line { level: Level::Info, text, service, fields });
+}
+
 struct Line {
     level: Level,
     text: String,
     service: Option<String>,
+    /// Fields of the record beside the usual ones.
+    fields: Vec<(&'static str, String)>,
 }
 
 struct Voice(Mutex<Lines>);
@@ -107,7 +117,7 @@ impl Log for Voice {
         let service = Some(record.target()).filter(|t| !t.contains("::")).map(str::to_owned);
         let mut text = record.args().to_string();
         text.truncate(text.floor_char_boundary(MAX_TEXT));
-        self.lines().add(Line { level: record.level(), text, service });
+        self.lines().add(Line { level: record.level(), text, service, fields: Vec::new() });
     }
 
     fn flush(&self) {
@@ -166,7 +176,8 @@ impl Lines {
         let lost = std::mem::take(&mut self.lost);
         if lost > 0 {
             let text = format!("{lost} messages lost: the journal did not take them in time");
-            self.queue.push_back(Line { level: Level::Warn, text, service: None });
+            let (service, fields) = (None, Vec::new());
+            self.queue.push_back(Line { level: Level::Warn, text, service, fields });
         }
     }
 
@@ -222,6 +233,9 @@ impl Line {
             // journald's name for what root says about a service: `log -u NAME` shows it too.
             export::put(out, "UNIT", format!("{service}.service").as_bytes());
         }
+        for (name, value) in &self.fields {
+            export::put(out, name, value.as_bytes());
+        }
         export::put(out, "MESSAGE", self.text.as_bytes());
         export::end(out);
     }
@@ -274,7 +288,7 @@ mod tests {
 
     fn line(text: &str) -> Line {
         let service = Some("web".to_owned());
-        Line { level: Level::Info, text: text.to_owned(), service }
+        Line { level: Level::Info, text: text.to_owned(), service, fields: Vec::new() }
     }
 
     fn with_journal() -> (Lines, UnixDatagram) {
@@ -300,6 +314,15 @@ mod tests {
         let all = format!("{head}MESSAGE=one\n\n{head}MESSAGE\n{length}two\nlines\n\n");
         assert_eq!(received(&journal), Some(all));
         assert_eq!(received(&journal), None);
+    }
+
+    #[test]
+    fn a_record_may_have_fields_of_its_own() {
+        let (mut lines, journal) = with_journal();
+        lines.queue.push_back(Line { fields: vec![("PERMISSION", "a\nb".into())], ..line("x") });
+        assert!(lines.send());
+        let told = received(&journal).unwrap();
+        assert!(told.contains("PERMISSION\n\u{3}\0\0\0\0\0\0\0a\nb\nMESSAGE=x\n"), "{told:?}");
     }
 
     #[test]

@@ -139,6 +139,20 @@ impl Controller {
         self.send(message::answer(serial, question))
     }
 
+    /// Another policy from now on, also for those who are connected.
+    ///
+    /// # Errors
+    /// As [`Line::send`].
+    pub(super) fn renew(&mut self, policy: Policy) -> io::Result<()> {
+        self.policy = policy;
+        self.set_policy()
+    }
+
+    /// Whether the bus has the policy that it was told last.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.asked.values().any(|asked| matches!(asked, Asked::Listener | Asked::Policy))
+    }
+
     fn set_policy(&mut self) -> io::Result<()> {
         let interface = "org.bus1.DBus.Listener";
         let method = Method { at: "", path: LISTENER, interface, member: "SetPolicy" };
@@ -254,7 +268,7 @@ mod tests {
         let (ours, bus) = UnixStream::pair().unwrap();
         let socket = OwnedFd::from(UnixStream::pair().unwrap().0);
         let names = [("org.example.Web".to_owned(), 80)];
-        let policy = policy::policy(&[]);
+        let policy = policy::policy(&[], &[]);
         let begun = Controller::begin(ours.into(), generation, &names, policy, &socket);
         let mut controller = begun.unwrap();
         controller.line.ready().await;
@@ -300,6 +314,23 @@ mod tests {
         let answer = message::answer(1, said[0].1).unwrap().bytes;
         let answer = Item::Message(Heard::read(&answer).unwrap());
         assert_eq!(controller.hear(&answer), Some(Told::Ready));
+    }
+
+    #[tokio::test]
+    async fn a_new_policy_counts_once_the_bus_has_said_so() {
+        let (mut controller, mut bus) = controller(1).await;
+        let listen = said(&mut bus)[1].1;
+        assert!(!controller.is_settled());
+        let done = |serial| {
+            Item::Message(Heard::read(&message::answer(1, serial).unwrap().bytes).unwrap())
+        };
+        assert_eq!(controller.hear(&done(listen)), Some(Told::Ready));
+        assert!(controller.is_settled());
+        controller.renew(policy::policy(&[], &[])).unwrap();
+        let said = said(&mut bus);
+        assert_eq!((said[0].0.as_str(), controller.is_settled()), ("SetPolicy", false));
+        assert_eq!(controller.hear(&done(said[0].1)), Some(Told::Ready));
+        assert!(controller.is_settled());
     }
 
     #[tokio::test]

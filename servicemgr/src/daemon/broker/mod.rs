@@ -21,6 +21,7 @@ mod line;
 mod message;
 mod owners;
 mod policy;
+mod rights;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use api::pid1::ToPid1;
 use model::service::{Address, Kind, Service};
 use sys::passwd::Users;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::launcher::ToHold;
@@ -41,6 +43,7 @@ use super::{Daemon, TURN};
 use crate::engine::{Event, Id, State};
 use callers::Want;
 use controller::{Controller, Told};
+pub(super) use message::read_all;
 use owners::Owners;
 use policy::Claim;
 pub(super) use signals::{Facts, Signals};
@@ -74,6 +77,8 @@ pub(super) struct Broker {
     pub(super) signals_connecting: Option<JoinHandle<io::Result<OwnedFd>>>,
     waiting: BTreeMap<String, Want>,
     ended: Vec<Id>,
+    /// Those who wait until the bus has the last policy.
+    renewals: Vec<oneshot::Sender<()>>,
 }
 
 /// What has something to say.
@@ -171,8 +176,9 @@ impl Daemon {
             log::warn!("system bus: {problem}");
         }
         let names: Vec<(String, u32)> = claims.iter().flat_map(Claim::names).collect();
+        let rights = self.bus_rights(&users);
         let begun = self.bus_socket().and_then(|socket| {
-            let policy = policy::policy(&claims);
+            let policy = policy::policy(&claims, &rights);
             Controller::begin(line, self.generation, &names, policy, &socket)
         });
         match begun {
@@ -263,7 +269,15 @@ impl Daemon {
 
     fn bus_told(&mut self, told: Told) {
         match told {
-            Told::Ready => self.bus_is_ready(),
+            Told::Ready => {
+                if self.broker.controller.as_ref().is_some_and(Controller::is_settled) {
+                    // Who waited for it may have hung up.
+                    for reply in self.broker.renewals.drain(..) {
+                        let _hung_up = reply.send(());
+                    }
+                }
+                self.bus_is_ready();
+            }
             Told::Activate(name, number) => {
                 let want = Want { number: Some(number), again: false };
                 self.broker.waiting.insert(name.clone(), want);

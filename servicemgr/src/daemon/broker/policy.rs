@@ -1,10 +1,13 @@
 //! Who may own which name on the system bus, and who may call it: decided here, enforced by dbus-broker.
 //!
 //! ```text
-//! [bus] of every service + /etc/passwd ─► claims ─► rules ─► the form dbus-broker takes
+//! [bus] of every service + /etc/passwd ─► claims ─┬─► rules ─► the form dbus-broker takes
+//! [bus] of the permissions they have ─► rights ───┘
 //! ```
 //!
 //! - A name that a service declares: its user (or `owner`) and root may own it; everybody, or its `users`, may call it.
+//! - A name of a permission: the user of the service that has it may call it, or own it and call it; nobody
+//!   else may for that reason.
 //! - Any other name: root may own it and call it, nobody else.
 //! - Signals and answers pass. The bus itself answers everybody, but only root may watch others.
 //!
@@ -69,6 +72,18 @@ impl Claim {
     }
 }
 
+/// What a service may do on the bus by a permission. The bus knows users, not services: so may all that run
+/// as the same one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Right {
+    /// Its user.
+    pub(super) user: u32,
+    /// Names it may call.
+    pub(super) talk: Vec<String>,
+    /// Names it may own.
+    pub(super) own: Vec<String>,
+}
+
 /// The claims of all services, and what is wrong with some, for people. A caller that does not
 /// exist is left out; a service whose user does not exist can't start anyway.
 pub(super) fn claims(services: &[Service], users: &Users) -> (Vec<Claim>, Vec<String>) {
@@ -95,8 +110,8 @@ pub(super) fn claims(services: &[Service], users: &Users) -> (Vec<Claim>, Vec<St
     (all, wrong)
 }
 
-/// The rules that follow from `claims`.
-pub(super) fn policy(claims: &[Claim]) -> Policy {
+/// The rules that follow from `claims` and `rights`.
+pub(super) fn policy(claims: &[Claim], rights: &[Right]) -> Policy {
     let any = |allow, priority| pass(allow, priority, "", "", "", 0);
     let mut everybody = vec![
         any(true, priority::EVERYTHING),
@@ -127,6 +142,12 @@ pub(super) fn policy(claims: &[Claim]) -> Policy {
                 }
             }
         }
+    }
+    for right in rights.iter().filter(|right| right.user != ROOT) {
+        let (own, send) = single.entry(right.user).or_default();
+        own.extend(right.own.iter().map(|name| (true, priority::OWN, false, name.clone())));
+        let called = right.talk.iter().chain(&right.own);
+        send.extend(called.map(|name| pass(true, priority::DECLARED, name, "", "", 0)));
     }
     let receive = vec![any(true, priority::EVERYTHING)];
     let everybody = (true, priority::EVERYTHING, Vec::new(), everybody, receive);
@@ -164,7 +185,7 @@ mod tests {
     }
 
     fn rules(services: &[Service]) -> Policy {
-        policy(&claims(services, &Users::from_text(PASSWD, "")).0)
+        policy(&claims(services, &Users::from_text(PASSWD, "")).0, &[])
     }
 
     /// The rules of all groups that a user is in.
@@ -238,34 +259,61 @@ mod tests {
                 "b: no user is called spirit: add it to [[user]]"
             ]
         );
-        let policy = policy(&claims);
+        let policy = policy(&claims, &[]);
         assert!(!may_send(&policy, 80, "org.example.a", "x", CALL));
         assert!(!may_send(&policy, 80, "org.example.b", "x", CALL), "not open to everybody");
+    }
+
+    #[test]
+    fn a_permission_opens_its_names_to_the_user_who_has_it_and_to_nobody_else() {
+        let claims =
+            claims(&[service("safe", Some("web"), &["root"])], &Users::from_text(PASSWD, ""));
+        let (talk, own) = (vec!["org.example.safe".into()], vec!["org.example.Mine".into()]);
+        let with = policy(&claims.0, &[Right { user: 81, talk, own }]);
+        for (uid, may) in [(80, true), (81, true), (82, false)] {
+            assert_eq!(may_send(&with, uid, "org.example.safe", "x", CALL), may, "user {uid}");
+        }
+        for (uid, may) in [(80, false), (81, true), (82, false)] {
+            assert_eq!(may_own(&with, uid, "org.example.Mine"), may, "user {uid}");
+            assert_eq!(may_send(&with, uid, "org.example.Mine", "x", CALL), may, "user {uid}");
+        }
+        assert!(!may_own(&with, 81, "org.example.safe"));
     }
 
     proptest! {
         #[test]
         fn nobody_but_root_and_its_user_ever_owns_a_name(
             claims in prop::collection::vec(claim(), 0..8),
+            rights in prop::collection::vec(right(), 0..4),
             uid in 0_u32..6,
             name in "[ab]\\.[ab]",
         ) {
-            let policy = policy(&claims);
-            let declared = claims.iter().any(|c| c.owner == uid && c.names.contains(&name));
+            let policy = policy(&claims, &rights);
+            let declared = claims.iter().any(|c| c.owner == uid && c.names.contains(&name))
+                || rights.iter().any(|r| r.user == uid && r.own.contains(&name));
             prop_assert_eq!(may_own(&policy, uid, &name), uid == 0 || declared);
         }
 
         #[test]
         fn calls_reach_just_those_names_that_some_claim_opens(
             claims in prop::collection::vec(claim(), 0..8),
+            rights in prop::collection::vec(right(), 0..4),
             uid in 0_u32..6,
             name in "[ab]\\.[ab]",
         ) {
-            let policy = policy(&claims);
+            let policy = policy(&claims, &rights);
             let lets = |c: &Claim| c.owner == uid || c.callers.as_ref().is_none_or(|u| u.contains(&uid));
-            let open = claims.iter().any(|c| c.names.contains(&name) && lets(c));
+            let open = claims.iter().any(|c| c.names.contains(&name) && lets(c))
+                || rights.iter().any(|r| {
+                    r.user == uid && r.talk.iter().chain(&r.own).any(|of| *of == name)
+                });
             prop_assert_eq!(may_send(&policy, uid, &name, "x", CALL), uid == 0 || open);
         }
+    }
+
+    fn right() -> impl Strategy<Value = Right> {
+        let names = || prop::collection::vec("[ab]\\.[ab]", 0..3);
+        (0_u32..6, names(), names()).prop_map(|(user, talk, own)| Right { user, talk, own })
     }
 
     fn claim() -> impl Strategy<Value = Claim> {

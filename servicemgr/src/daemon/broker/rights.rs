@@ -1,0 +1,52 @@
+//! What services may do on the bus by their permissions, and the policy anew when that changes.
+//!
+//! ```text
+//! permissions granted, revoked ─► rights ─► policy ─SetPolicy─► dbus-broker, also for who is connected
+//! ```
+
+use model::service::Service;
+use sys::passwd::Users;
+use tokio::sync::oneshot;
+
+use super::policy::{self, Right};
+use crate::daemon::Daemon;
+
+impl Daemon {
+    /// The permissions of services have changed: the bus gets another policy, if there is one. What comes
+    /// back is told once it has it.
+    pub(in crate::daemon) fn renew_bus_policy(&mut self) -> Option<oneshot::Receiver<()>> {
+        self.broker.controller.as_ref()?;
+        let users = Users::read(&self.launcher.etc).unwrap_or_default();
+        let (claims, _) = policy::claims(&self.plan.services, &users);
+        let policy = policy::policy(&claims, &self.bus_rights(&users));
+        let (sender, told) = oneshot::channel();
+        let controller = self.broker.controller.as_mut()?;
+        match controller.renew(policy) {
+            Ok(()) => self.broker.renewals.push(sender),
+            Err(e) => self.bus_broken(&e.to_string()),
+        }
+        Some(told)
+    }
+
+    /// What services may do on the bus by their permissions.
+    pub(super) fn bus_rights(&mut self, users: &Users) -> Vec<Right> {
+        let mut all = Vec::new();
+        for id in 0..self.plan.services.len() {
+            let asks = |s: &&Service| !s.permissions.is_empty();
+            let Some(service) = self.plan.services.get(id).filter(asks) else { continue };
+            // Root may everything; one whose user does not exist can't start.
+            let Some(user) = service.user.as_deref().and_then(|name| users.find(name)) else {
+                continue;
+            };
+            if self.find(service.name.as_str()) != Some(id) {
+                continue;
+            }
+            for found in self.permissions.of(service) {
+                let bus = &found.permission.bus;
+                let (talk, own) = (bus.talk.clone(), bus.own.clone());
+                all.push(Right { user: user.uid, talk, own });
+            }
+        }
+        all
+    }
+}
