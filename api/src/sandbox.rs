@@ -92,6 +92,30 @@ pub struct Restricted {
     pub exception: String,
 }
 
+/// Whose sandbox is attacked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Target {
+    /// A service; empty for a profile.
+    pub service: String,
+    /// A profile.
+    pub profile: String,
+    /// Where profiles are looked for first; empty for nowhere.
+    pub directory: String,
+    /// Who has the profile.
+    pub user: String,
+    /// Words for the program of the attacks.
+    pub arguments: Vec<String>,
+}
+
+/// How the attacks on a sandbox run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Imitation {
+    /// User they run as.
+    pub user: String,
+    /// What is different from the service itself, as sentences without a full stop.
+    pub differences: Vec<String>,
+}
+
 /// A rule that keeps a program from a system call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Refusing {
@@ -118,6 +142,13 @@ pub trait Sandbox {
     /// As [`crate::services::ServicesProxy::run`]; what it writes goes to the named pipe that is called as
     /// it in [`crate::paths::TRIES`]. Root only.
     fn attempt(&self, name: &str, definition: &str) -> Result<(), Error>;
+
+    /// How [`Self::score`] would run the attacks.
+    fn imitate(&self, target: &Target) -> Result<Imitation, Error>;
+
+    /// Runs the attack set as a service of the moment in the sandbox of another, or in a profile. What it
+    /// writes goes to the named pipe that is called as it in [`crate::paths::TRIES`]. Root only.
+    fn score(&self, name: &str, target: &Target) -> Result<(), Error>;
 
     /// What a service may do.
     fn explain(&self, name: &str) -> Result<Explained, Error>;

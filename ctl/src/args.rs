@@ -196,6 +196,9 @@ impl Args {
             (Operand::Service | Operand::Services, []) => {
                 Err(self.wrong(format!("`{}` needs the name of a service", command.name())))
             }
+            (Operand::Scored, []) => {
+                Err(self.wrong("`sandbox score` needs a service, or the file of a profile"))
+            }
             (Operand::Tried, [] | [_]) => {
                 Err(self.wrong("`sandbox try` needs the name of a profile and a program"))
             }
@@ -203,7 +206,11 @@ impl Args {
                 Err(self.wrong(format!("`{}` needs a program", command.name())))
             }
             (
-                Operand::Service | Operand::MaybeService | Operand::File | Operand::OneOf(..),
+                Operand::Service
+                | Operand::MaybeService
+                | Operand::Scored
+                | Operand::File
+                | Operand::OneOf(..),
                 [_, more, ..],
             ) => Err(self.wrong(format!("`{}` takes one, but got `{more}` too", command.name()))),
             (Operand::Words(names, least, most), given) => match given.get(most) {

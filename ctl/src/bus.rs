@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use api::params::Param;
 use api::permissions::{Outcome, Row as Permission, Shown};
-use api::sandbox::{Explained, Refusing, Restricted};
+use api::sandbox::{Explained, Imitation, Refusing, Restricted, Target};
 use api::services::{Bar, Change, Edge, Row, Status, System, Transaction, Why};
 use api::{journal, params, permissions, sandbox, services};
 use serde::Serialize;
@@ -129,6 +129,14 @@ impl Services<'_> {
 
     pub(crate) fn attempt(&self, name: &str, definition: &str) -> Result<(), services::Error> {
         Ok(self.0.call(SANDBOX, "Attempt", &(name, definition))?)
+    }
+
+    pub(crate) fn imitate(&self, target: &Target) -> Result<Imitation, services::Error> {
+        Ok(self.0.call(SANDBOX, "Imitate", &(target,))?)
+    }
+
+    pub(crate) fn score(&self, name: &str, target: &Target) -> Result<(), services::Error> {
+        Ok(self.0.call(SANDBOX, "Score", &(name, target))?)
     }
 
     pub(crate) fn explain(&self, name: &str) -> Result<Explained, services::Error> {

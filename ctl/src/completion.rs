@@ -76,13 +76,18 @@ fn after(command: &Command) -> Place {
         line: command.name() + " ",
         words,
         names: names(command.operand),
-        files: matches!(command.operand, Operand::File | Operand::Program | Operand::Tried),
+        files: matches!(
+            command.operand,
+            Operand::File | Operand::Program | Operand::Tried | Operand::Scored
+        ),
     }
 }
 
 fn names(operand: Operand) -> Option<&'static str> {
     match operand {
-        Operand::Service | Operand::Services | Operand::MaybeService => Some("services"),
+        Operand::Service | Operand::Services | Operand::MaybeService | Operand::Scored => {
+            Some("services")
+        }
         Operand::Words(words, ..) if words.ends_with("PERMISSION") => Some("permissions"),
         Operand::Words(..) => Some("params"),
         _ => None,

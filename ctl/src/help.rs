@@ -138,6 +138,8 @@ mod tests {
           service logs NAME                             The log of one service
           sandbox explain NAME                          What a service may do, with the file and line of
                                                         each rule
+          sandbox score NAME|FILE.toml                  Try the attack set inside the sandbox of a service,
+                                                        and tell what got through
           sandbox learn PROGRAM [ARGUMENT...]           Run a program, and print the smallest profile with
                                                         which it does the same
           sandbox try PROFILE -- PROGRAM [ARGUMENT...]  Run a program in a profile, and end as it does

@@ -26,6 +26,7 @@ pub mod refusals;
 pub mod request;
 pub mod run;
 pub mod sandbox;
+pub mod score;
 pub mod security;
 pub(crate) mod services;
 pub mod show;

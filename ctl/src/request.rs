@@ -12,6 +12,7 @@ use crate::near::hint;
 use crate::params;
 use crate::permission;
 use crate::sandbox;
+use crate::score;
 use crate::table::{PRIORITIES, STATES};
 use crate::time;
 
@@ -80,6 +81,8 @@ pub enum Request {
     Learn(Vec<String>),
     /// Look at sandboxes, or try them.
     Sandbox(sandbox::Ask),
+    /// Attack a sandbox.
+    Score(score::Ask),
     /// Look at permissions, or decide about them.
     Permission(permission::Ask),
     /// Look at parameters, or set them.
@@ -181,6 +184,7 @@ impl Request {
             ["version"] => Self::Version,
             ["security"] => Self::Security,
             ["sandbox", "why"] => Self::Refusals(one(args)),
+            ["sandbox", "score"] => Self::Score(score::Ask::from_args(args)?),
             ["sandbox", "learn"] => Self::Learn(crate::learn::line(args)),
             ["sandbox", word] => Self::Sandbox(sandbox::Ask::from_args(word, args)),
             ["permission", word] => Self::Permission(permission::Ask::from_args(word, args)),

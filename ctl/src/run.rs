@@ -26,6 +26,7 @@ use crate::permission;
 use crate::refusals;
 use crate::request::{Form, Request};
 use crate::sandbox;
+use crate::score;
 use crate::security;
 use crate::services;
 use crate::show::boot::Boot;
@@ -140,6 +141,7 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         Request::Security => security::run(json, out),
         Request::Refusals(name) => refusals::run(&name, json, out),
         Request::Sandbox(ask) => sandbox::run(&ask, json, out),
+        Request::Score(ask) => score::run(&ask, json, out),
         Request::Permission(ask) => permission::run(&ask, json, out),
         Request::Param(ask) => params::run(ask, json, out),
         Request::Boot | Request::Chart(_) => boot(&request, json, out),

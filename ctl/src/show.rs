@@ -5,6 +5,7 @@ pub mod log;
 pub mod permission;
 pub mod refusals;
 pub mod sandbox;
+pub mod score;
 pub mod security;
 pub mod services;
 pub mod svg;

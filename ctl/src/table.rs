@@ -1,5 +1,7 @@
 //! Every command and option, once. Parser, help and completion are driven by this table.
 
+use crate::score::GROUPS;
+
 /// A command.
 #[derive(Debug)]
 pub struct Command {
@@ -54,6 +56,8 @@ pub enum Operand {
     Program,
     /// The name of a profile, then a program and its arguments; `--` may stand between.
     Tried,
+    /// The name of one service, or the file of a profile.
+    Scored,
     /// The name of a file, or nothing.
     File,
     /// One of these words.
@@ -120,6 +124,23 @@ const RUN: &[Flag] = &[
         "type",
         Value::OneOf("TYPE", &["simple", "notify", "oneshot"]),
         "When it counts as started; simple when not said",
+    ),
+];
+
+const SCORE: &[Flag] = &[
+    with(
+        Some('g'),
+        "group",
+        Value::OneOf("GROUP", GROUPS),
+        "Only these attacks: files, processes, namespaces, identity, system-calls, memory, terminal, network, \
+         ipc, resources, devices, kernel",
+    ),
+    flag(Some('v'), "verbose", "Tell of each attack, also of those that were blocked"),
+    with(None, "user", Value::Text("USER"), "Who has the profile; nobody when not said"),
+    flag(
+        None,
+        "all-attacks",
+        "Also those that could hurt the device: only on one that can be thrown away",
     ),
 ];
 
@@ -258,6 +279,13 @@ pub const COMMANDS: &[Command] = &[
         Operand::Service,
         "What is told is what is in force. What has no line holds because nothing is said about it.",
     ),
+    Command {
+        words: &["sandbox", "score"],
+        about: "Try the attack set inside the sandbox of a service, and tell what got through",
+        operand: Operand::Scored,
+        flags: &[SCORE],
+        notes: "Only in images for development, as root. The attacks run as the service would, beside a victim of their\nown. What could hurt the device is not tried, and never counts as blocked. FILE is a profile.\nExit status 0 when nothing got through, 1 when something did.",
+    },
     Command {
         words: &["sandbox", "learn"],
         about: "Run a program, and print the smallest profile with which it does the same",
@@ -430,6 +458,7 @@ impl Operand {
             Self::MaybeService => " [NAME]".to_owned(),
             Self::Program => " PROGRAM [ARGUMENT...]".to_owned(),
             Self::Tried => " PROFILE -- PROGRAM [ARGUMENT...]".to_owned(),
+            Self::Scored => " NAME|FILE.toml".to_owned(),
             Self::File => " [FILE]".to_owned(),
             Self::OneOf(_, words) => format!(" {}", words.join("|")),
             Self::Words(names, ..) => format!(" {names}"),

@@ -112,9 +112,12 @@ pub fn broker(bytes: &[u8]) {
     outside::broker(bytes);
 }
 
-/// The log of an earlier servicemgr.
+/// The log of an earlier servicemgr, as it came, and as one step whose checksum is right.
 pub fn state(bytes: &[u8]) {
     outside::state(bytes).expect("memory");
+    let length = u32::try_from(bytes.len()).expect("a short input");
+    let header = [length.to_le_bytes(), crc32c::crc32c(bytes).to_le_bytes()].concat();
+    outside::state(&[&header, bytes].concat()).expect("memory");
 }
 
 /// Journal export format, at once and in pieces, and files of the log that are damaged.

@@ -61,6 +61,8 @@ pub struct Profile {
     pub network: Network,
     /// System calls.
     pub calls: Calls,
+    /// How much it may use, at most. What of it counts for a service is in its own limits.
+    pub limits: Limits,
     /// What no other rule can allow.
     pub forbid: Forbid,
 }
@@ -79,18 +81,20 @@ impl Default for Profile {
             files: Files::default(),
             network: Network::default(),
             calls: Calls::default(),
+            limits: Limits::default(),
             forbid: Forbid::default(),
         }
     }
 }
 
 impl Profile {
-    /// Whether a launch has more to do than ids, capabilities and `no_new_privs`.
+    /// Whether a launch has more to do than ids, capabilities, limits and `no_new_privs`.
     #[must_use]
     pub fn confines(&self) -> bool {
         let plain = Self {
             capabilities: self.capabilities.clone(),
             no_new_privileges: self.no_new_privileges,
+            limits: self.limits,
             ..Self::default()
         };
         *self != plain
@@ -223,6 +227,25 @@ pub struct Calls {
     pub deny: Vec<String>,
     /// Those that end the process (`SIGSYS`), which the journal tells with the name of the call.
     pub kill: Vec<String>,
+}
+
+/// How much a program may use; absent means no limit. Of a service, what its own limits say counts.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Limits {
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// CPU time in percent of one CPU.
+    pub cpu: Option<u32>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
+    /// Open files.
+    pub open_files: Option<u64>,
+    /// Size of a core dump in bytes.
+    pub core: Option<u64>,
+    /// Waiting signals and timers of its user.
+    pub signals: Option<u64>,
 }
 
 /// What no other rule can allow, in whichever file it stands.

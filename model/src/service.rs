@@ -4,6 +4,7 @@
 
 mod activation;
 mod instance;
+mod own;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -12,13 +13,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
-use crate::sandbox::Profile;
+use crate::sandbox::{self, Profile};
 
 pub use activation::{
     Activation, Address, BACKLOG, Bus, DeviceMatch, ParameterMatch, PathWatch, PathWhen,
     SignalMatch, Socket, SocketKind, Start, Timer, TimerWhen,
 };
 pub use instance::PLACEHOLDER;
+pub use own::{OWN, OWN_IDS, OWN_PREFIX, own_user, state_directory};
 pub use upkeep::{
     Check, Command, Commands, Condition, Credential, CredentialSource, Critical, Health,
     OutOfMemory, Probe, Reload, SIGTERM,
@@ -245,6 +247,24 @@ pub struct Limits {
     pub open_files: Option<u64>,
     /// Core dump size in bytes (`RLIMIT_CORE`).
     pub core: Option<u64>,
+    /// Waiting signals and timers of its user (`RLIMIT_SIGPENDING`).
+    pub signals: Option<u64>,
+}
+
+impl Limits {
+    /// These, and those of its profile where nothing is said.
+    #[must_use]
+    pub fn over(self, profile: &sandbox::Limits) -> Self {
+        Self {
+            memory: self.memory.or(profile.memory),
+            cpu: self.cpu.or(profile.cpu),
+            pids: self.pids.or(profile.pids),
+            open_files: self.open_files.or(profile.open_files),
+            core: self.core.or(profile.core),
+            signals: self.signals.or(profile.signals),
+            ..self
+        }
+    }
 }
 
 /// Where standard output and error go.

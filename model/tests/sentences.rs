@@ -59,6 +59,7 @@ fn a_tight_profile_is_told_with_the_line_of_each_rule() {
     privileges: It has a keyring of its own.  [sandbox/base.toml:2]
     memory: Memory that was written is never executed.  [sandbox/x.toml:4]
     namespaces: Of its own it has: ipc (message queues, semaphores and shared memory) [sandbox/x.toml:5]
+    limits: It may use as much as there is.
     kernel: It starts also where the kernel lacks these, without what needs them: landlock-6 [sandbox/x.toml:6]
     ");
 }
@@ -85,5 +86,6 @@ fn what_restricts_nothing_is_told_as_it_is() {
     privileges: It shares a keyring with others.
     memory: Memory that was written may be executed.
     namespaces: It shares message queues, host name and groups with others.
+    limits: It may use as much as there is.
     ");
 }

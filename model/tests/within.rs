@@ -22,6 +22,12 @@ proptest! {
         }
         prop_assert!(own.requires.iter().all(|feature| both.requires.contains(feature)));
         prop_assert!(ceiling.namespaces.iter().all(|space| both.namespaces.contains(space)));
+        for one in [&own, &ceiling] {
+            let (less, more) = (both.limits, one.limits);
+            prop_assert!(more.memory.is_none_or(|most| less.memory.is_some_and(|n| n <= most)));
+            prop_assert!(more.pids.is_none_or(|most| less.pids.is_some_and(|n| n <= most)));
+            prop_assert!(more.signals.is_none_or(|most| less.signals.is_some_and(|n| n <= most)));
+        }
     }
 
     #[test]

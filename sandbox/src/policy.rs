@@ -5,7 +5,6 @@ use std::ffi::CString;
 use std::fmt;
 use std::sync::Arc;
 
-use model::sandbox::View;
 use model::service::{Kind, Output, Service};
 use sys::confine::Confine;
 use sys::passwd::Users;
@@ -18,10 +17,6 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 
 /// Files a service may have open unless it raises that itself: more breaks `select(2)`.
 const OPEN_FILES: u64 = 1024;
-
-/// Queued signals and timers for the user of a service with a listed view: programs have a few, and
-/// thousands keep the kernel busy.
-const PENDING_SIGNALS: u64 = 256;
 
 /// What does not depend on the service.
 #[derive(Debug, Clone)]
@@ -155,21 +150,17 @@ fn watched(service: &Service) -> Vec<(&'static str, String)> {
     all
 }
 
-/// A service with a listed view has what is listed: of what all share without a list, it has little.
 fn limits(service: &Service, host: &Host, own: &Own<'_>) -> Vec<Limit> {
-    let alone = service.sandbox.files.view == View::Listed;
     let files = match service.limits.open_files {
         Some(files) => {
             let files = files.min(own.open_files.unwrap_or(files));
             (files, files)
         }
-        None if alone => (OPEN_FILES.min(host.open_files), OPEN_FILES.min(host.open_files)),
         None => (OPEN_FILES.min(host.open_files), host.open_files),
     };
     let mut all = vec![Limit { what: Resource::OpenFiles, soft: files.0, hard: files.1 }];
-    let core = service.limits.core.or(alone.then_some(0));
+    let (core, signals) = (service.limits.core, service.limits.signals);
     all.extend(core.map(|b| Limit { what: Resource::Core, soft: b, hard: b }));
-    let signals = alone.then_some(PENDING_SIGNALS);
     all.extend(signals.map(|n| Limit { what: Resource::PendingSignals, soft: n, hard: n }));
     all
 }
@@ -261,18 +252,18 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_view_has_no_dumps_few_timers_and_no_more_files_than_it_asks_for() {
+    fn what_is_said_of_dumps_signals_and_files_is_a_limit_of_the_process() {
         let mut s = service();
-        s.sandbox.files.view = View::Listed;
-        let limits =
-            |s: &Service| launch(s, &Users::default(), &host(), &Own::default()).unwrap().limits;
+        (s.limits.open_files, s.limits.core, s.limits.signals) = (Some(3000), Some(0), Some(256));
         let limit = |what, n| Limit { what, soft: n, hard: n };
-        let files = limit(Resource::OpenFiles, 1024);
-        let signals = limit(Resource::PendingSignals, 256);
-        assert_eq!(limits(&s), [files, limit(Resource::Core, 0), signals]);
-        (s.limits.open_files, s.limits.core) = (Some(3000), Some(1 << 20));
-        let files = limit(Resource::OpenFiles, 3000);
-        assert_eq!(limits(&s), [files, limit(Resource::Core, 1 << 20), signals]);
+        assert_eq!(
+            launch(&s, &Users::default(), &host(), &Own::default()).unwrap().limits,
+            [
+                limit(Resource::OpenFiles, 3000),
+                limit(Resource::Core, 0),
+                limit(Resource::PendingSignals, 256),
+            ]
+        );
     }
 
     #[test]

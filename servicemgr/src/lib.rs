@@ -10,5 +10,6 @@ pub mod calendar;
 pub mod daemon;
 pub mod engine;
 pub mod grants;
+pub mod own;
 pub mod params;
 pub mod timers;

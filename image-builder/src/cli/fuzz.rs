@@ -87,7 +87,7 @@ fn chosen<'a>(all: &'a [Target], wanted: &'a [String]) -> Result<Vec<&'a str>> {
     if wanted.is_empty() {
         return Ok(names);
     }
-    for name in wanted.iter().filter(|name| !names.contains(&name.as_str())) {
+    if let Some(name) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
         let near = similar(name, names.iter().copied()).join(" or ");
         let hint = if near.is_empty() { near } else { format!("did you mean {near}? ") };
         bail!("no target is called {name}: {hint}`ens fuzz --list` names them");

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Access, Calls, Feature, Files, Forbid, Network, Proc, Profile, Tmp, View, calls};
+use super::{
+    Access, Calls, Feature, Files, Forbid, Limits, Network, Proc, Profile, Tmp, View, calls,
+};
 
 /// Whether `path` is `tree` or lies in it; both absolute and in their shortest form.
 #[must_use]
@@ -42,6 +44,7 @@ impl Profile {
             files: self.files.within(&ceiling.files),
             network: self.network.within(&ceiling.network),
             calls: self.calls.within(&ceiling.calls),
+            limits: self.limits.within(&ceiling.limits),
             forbid: self.forbid.and(&ceiling.forbid),
         }
     }
@@ -110,6 +113,23 @@ impl Network {
     /// Whether UDP is allowed.
     pub(super) fn datagrams(&self) -> bool {
         self.udp || (self.connect.is_none() && self.listen.is_none())
+    }
+}
+
+impl Limits {
+    /// Of each the smaller.
+    fn within(&self, most: &Self) -> Self {
+        fn less<T: Ord>(own: Option<T>, most: Option<T>) -> Option<T> {
+            own.into_iter().chain(most).min()
+        }
+        Self {
+            memory: less(self.memory, most.memory),
+            cpu: less(self.cpu, most.cpu),
+            pids: less(self.pids, most.pids),
+            open_files: less(self.open_files, most.open_files),
+            core: less(self.core, most.core),
+            signals: less(self.signals, most.signals),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ mod service;
 pub(crate) use permission::Permission;
 #[cfg(feature = "schema")]
 pub(crate) use permission::{Adds, Names, Ports, Trees};
-pub(crate) use sandbox::{Calls, Files, Forbid, Network, Profile, Sandbox};
+pub(crate) use sandbox::{Bounds, Calls, Files, Forbid, Network, Profile, Sandbox};
 
 pub(crate) use service::{
     Bus, Commands, Condition, Credential, Critical, DeviceMatch, Health, Limits, ParameterMatch,

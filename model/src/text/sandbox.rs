@@ -24,9 +24,12 @@ use super::permission::{self, Asked};
 use super::report::{Place, Problem, Report};
 use super::source::{Loader, Source};
 use super::value::{self, Bad, Checked, bad};
-use super::{near, raw};
+use super::service::upkeep;
+use super::{near, raw, units};
 use crate::Name;
-use crate::sandbox::{Access, Calls, Feature, Files, Forbid, Network, Proc, Profile, Tmp, View};
+use crate::sandbox::{
+    Access, Calls, Feature, Files, Forbid, Limits, Network, Proc, Profile, Tmp, View,
+};
 use crate::service::Service;
 
 pub(crate) use clash::check as contradictions;
@@ -138,6 +141,7 @@ pub(crate) fn check(raw: &raw::Sandbox, c: &mut Check) -> Profile {
         files: raw.files.as_ref().map(|raw| files(raw, c)).unwrap_or_default(),
         network,
         calls: raw.calls.as_ref().map(|raw| calls(raw, c)).unwrap_or_default(),
+        limits: raw.limits.as_ref().map(|raw| bounds(raw, c)).unwrap_or_default(),
         forbid,
     }
 }
@@ -180,6 +184,17 @@ fn calls(raw: &raw::Calls, c: &mut Check) -> Calls {
         allow: list(&raw.allow, "allow"),
         deny: list(&raw.deny, "deny").unwrap_or_default(),
         kill: list(&raw.kill, "kill").unwrap_or_default(),
+    }
+}
+
+fn bounds(raw: &raw::Bounds, c: &mut Check) -> Limits {
+    Limits {
+        memory: c.one(raw.memory.as_ref(), upkeep::memory),
+        cpu: c.one(raw.cpu.as_ref(), units::percent),
+        pids: upkeep::pids(raw.pids.as_ref(), c),
+        open_files: upkeep::open_files(raw.open_files.as_ref(), c),
+        core: c.one(raw.core.as_ref(), units::size),
+        signals: upkeep::signals(raw.signals.as_ref(), c),
     }
 }
 

@@ -12,13 +12,17 @@ use super::report::{Place, Problem};
 use super::value::{self, Checked};
 use super::{permission, raw, sandbox, units};
 use crate::Name;
-use crate::service::{Kind, Output, PLACEHOLDER, START_TIMEOUT, STOP_TIMEOUT, Service, Start};
+use crate::sandbox::{Profile, View};
+use crate::service::{
+    Kind, OWN, Output, PLACEHOLDER, START_TIMEOUT, STOP_TIMEOUT, Service, Start, own_user,
+    state_directory,
+};
 
 mod activation;
 mod fits;
 mod overlay;
 mod relations;
-mod upkeep;
+pub(crate) mod upkeep;
 mod words;
 
 pub use overlay::{Defined, MAX_DROP_INS, MAX_TEXT, define, overlay, parse};
@@ -69,6 +73,10 @@ pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check)
     }
     let exec = raw.exec.as_ref().and_then(|raw| upkeep::command(raw, "exec", c));
     let start = start(raw);
+    let own = raw.user.as_ref().is_some_and(|at| at.value == OWN).then(|| own_user(&name));
+    let profile = raw.sandbox.as_ref().map(|raw| sandbox::check(raw, c)).unwrap_or_default();
+    let profile = if own.is_some() { with_state(profile, state_directory(&name)) } else { profile };
+    let limits = raw.limits.as_ref().map(|raw| upkeep::limits(raw, c)).unwrap_or_default();
     let service = Service {
         about: c.one(raw.about.as_ref(), value::about).unwrap_or_default(),
         kind,
@@ -85,11 +93,11 @@ pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check)
         restart: upkeep::restart(raw.restart.as_ref(), kind, c),
         start_timeout: time(&raw.start_timeout, c).unwrap_or(START_TIMEOUT),
         stop_timeout: time(&raw.stop_timeout, c).unwrap_or(STOP_TIMEOUT),
-        user: c.one(raw.user.as_ref(), user).filter(|user| user != "root"),
+        user: own.or_else(|| c.one(raw.user.as_ref(), user).filter(|user| user != "root")),
         environment: environment(raw.environment.as_ref(), c),
         directory: directory(raw.working_directory.as_ref(), c),
-        limits: raw.limits.as_ref().map(|raw| upkeep::limits(raw, c)).unwrap_or_default(),
-        sandbox: raw.sandbox.as_ref().map(|raw| sandbox::check(raw, c)).unwrap_or_default(),
+        limits: limits.over(&profile.limits),
+        sandbox: profile,
         permissions: raw.sandbox.as_ref().map(|raw| permission::asked(raw, c)).unwrap_or_default(),
         sockets: sockets.sockets,
         output: choice(raw.output.as_ref(), Output::Journal),
@@ -117,11 +125,26 @@ pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check)
     Written { service, edges, users, sockets: sockets.addresses, bus: bus_names }
 }
 
+/// With its data to be written, where only what is listed may be.
+fn with_state(mut profile: Profile, directory: String) -> Profile {
+    let listed = profile.files.view == View::Listed;
+    if let Some(write) = profile.files.write.as_mut()
+        && !write.contains(&directory)
+    {
+        write.push(directory);
+        write.sort();
+    } else if listed && profile.files.write.is_none() {
+        profile.files.write = Some(vec![directory]);
+    }
+    profile
+}
+
 /// Every user that is named by itself; root is always there.
 fn users(raw: &raw::Service) -> impl Iterator<Item = &At<String>> {
     let of_sockets = raw.socket.iter().flatten().filter_map(|s| s.user.as_ref());
     let of_bus = raw.bus.iter().flat_map(|bus| bus.owner.iter().chain(bus.users.iter().flatten()));
-    let all = raw.user.iter().chain(of_sockets).chain(of_bus);
+    let of_service = raw.user.iter().filter(|at| at.value != OWN);
+    let all = of_service.chain(of_sockets).chain(of_bus);
     all.filter(|at| at.value != "root" && !at.contains(PLACEHOLDER))
 }
 

@@ -6,6 +6,7 @@ use super::report::Problem;
 use super::value;
 use super::{near, raw, units};
 use crate::device::User;
+use crate::service::OWN_IDS;
 
 /// Users of Debian's base-passwd.
 pub(crate) const DEBIAN_USERS: [(&str, u32); 18] = [
@@ -111,6 +112,13 @@ fn taken_name(at: &At<String>, c: &mut Check) {
 }
 
 fn taken_number(at: &At<i64>, what: &str, taken: &[(&str, u32)], c: &mut Check) -> bool {
+    if u32::try_from(at.value).is_ok_and(|id| OWN_IDS.contains(&id)) {
+        let (first, last) = (OWN_IDS.start(), OWN_IDS.end());
+        let message = format!("{first} to {last} are for services with a user of their own");
+        let help = "101 to 999 are free for services, people's numbers begin at 1000";
+        c.add(Problem::new(at.place.clone(), message).help(help));
+        return true;
+    }
     let holder = taken.iter().find(|(_, id)| i64::from(*id) == at.value);
     if let Some((name, _)) = holder {
         let message = format!("{} is the number of Debian's {what} `{name}`", at.value);

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use crate::Name;
 use crate::capability::CAPABILITIES;
+use crate::service::{OWN, OWN_PREFIX};
 
 /// Largest side of a screen in pixels (the kernel's DRM takes no more).
 pub(crate) const MAX_SCREEN: u32 = 16384;
@@ -113,6 +114,10 @@ pub(crate) fn socket_path(text: &str) -> Checked<String> {
 pub(crate) fn user_name(text: &str) -> Checked<String> {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
     let first = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    if text == OWN || text.starts_with(OWN_PREFIX) {
+        let help = "`user = \"own\"` of a service gives it a user that is its alone";
+        return bad(format!("`{text}` is kept for users of one service"), help);
+    }
     if first && text.len() <= 32 && text.bytes().all(legal) {
         return Ok(text.to_owned());
     }

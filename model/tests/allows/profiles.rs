@@ -1,7 +1,7 @@
 //! Any profile, of the words that are asked about.
 
 use model::sandbox::{
-    Access, Calls, Feature, Files, Forbid, Namespace, Network, Proc, Profile, Tmp, View,
+    Access, Calls, Feature, Files, Forbid, Limits, Namespace, Network, Proc, Profile, Tmp, View,
 };
 use proptest::prelude::*;
 
@@ -95,11 +95,13 @@ pub fn profile() -> impl Strategy<Value = Profile> {
     };
     let calls = (maybe(call_names()), call_names(), call_names())
         .prop_map(|(allow, deny, kill)| Calls { allow, deny, kill });
-    let single = (maybe(texts(&CAPABILITIES)), any::<[bool; 3]>(), maybe(any::<bool>()));
+    let limits = (maybe(0_u64..9), maybe(0_u64..9), maybe(0_u32..9))
+        .prop_map(|(memory, signals, pids)| Limits { memory, signals, pids, ..Limits::default() });
+    let single = (maybe(texts(&CAPABILITIES)), any::<[bool; 3]>(), maybe(any::<bool>()), limits);
     let spaces = some_of(vec![Namespace::Ipc, Namespace::Uts]);
     (single, features(), features(), spaces, files(), network(), calls, forbid()).prop_map(
         |(single, requires, optional, namespaces, files, network, calls, forbid)| {
-            let (capabilities, [privileges, personality, keyring], write_execute) = single;
+            let (capabilities, [privileges, personality, keyring], write_execute, limits) = single;
             Profile {
                 requires,
                 optional,
@@ -112,6 +114,7 @@ pub fn profile() -> impl Strategy<Value = Profile> {
                 files,
                 network,
                 calls,
+                limits,
                 forbid,
             }
         },

@@ -45,6 +45,11 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// For a client that is there until `client` changes.
+    pub(super) fn new(requests: mpsc::Sender<Request>, client: watch::Receiver<()>) -> Self {
+        Self { requests, client }
+    }
+
     /// Asks the loop; the answer may come later. `None`: somebody has gone meanwhile.
     pub(super) async fn call<T: Send + 'static>(
         &self,
@@ -81,26 +86,31 @@ pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request
             continue;
         }
         let (here, client) = watch::channel(());
-        let desk = Desk { requests: requests.clone(), client };
-        let (services, clients) = (Services { desk, uid }, Arc::clone(clients));
-        let guid = guid.clone();
+        let desk = Desk::new(requests.clone(), client);
+        let (guid, clients) = (guid.clone(), Arc::clone(clients));
         tokio::spawn(async move {
             // A client that breaks off or speaks nonsense is its own problem.
-            let _nonsense = serve_one(stream, services, guid).await;
+            let _nonsense = serve_one(stream, desk, uid, guid).await;
             drop(here);
             clients.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
 
-async fn serve_one(stream: UnixStream, services: Services, guid: String) -> zbus::Result<()> {
+/// Serves a client until it hangs up; `uid` is who it is.
+pub(super) async fn serve_one(
+    stream: UnixStream,
+    desk: Desk,
+    uid: u32,
+    guid: String,
+) -> zbus::Result<()> {
     let greeted = async {
         let socket = wire::greet(stream, guid.as_str()).await?;
         let build = Builder::authenticated_socket(socket, guid.clone());
-        let params = params::Client::new(services.desk.clone(), services.uid);
-        let explainer = explain::Client::new(services.desk.clone(), services.uid);
-        let permissions = permissions::Client::new(services.desk.clone(), services.uid);
-        let build = build.p2p().serve_at(PATH, services);
+        let params = params::Client::new(desk.clone(), uid);
+        let explainer = explain::Client::new(desk.clone(), uid);
+        let permissions = permissions::Client::new(desk.clone(), uid);
+        let build = build.p2p().serve_at(PATH, Services { desk, uid });
         let build = build.serve_at(explain::Client::PATH, explainer);
         let build = build.serve_at(permissions::Client::PATH, permissions);
         build.serve_at(params::Client::PATH, params).build().await

@@ -230,8 +230,23 @@ fn instance(name: &Name, templates: &BTreeMap<Name, Service>) -> Option<Service>
 /// # Errors
 /// What is wrong with it and where.
 pub(super) fn parse(name: &Name, definition: &str, settings: &Settings) -> Result<Service, String> {
+    parse_with(name, definition, &settings.profiles)
+}
+
+/// As [`parse`], with profiles looked for in these directories.
+///
+/// # Errors
+/// What is wrong with it and where.
+pub(super) fn parse_with<'p>(
+    name: &Name,
+    definition: &str,
+    profiles: impl IntoIterator<Item = &'p PathBuf>,
+) -> Result<Service, String> {
     let file = (format!("{name}.toml"), definition.to_owned());
-    defined(name, &[file], settings).map(|defined| defined.service)
+    let profiles: Vec<String> =
+        profiles.into_iter().map(|path| path.display().to_string()).collect();
+    let defined = text::service::define(&OfDevice, &profiles, name, &[file]);
+    defined.map(|defined| defined.service).map_err(|report| report.to_string())
 }
 
 fn defined(

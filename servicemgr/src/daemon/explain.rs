@@ -8,10 +8,14 @@
 //! Files are read when somebody asks, never before. Here too: a program that is tried in a profile, a service
 //! of the moment whose output goes to a named pipe. Changes nothing else.
 
+mod score;
+
 use std::path::Path;
 
 use api::paths::TRIES;
-use api::sandbox::{Explained, PATH, Place, Refusing, Restricted, Sentence, Value};
+use api::sandbox::{
+    Explained, Imitation, PATH, Place, Refusing, Restricted, Sentence, Target, Value,
+};
 use api::services::Error;
 use model::Name;
 use model::text::sandbox::{Rule, sentences};
@@ -41,6 +45,14 @@ impl Client {
         Self { desk, uid }
     }
 
+    /// Only root may do this.
+    fn root(&self, what: &str) -> Result<(), Error> {
+        if self.uid == 0 {
+            return Ok(());
+        }
+        Err(Error::NotPermitted(format!("{what}: only root may, and you are user {}", self.uid)))
+    }
+
     /// Asks the loop what it can answer at once.
     async fn look<T: Send + 'static>(
         &self,
@@ -54,14 +66,23 @@ impl Client {
 #[interface(name = "org.ensemble.Sandbox1")]
 impl Client {
     async fn attempt(&self, name: String, definition: String) -> Result<(), Error> {
-        if self.uid != 0 {
-            let why = format!("try: only root may, and you are user {}", self.uid);
-            return Err(Error::NotPermitted(why));
-        }
+        self.root("try")?;
         let gone = || Error::GoingDown("servicemgr is ending; try again".into());
         let ask = move |daemon: &mut Daemon, reply: Reply<_>| {
             daemon.attempt(&name, &definition, reply);
         };
+        self.desk.call(ask).await.ok_or_else(gone)?
+    }
+
+    async fn imitate(&self, target: Target) -> Result<Imitation, Error> {
+        self.root("score")?;
+        self.look(move |daemon| daemon.imitation(&target)).await?
+    }
+
+    async fn score(&self, name: String, target: Target) -> Result<(), Error> {
+        self.root("score")?;
+        let gone = || Error::GoingDown("servicemgr is ending; try again".into());
+        let ask = move |daemon: &mut Daemon, reply: Reply<_>| daemon.score(&name, &target, reply);
         self.desk.call(ask).await.ok_or_else(gone)?
     }
 
@@ -81,6 +102,16 @@ impl Client {
 impl Daemon {
     /// Runs a service of the moment, whose output somebody reads.
     fn attempt(&mut self, name: &str, definition: &str, reply: Reply<Result<(), Error>>) {
+        self.tried(name, reply, |daemon, reply| daemon.run_transient(name, definition, reply));
+    }
+
+    /// Opens the pipe that somebody reads, for the service that `start` makes.
+    fn tried(
+        &mut self,
+        name: &str,
+        reply: Reply<Result<(), Error>>,
+        start: impl FnOnce(&mut Self, Reply<Result<(), Error>>),
+    ) {
         // Where it lies in the file system follows from the name, so that has to be one.
         let made = Name::try_from(name).map_err(|e| e.to_string()).and_then(|_| {
             let access = Access { mode: 0o600, owner: None, backlog: 0 };
@@ -100,7 +131,7 @@ impl Daemon {
         if self.find(name).is_none() {
             self.launcher.outputs.insert(name.to_owned(), output);
         }
-        self.run_transient(name, definition, reply);
+        start(self, reply);
         if self.find(name).is_none() {
             // It was none, or it is over already.
             self.launcher.outputs.remove(name);

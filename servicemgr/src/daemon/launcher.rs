@@ -19,7 +19,7 @@ use super::births::Births;
 use super::broker::{self, BUS};
 use super::sandboxes::Sandboxes;
 use super::streams::Streams;
-use super::{credentials, limits};
+use super::{credentials, limits, own};
 use crate::engine::{Id, JOURNAL};
 
 /// Name of the line by which the journal gets the pipes of services.
@@ -197,6 +197,7 @@ impl Launcher {
     /// What only we know and the process should.
     fn variables<'w>(&self, service: &Service, wish: &'w Wish<'_>) -> Vec<(&'w str, String)> {
         let mut all = wish.variables.to_vec();
+        all.extend(service.state_directory().map(|place| ("STATE_DIRECTORY", place)));
         if !service.credentials.is_empty() {
             let place = self.credentials(service);
             all.push(("CREDENTIALS_DIRECTORY", place.display().to_string()));
@@ -209,7 +210,8 @@ impl Launcher {
         self.credentials.join(service.name.as_str())
     }
 
-    /// Makes what a service finds when it starts: its sockets and its credentials.
+    /// Makes what a service finds when it starts: its own user with its data, its sockets and its
+    /// credentials.
     ///
     /// # Errors
     /// What is not there, and why not.
@@ -218,6 +220,7 @@ impl Launcher {
         service: &Service,
         hold: &mut ToHold<'_>,
     ) -> Result<(), String> {
+        own::provide(&self.etc, service)?;
         self.open(service, hold)?;
         if service.credentials.is_empty() {
             return Ok(());

@@ -34,6 +34,8 @@ mod limits;
 mod link;
 mod notify;
 mod oom;
+pub mod outside;
+mod own;
 mod params;
 mod permissions;
 mod probe;

@@ -63,7 +63,7 @@ impl Sandboxes {
 
     /// Has the sandboxes of these services compiled that are not known.
     pub(super) fn learn<'s>(&mut self, services: impl IntoIterator<Item = &'s Service>) {
-        let profiles = services.into_iter().map(|service| &service.sandbox);
+        let profiles = services.into_iter().map(|service| &*service.sandbox);
         let new = profiles.filter(|p| p.confines() && !self.known.contains_key(*p));
         let mut profiles: Vec<Profile> = new.cloned().collect();
         if profiles.is_empty() {

@@ -123,8 +123,8 @@ impl Daemon {
 
     /// A service made here does without what the kernel under this device may lack, as those of the
     /// plan do.
-    fn tolerating(&self, mut service: Service) -> Service {
-        service.sandbox = std::mem::take(&mut service.sandbox).tolerating(&self.plan.optional);
+    pub(super) fn tolerating(&self, mut service: Service) -> Service {
+        service.sandbox = service.sandbox.into_inner().tolerating(&self.plan.optional).into();
         service
     }
 
@@ -142,9 +142,17 @@ impl Daemon {
                 let made = super::definitions::parse(&name, definition, &self.settings);
                 made.map_err(Error::BadDefinition)
             })
-            .map(|service| self.tolerating(service))
-            .and_then(|service| self.add_transient(service).map_err(Error::Failed));
-        match made {
+            .map(|service| self.tolerating(service));
+        self.start_transient(made, reply);
+    }
+
+    /// Starts a service that was made.
+    pub(super) fn start_transient(
+        &mut self,
+        made: Result<Service, Error>,
+        reply: Reply<Result<(), Error>>,
+    ) {
+        match made.and_then(|service| self.add_transient(service).map_err(Error::Failed)) {
             Err(e) => drop(reply.send(Err(e))),
             Ok(id) => {
                 let job = self.job(reply);

@@ -33,7 +33,7 @@ macro_rules! rules {
     ] };
 }
 
-pub(super) const PARTS: &[Part] = &[TOP, FILES, NETWORK, CALLS_PART, FORBID];
+pub(super) const PARTS: &[Part] = &[TOP, FILES, NETWORK, CALLS_PART, BOUNDS, FORBID];
 
 const TOP: Part = Part {
     heading: "",
@@ -163,6 +163,31 @@ const CALLS_PART: Part = Part {
 allow = [\"@basic\", \"io_setup\"]
 deny = [\"mlockall\"]
 kill = [\"@debug\"]
+"],
+};
+
+const BOUNDS: Part = Part {
+    heading: "[limits]",
+    definition: "Bounds",
+    keys: raw::Bounds::KEYS,
+    rows: &[
+        row("memory", "no limit", Text("at least `\"256K\"`")),
+        row("cpu", "no limit", Range("\"1%\"", "\"100000%\"")),
+        row("pids", "no limit", Range("1", "4194304")),
+        row("open-files", "no limit", Range("8", "1048576")),
+        row("core", "no limit", Any),
+        row("signals", "no limit", Range("0", "1048576")),
+    ],
+    notes: &["What a service says in its own `[limits]` wins."],
+    around: (LEAST, "[limits]\n"),
+    examples: &["\
+[limits]
+memory = \"64M\"
+cpu = \"50%\"
+pids = 32
+open-files = 1024
+core = \"0\"
+signals = 256
 "],
 };
 

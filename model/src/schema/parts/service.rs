@@ -70,7 +70,7 @@ const TOP: Part = Part {
         row(
             "user",
             "\"root\"",
-            Text("a `[[user]]` of the device, one of Debian's, or of a package"),
+            Text("a `[[user]]` of the device, one of Debian's or of a package, or `\"own\"`"),
         ),
         row("environment", "{}", Text("not the variables that servicemgr sets")),
         row("working-directory", "\"/\"", Text("an absolute path that exists on the device")),
@@ -188,12 +188,14 @@ const LIMITS: Part = Part {
         row("pids", "no limit", Range("1", "4194304")),
         row(
             "open-files",
-            "soft 1024, hard as much as PID 1 may, 1024 in a listed view",
+            "that of the profile, or soft 1024, hard as much as PID 1 may",
             Range("8", "1048576"),
         ),
-        row("core", "the kernel's default, 0 in a listed view", Any),
+        row("core", "the kernel's default", Any),
+        row("signals", "the kernel's default", Range("0", "1048576")),
     ],
     notes: &[
+        "Of what is absent, what the profile says in its `[limits]` counts.",
         "`out-of-memory`: `\"kill\"` ends all its processes, `\"stop\"` stops it as if its main \
          process had failed, `\"continue\"` lets the others go on.",
     ],
@@ -212,6 +214,7 @@ io-write = \"5M\"
 pids = 32
 open-files = 4096
 core = \"0\"
+signals = 256
 "],
 };
 

@@ -23,6 +23,7 @@ const TOP: Refused = &[
     ("lock-personality", RESTRICTS),
     ("keyring", RESTRICTS),
     ("namespaces", RESTRICTS),
+    ("limits", RESTRICTS),
     ("forbid", RESTRICTS),
 ];
 

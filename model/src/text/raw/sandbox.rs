@@ -42,6 +42,8 @@ macro_rules! with_rules {
                 "network" => network: Network,
                 /// System calls.
                 "calls" => calls: Calls,
+                /// How much it may use, at most.
+                "limits" => limits: Bounds,
                 /// What no other rule can allow, in whichever file it stands.
                 "forbid" => forbid: Forbid,
             }
@@ -114,6 +116,24 @@ table! {
 }
 
 table! {
+    /// How much it may use, at most. What a service says in its own [limits] wins.
+    Bounds, required [] {
+        /// Memory: "64M". Over it, the kernel kills.
+        "memory" => memory: At<String>,
+        /// CPU time in percent of one CPU: "50%".
+        "cpu" => cpu: At<String>,
+        /// Processes and threads.
+        "pids" => pids: At<i64>,
+        /// Open files.
+        "open-files" => open_files: At<i64>,
+        /// Size of a core dump: "0".
+        "core" => core: At<String>,
+        /// Waiting signals and timers of its user.
+        "signals" => signals: At<i64>,
+    }
+}
+
+table! {
     /// What no other rule can allow, in whichever file it stands.
     Forbid, required [] {
         /// Trees that are not there.
@@ -151,6 +171,7 @@ impl From<Profile> for Sandbox {
             files: file.files,
             network: file.network,
             calls: file.calls,
+            limits: file.limits,
             forbid: file.forbid,
         }
     }

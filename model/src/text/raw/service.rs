@@ -150,6 +150,8 @@ table! {
         "open-files" => open_files: At<i64>,
         /// Size of a core dump: "0".
         "core" => core: At<String>,
+        /// Waiting signals and timers of its user.
+        "signals" => signals: At<i64>,
     }
 }
 

@@ -82,6 +82,14 @@ pub(crate) fn places(raw: &raw::Sandbox) -> Vec<Placed> {
         all.texts("calls.deny", &calls.deny);
         all.texts("calls.kill", &calls.kill);
     }
+    if let Some(limits) = &raw.limits {
+        all.text("limits.memory", &limits.memory);
+        all.text("limits.cpu", &limits.cpu);
+        all.number("limits.pids", &limits.pids);
+        all.number("limits.open-files", &limits.open_files);
+        all.text("limits.core", &limits.core);
+        all.number("limits.signals", &limits.signals);
+    }
     if let Some(forbid) = &raw.forbid {
         all.texts("forbid.files", &forbid.files);
         all.texts("forbid.write", &forbid.write);
@@ -119,6 +127,14 @@ impl Rules {
 
     fn texts(&mut self, key: &'static str, list: &Option<Vec<At<String>>>) {
         list.iter().flatten().for_each(|at| self.add(key, at.value.clone(), &at.place));
+    }
+
+    fn text(&mut self, key: &'static str, at: &Option<At<String>>) {
+        at.iter().for_each(|at| self.add(key, at.value.clone(), &at.place));
+    }
+
+    fn number(&mut self, key: &'static str, at: &Option<At<i64>>) {
+        at.iter().for_each(|at| self.add(key, at.value.to_string(), &at.place));
     }
 
     fn numbers(&mut self, key: &'static str, list: &Option<Vec<At<i64>>>) {

@@ -9,8 +9,10 @@
 
 use super::Rule;
 use crate::sandbox::{
-    Access, Calls, Family, Feature, Files, Namespace, Network, Proc, Profile, Tmp, View, calls,
+    Access, Calls, Family, Feature, Files, Limits, Namespace, Network, Proc, Profile, Tmp, View,
+    calls,
 };
+use crate::text::units;
 use crate::word::Word;
 
 /// What a sentence is about.
@@ -28,6 +30,8 @@ pub enum Topic {
     Memory,
     /// Namespaces.
     Namespaces,
+    /// How much it may use.
+    Limits,
     /// What the kernel must be able to do.
     Kernel,
 }
@@ -43,6 +47,7 @@ impl Topic {
             Self::Privileges => "privileges",
             Self::Memory => "memory",
             Self::Namespaces => "namespaces",
+            Self::Limits => "limits",
             Self::Kernel => "kernel",
         }
     }
@@ -93,12 +98,36 @@ pub fn sentences(profile: &Profile, user: Option<&str>, rules: &[Rule]) -> Vec<S
         [] => all.say("It shares message queues, host name and groups with others.", "namespaces"),
         own => all.list("Of its own it has:", "namespaces", own, namespace),
     }
+    all.topic = Topic::Limits;
+    limits(&profile.limits, &mut all);
     all.topic = Topic::Kernel;
     let names = |list: &[Feature]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     all.some("It does not start where the kernel lacks:", "requires", &names(&profile.requires));
     let may = "It starts also where the kernel lacks these, without what needs them:";
     all.some(may, "optional", &names(&profile.optional));
     all.all
+}
+
+/// How much it may use, unless the service's own limits say something else.
+fn limits(limits: &Limits, all: &mut Sentences<'_>) {
+    let mut one = |text: Option<String>, key| text.iter().for_each(|text| all.say(text, key));
+    let size = |bytes: u64| units::size_text(bytes);
+    one(limits.memory.map(|n| format!("It has at most {} of memory.", size(n))), "limits.memory");
+    one(limits.cpu.map(|n| format!("It has at most {n} % of one CPU.")), "limits.cpu");
+    one(limits.pids.map(|n| format!("It has at most {n} processes and threads.")), "limits.pids");
+    one(limits.open_files.map(|n| format!("It has at most {n} open files.")), "limits.open-files");
+    let core = |n| match n {
+        0 => "It leaves no core dumps.".to_owned(),
+        n => format!("Its core dumps have at most {}.", size(n)),
+    };
+    one(limits.core.map(core), "limits.core");
+    one(
+        limits.signals.map(|n| format!("It has at most {n} waiting signals and timers.")),
+        "limits.signals",
+    );
+    if *limits == Limits::default() {
+        all.say("It may use as much as there is.", "limits");
+    }
 }
 
 /// A namespace with what is in it.

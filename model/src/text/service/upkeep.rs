@@ -115,13 +115,29 @@ pub(super) fn critical(raw: &raw::Critical, c: &mut Check) -> Option<Critical> {
     (limit != 0).then_some(Critical { limit, window })
 }
 
-pub(super) fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
-    let memory = |text: &str| match units::size(text)? {
+/// Bytes of memory that are enough for a program.
+pub(crate) fn memory(text: &str) -> Checked<u64> {
+    match units::size(text)? {
         bytes if bytes < MIN_MEMORY => {
             bad(format!("no program starts with {text} of memory"), "at least 256K")
         }
         bytes => Ok(bytes),
-    };
+    }
+}
+
+pub(crate) fn pids(at: Option<&At<i64>>, c: &mut Check) -> Option<u32> {
+    c.range(at, "the number of processes", 1, 4_194_304)
+}
+
+pub(crate) fn open_files(at: Option<&At<i64>>, c: &mut Check) -> Option<u64> {
+    c.range(at, "the number of open files", 8, 1_048_576)
+}
+
+pub(crate) fn signals(at: Option<&At<i64>>, c: &mut Check) -> Option<u64> {
+    c.range(at, "the number of signals", 0, 1_048_576)
+}
+
+pub(super) fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
     let rate = |text: &str| match units::size(text)? {
         0 => bad("nothing could be read or written", "bytes a second, like \"10M\""),
         bytes => Ok(bytes),
@@ -137,9 +153,10 @@ pub(super) fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
         io_weight: weight(c, &raw.io_weight),
         io_read: c.one(raw.io_read.as_ref(), rate),
         io_write: c.one(raw.io_write.as_ref(), rate),
-        pids: c.range(raw.pids.as_ref(), "the number of processes", 1, 4_194_304),
-        open_files: c.range(raw.open_files.as_ref(), "the number of open files", 8, 1_048_576),
+        pids: pids(raw.pids.as_ref(), c),
+        open_files: open_files(raw.open_files.as_ref(), c),
         core: c.one(raw.core.as_ref(), units::size),
+        signals: signals(raw.signals.as_ref(), c),
     };
     if let (Some(high), Some(max), Some(memory)) = (&raw.memory_high, &raw.memory, limits.memory)
         && limits.memory_high.is_some_and(|high| high > memory)
