@@ -148,6 +148,10 @@ fn two_starts_share_nothing_and_nothing_stays_open_with_us() {
     assert!(all.iter().all(|text| text.starts_with("/dev/shm:\n\n/tmp:\n")), "{all:?}");
     assert_ne!(all[0], all[1]);
     assert_eq!(ours(), 0);
+    let ahead = make(&confine);
+    assert_eq!(ours(), 1, "the ruleset waits");
+    drop(ahead);
+    assert_eq!(ours(), 0);
 }
 
 #[test]

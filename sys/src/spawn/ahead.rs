@@ -81,14 +81,13 @@ impl Ahead {
         let table = File::open("/proc/self/mountinfo").map_err(io)?;
         let mounts = wanted & NEW_MOUNTS != 0;
         let seen = if mounts { seen::look(confine).map_err(io)? } else { Vec::new() };
-        let made = helper(confine, wanted)?;
-        let mut namespaces: Vec<_> = NAMESPACES.iter().map(|(flag, _)| *flag).zip(made).collect();
-        let ruleset = namespaces.split_off(NAMESPACES.len());
+        let [network, ipc, mounts, ruleset] = helper(confine, wanted)?;
+        let kinds = NAMESPACES.iter().map(|(flag, _)| *flag);
         let of = |(flag, fd): (u64, Option<OwnedFd>)| Some((flag, fd?));
         let ahead = Self {
             confine: Arc::clone(confine),
-            namespaces: namespaces.into_iter().filter_map(of).collect(),
-            ruleset: ruleset.into_iter().find_map(|(_, fd)| fd),
+            namespaces: kinds.zip([network, ipc, mounts]).filter_map(of).collect(),
+            ruleset,
             table,
             seen,
         };
