@@ -26,6 +26,9 @@ use crate::workspace::Workspace;
 /// The crates whose programs a device may get.
 pub const CRATES: [&str; 5] = ["init", "servicemgr", "journal", "ctl", "debug-agent"];
 
+/// The crate of the attack set, and its program.
+pub const ATTACKS: &str = "attacks";
+
 /// The program that compiles sandboxes.
 pub const COMPILER: &str = "sandbox-compiler";
 
@@ -49,7 +52,8 @@ const ROOT_FILES: [&str; 4] =
     ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"];
 
 /// Directories at the root without anything for the device.
-const NOT_FOR_DEVICES: [&str; 5] = ["target", "image-builder", "tests", "configs", "docs"];
+const NOT_FOR_DEVICES: [&str; 6] =
+    ["target", "image-builder", "tests", "configs", "docs", "fuzz"];
 
 /// Deepest directory of sources.
 const MAX_DEPTH: u32 = 16;
@@ -113,14 +117,21 @@ fn as_needed<'p>(
     step: impl FnOnce() -> Box<dyn Step + 'p>,
 ) -> Result<Programs> {
     let memory = workspace.ours(memory);
-    let sources = sources(workspace.root())?;
-    if let Some(known) = recall(&memory, &sources) {
+    remembered(&memory, sources(workspace.root())?, || cargo(workspace, what, &*step()))
+}
+
+/// What was made of these sources, or is made now.
+fn remembered(
+    memory: &Path,
+    sources: String,
+    make: impl FnOnce() -> Result<Programs>,
+) -> Result<Programs> {
+    if let Some(known) = recall(memory, &sources) {
         return Ok(known);
     }
-    let step = step();
-    let programs = cargo(workspace, what, &*step)?;
+    let programs = make()?;
     let results = states(programs.values())?;
-    remember(&memory, &Remembered { sources, programs: programs.clone(), results })?;
+    remember(memory, &Remembered { sources, programs: programs.clone(), results })?;
     Ok(programs)
 }
 
@@ -131,6 +142,23 @@ fn as_needed<'p>(
 pub fn build_crate(workspace: &Workspace, name: &str, progress: &dyn Progress) -> Result<Programs> {
     let step = progress.step(&format!("Compiling {name}"));
     cargo(workspace, &What { packages: &[name], ..What::default() }, &*step)
+}
+
+/// Builds the attack set as far as needed: it is on every device for development, and uses nothing of the
+/// project.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_attacks(workspace: &Workspace, progress: &dyn Progress) -> Result<PathBuf> {
+    let what = What { packages: &[ATTACKS], ..What::default() };
+    let memory = workspace.ours("attacks.json");
+    let mut all = common(workspace.root())?;
+    walk(&workspace.root().join("tests").join(ATTACKS), MAX_DEPTH, &mut all);
+    let sources = digest(all);
+    let programs = remembered(&memory, sources, || {
+        cargo(workspace, &what, &*progress.step("Compiling the attack set"))
+    })?;
+    programs.get(ATTACKS).cloned().context("cargo made no attacks")
 }
 
 /// What cargo builds.
@@ -157,6 +185,21 @@ fn remember(memory: &Path, what: &Remembered) -> Result<()> {
 
 /// A hash of all that decides what cargo makes: compiler, flags, every source's name, size, time.
 fn sources(root: &Path) -> Result<String> {
+    let mut all = common(root)?;
+    let entries = fs::read_dir(root).with_context(|| format!("reading {}", root.display()))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let other =
+            name.to_str().is_none_or(|n| n.starts_with('.') || NOT_FOR_DEVICES.contains(&n));
+        if !other && entry.path().join("Cargo.toml").is_file() {
+            walk(&entry.path(), MAX_DEPTH, &mut all);
+        }
+    }
+    Ok(digest(all))
+}
+
+/// What every crate depends on: compiler, flags, versions.
+fn common(root: &Path) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for name in ROOT_FILES {
         all.extend(state(&root.join(name)));
@@ -168,17 +211,12 @@ fn sources(root: &Path) -> Result<String> {
         all.push(format!("{variable}={:?}", std::env::var_os(variable)));
     }
     all.push(format!("{:?}", flags(root)?));
-    let entries = fs::read_dir(root).with_context(|| format!("reading {}", root.display()))?;
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let other =
-            name.to_str().is_none_or(|n| n.starts_with('.') || NOT_FOR_DEVICES.contains(&n));
-        if !other && entry.path().join("Cargo.toml").is_file() {
-            walk(&entry.path(), MAX_DEPTH, &mut all);
-        }
-    }
+    Ok(all)
+}
+
+fn digest(mut all: Vec<String>) -> String {
     all.sort();
-    Ok(format!("{:x}", Hex(Sha256::digest(all.join("\n")).as_slice())))
+    format!("{:x}", Hex(Sha256::digest(all.join("\n")).as_slice()))
 }
 
 fn walk(directory: &Path, depth: u32, into: &mut Vec<String>) {

@@ -6,6 +6,7 @@ use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use api::paths::ATTACKS;
 use model::device::{File, FileContent, Target};
 use model::text::{Loaded, load_device};
 use model::word::Word;
@@ -151,12 +152,24 @@ fn with_builder<T>(
     let mut programs = programs::build(workspace, progress)?;
     let lock = lock_file(loaded)?;
     let mut loaded = loaded.clone();
+    if loaded.device.debug.agent {
+        add_attacks(&mut loaded.device.files);
+    }
     build_test_programs(workspace, &mut loaded.device.files, progress)?;
     profiles::compile(workspace, &mut loaded.plan, &mut programs, progress)?;
     let steps = workspace.ours("steps");
     let builder = Builder { cache: &cache, steps: &steps, programs: &programs, progress, verbose };
     let relock = Relock::WhenNeeded;
     work(&builder, &Order { loaded: &loaded, lock: &lock, relock })
+}
+
+/// Devices for development have the attack set, for `ensctl sandbox score`.
+fn add_attacks(files: &mut Vec<File>) {
+    if files.iter().any(|file| file.path == ATTACKS) {
+        return;
+    }
+    let content = FileContent::Program(programs::ATTACKS.to_owned());
+    files.push(File { path: ATTACKS.to_owned(), content, mode: 0o755, uid: 0, gid: 0 });
 }
 
 /// Builds the programs of tests that are wanted: from here on they are files like others.
@@ -167,9 +180,13 @@ fn build_test_programs(
 ) -> Result<()> {
     for file in files {
         if let FileContent::Program(name) = &file.content {
-            let built = programs::build_crate(workspace, name, progress)?;
-            let path = built.get(name).and_then(|path| path.to_str());
-            let path = path.with_context(|| format!("cargo made no program {name}"))?;
+            let path = if name == programs::ATTACKS {
+                programs::build_attacks(workspace, progress)?
+            } else {
+                let built = programs::build_crate(workspace, name, progress)?;
+                built.get(name).cloned().with_context(|| format!("cargo made no program {name}"))?
+            };
+            let path = path.to_str().with_context(|| format!("{}: not UTF-8", path.display()))?;
             file.content = FileContent::Source(path.to_owned());
         }
     }
