@@ -111,7 +111,7 @@ fn service(name: &str, exec: &str, like: &Service) -> Result<Service> {
     service.after.clear();
     service.sockets.clear();
     service.environment = BTreeMap::new();
-    service.sandbox = Profile::default();
+    service.sandbox = Profile::default().into();
     service.restart.when = RestartWhen::Never;
     Ok(service)
 }

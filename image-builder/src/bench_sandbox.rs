@@ -83,7 +83,7 @@ pub fn plan(profiles: Vec<(&str, Profile)>) -> Result<Plan> {
     let mut services = vec![service("default")?];
     for (name, sandbox) in profiles {
         let user = (name == "app").then(|| USER.to_owned());
-        services.push(Service { sandbox, user, ..service(name)? });
+        services.push(Service { sandbox: sandbox.into(), user, ..service(name)? });
     }
     Plan::link("bench", services, &[]).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -101,7 +101,7 @@ fn service(name: &str) -> Result<Service> {
 /// Something of a package is in the way, or no app is in the plan.
 pub fn root(mut tree: Tree, programs: &[(String, Content)], plan: &Plan) -> Result<Tree> {
     let app = plan.services.iter().find(|s| s.name.to_string() == "app");
-    let app = app.and_then(|app| plan.compiled.iter().find(|(p, _)| *p == app.sandbox));
+    let app = app.and_then(|app| plan.compiled.iter().find(|(p, _)| *p == *app.sandbox));
     let (_, app) = app.context("the sandbox of an app in the plan")?;
     for path in LEFT_OUT {
         tree.remove(path);

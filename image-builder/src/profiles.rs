@@ -56,7 +56,7 @@ pub fn compile(
 fn confining(plan: &Plan) -> Vec<Profile> {
     let services = plan.services.iter().chain(&plan.templates);
     let all: BTreeSet<_> =
-        services.map(|s| &s.sandbox).filter(|sandbox| sandbox.confines()).collect();
+        services.map(|s| &*s.sandbox).filter(|sandbox| sandbox.confines()).collect();
     all.into_iter().cloned().collect()
 }
 
@@ -113,7 +113,7 @@ mod tests {
         let service = |(name, keyring): &(&str, bool)| {
             let sandbox = Profile { keyring: *keyring, ..Profile::default() };
             Service {
-                sandbox,
+                sandbox: sandbox.into(),
                 ..Service::new(
                     Name::try_from((*name).to_owned()).unwrap(),
                     vec!["/bin/true".into()],

@@ -21,6 +21,7 @@ pub mod sandbox;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod service;
+pub mod shared;
 #[cfg(feature = "text")]
 pub mod text;
 pub mod word;
@@ -28,3 +29,4 @@ pub mod word;
 pub use device::Device;
 pub use name::{BadName, Name};
 pub use plan::Plan;
+pub use shared::Shared;

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::Name;
 use crate::sandbox::{Compiled, Feature, Profile};
 use crate::service::Service;
+use crate::shared::{self, Pool};
 
 /// Where the plan lies on a device.
 pub const PLAN_PATH: &str = "/usr/lib/ensemble/plan";
@@ -34,6 +35,7 @@ pub const MAX_SERVICES: usize = 4096;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The services, sorted by name. An index into this list is a service's id.
+    #[serde(deserialize_with = "shared::services")]
     pub services: Vec<Service>,
     /// The ids that start at boot; all they pull in starts as well.
     pub enabled: Vec<u32>,
@@ -98,6 +100,7 @@ impl Plan {
         enabled: &[Name],
     ) -> Result<Self, Vec<LinkError>> {
         services.sort_by(|a, b| a.name.cmp(&b.name));
+        Pool::default().join_all(&mut services);
         let mut errors = Vec::new();
         let (templates, services): (Vec<_>, Vec<_>) =
             services.into_iter().partition(|s| s.name.is_template());
@@ -140,11 +143,13 @@ impl Plan {
         self.optional.sort_unstable();
         self.optional.dedup();
         let optional = &self.optional;
-        let services = self.services.iter_mut().chain(&mut self.templates).map(|s| &mut s.sandbox);
-        let compiled = self.compiled.iter_mut().map(|(profile, _)| profile);
-        for profile in services.chain(compiled) {
+        for service in self.services.iter_mut().chain(&mut self.templates) {
+            service.sandbox = service.sandbox.clone().into_inner().tolerating(optional).into();
+        }
+        for (profile, _) in &mut self.compiled {
             *profile = std::mem::take(profile).tolerating(optional);
         }
+        Pool::default().join_all(&mut self.services);
         for (_, compiled) in &mut self.compiled {
             compiled.requires.retain(|feature| !feature.may_lack(optional));
             compiled.optional.extend(optional);

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Name;
 use crate::sandbox::{self, Profile};
+use crate::{Name, Shared};
 
 pub use activation::{
     Activation, Address, BACKLOG, Bus, DeviceMatch, ParameterMatch, PathWatch, PathWhen,
@@ -64,7 +64,7 @@ pub struct Service {
     /// What of an enabled service starts at boot.
     pub start: Start,
     /// What happens after its process ends.
-    pub restart: Restart,
+    pub restart: Shared<Restart>,
     /// See [`START_TIMEOUT`].
     pub start_timeout: Duration,
     /// See [`STOP_TIMEOUT`].
@@ -76,9 +76,9 @@ pub struct Service {
     /// Working directory; `/` when absent.
     pub directory: Option<String>,
     /// Limits of its cgroup.
-    pub limits: Limits,
+    pub limits: Shared<Limits>,
     /// What it may do; as linked, with what the permissions it asks for add that nobody is asked about.
-    pub sandbox: Profile,
+    pub sandbox: Shared<Profile>,
     /// Permissions it asks for, sorted.
     pub permissions: Vec<Name>,
     /// Listening sockets opened before it starts, passed as systemd does (`LISTEN_FDS`).
@@ -95,9 +95,9 @@ pub struct Service {
     /// Names on the system bus.
     pub bus: Option<Box<Bus>>,
     /// What triggers it, beside its sockets and bus names.
-    pub activation: Activation,
+    pub activation: Shared<Activation>,
     /// Commands around its main process.
-    pub commands: Commands,
+    pub commands: Shared<Commands>,
     /// What must hold for it to start.
     pub conditions: Vec<Condition>,
     /// It must say `WATCHDOG=1` this often; `None`: it need not.
@@ -131,14 +131,14 @@ impl Service {
             on_failure: Vec::new(),
             on_success: Vec::new(),
             start: Start::Boot,
-            restart: Restart::default(),
+            restart: Shared::default(),
             start_timeout: START_TIMEOUT,
             stop_timeout: STOP_TIMEOUT,
             user: None,
             environment: BTreeMap::new(),
             directory: None,
-            limits: Limits::default(),
-            sandbox: Profile::default(),
+            limits: Shared::default(),
+            sandbox: Shared::default(),
             permissions: Vec::new(),
             sockets: Vec::new(),
             output: Output::Journal,
@@ -146,8 +146,8 @@ impl Service {
             ready_fd: None,
             pid_file: None,
             bus: None,
-            activation: Activation::default(),
-            commands: Commands::default(),
+            activation: Shared::default(),
+            commands: Shared::default(),
             conditions: Vec::new(),
             watchdog: None,
             health: None,

@@ -93,7 +93,7 @@ fn a_drop_in_changes_what_the_service_says_and_not_what_it_inherits() {
     let given = [("web.toml", own), ("web.d/a.toml", drop_in)];
     let defined =
         service::define(&files, &["sandbox".to_owned()], &name, &given).expect("it is right");
-    let forbid = defined.service.sandbox.forbid;
+    let forbid = defined.service.sandbox.into_inner().forbid;
     assert_eq!(forbid.calls, ["@mount"]);
     assert!(forbid.network);
 }
@@ -122,8 +122,8 @@ fn a_device_says_what_its_kernel_lacks_and_a_container_lacks_it_by_itself() {
             let found = plan.services.iter().find(|s| s.name.as_str() == name);
             found.map(|s| s.sandbox.clone()).expect("it is there")
         };
-        assert_eq!(of("network"), Profile::default(), "what restricts nothing needs nothing");
-        (of("web").requires, of("web").optional, plan.optional)
+        assert_eq!(*of("network"), Profile::default(), "what restricts nothing needs nothing");
+        (of("web").requires.clone(), of("web").optional.clone(), plan.optional)
     };
     assert_eq!(optional(""), (vec![Feature::Landlock(6)], vec![], vec![]));
     let (requires, profile, plan) = optional("target = \"container\"\n");

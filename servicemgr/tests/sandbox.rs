@@ -87,7 +87,7 @@ fn a_service_and_its_commands_run_in_the_sandbox_of_the_plan_and_again_after_a_r
     }
     let own = own();
     let app = service("app", own.path());
-    let known = (app.sandbox.clone(), compiled(own.path()));
+    let known = ((*app.sandbox).clone(), compiled(own.path()));
     let device = Device::boot(&plan(vec![app], vec![known]));
     device.settled();
     let status = device.status("app").row;
@@ -106,7 +106,7 @@ fn a_service_does_not_start_without_a_fact_that_its_sandbox_needs() {
     let own = own();
     let app = service("app", own.path());
     let needs = Compiled { requires: vec![Feature::Landlock(99)], ..compiled(own.path()) };
-    let known = (app.sandbox.clone(), needs);
+    let known = ((*app.sandbox).clone(), needs);
     let device = Device::boot(&plan(vec![app], vec![known]));
     device.settled();
     let row = device.status("app").row;
@@ -143,7 +143,7 @@ fn a_process_that_is_killed_for_a_call_is_told_with_it() {
                 [restart]\nwhen = \"never\"\n[sandbox]\nkeyring = \"own\"\n";
     let app = model::text::service::parse(&name("app"), text).expect("a service");
     let kills = Compiled { filter: no_directories(), ..Compiled::default() };
-    let known = (app.sandbox.clone(), kills);
+    let known = ((*app.sandbox).clone(), kills);
     let log = fs::File::open("/dev/kmsg").and_then(|mut log| {
         std::io::Seek::seek(&mut log, std::io::SeekFrom::End(0))?;
         Ok(log)

@@ -109,7 +109,7 @@ pub(super) fn journal(workspace: &Workspace) -> Result<Service> {
     let device = devices::load(workspace, &toml, None)?;
     let journal = device.plan.services.into_iter().find(|s| s.name.as_str() == "journal");
     let mut journal = journal.with_context(|| format!("{DEVICE} has no journal"))?;
-    journal.sandbox = Profile::default();
+    journal.sandbox = Profile::default().into();
     Ok(journal)
 }
 

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::{LinkError, MAX_SERVICES, Plan, named};
 use crate::Name;
 use crate::service::Service;
+use crate::shared::Pool;
 
 impl Plan {
     /// Links what can be linked of `services`, and tells who can't run and why. The plan has no
@@ -24,6 +25,7 @@ impl Plan {
         enabled: &[Name],
     ) -> (Self, Vec<(Name, String)>) {
         services.sort_by(|a, b| a.name.cmp(&b.name));
+        Pool::default().join_all(&mut services);
         services.dedup_by(|b, a| a.name == b.name);
         services.truncate(MAX_SERVICES);
         let (mut templates, mut services): (Vec<_>, Vec<_>) =

@@ -91,7 +91,7 @@ impl Service {
         if self.user.is_none() || self.sandbox.capabilities.is_some() || !wanted {
             return self.sandbox.widened(permissions);
         }
-        Profile { capabilities: Some(Vec::new()), ..self.sandbox.clone() }.widened(permissions)
+        Profile { capabilities: Some(Vec::new()), ..(*self.sandbox).clone() }.widened(permissions)
     }
 }
 

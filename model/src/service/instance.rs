@@ -25,7 +25,7 @@ impl Service {
 
     /// Every path in its sandbox, which may hold it too.
     fn each_tree(&mut self, each: &mut dyn FnMut(&mut String)) {
-        let sandbox = &mut self.sandbox;
+        let sandbox = &mut *self.sandbox;
         let files = &mut sandbox.files;
         let lists = [&mut files.read, &mut files.write, &mut files.execute, &mut files.devices];
         let forbid = [&mut sandbox.forbid.files, &mut sandbox.forbid.write];
@@ -58,7 +58,7 @@ impl Service {
         for signal in &mut self.activation.signals {
             signal.arg0.iter_mut().for_each(&mut *each);
         }
-        let commands = &mut self.commands;
+        let commands = &mut *self.commands;
         let lists = [
             &mut commands.before_start,
             &mut commands.after_start,

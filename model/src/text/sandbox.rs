@@ -22,9 +22,9 @@ use super::decode::{At, Choice};
 use super::path::{join, parent};
 use super::permission::{self, Asked};
 use super::report::{Place, Problem, Report};
+use super::service::upkeep;
 use super::source::{Loader, Source};
 use super::value::{self, Bad, Checked, bad};
-use super::service::upkeep;
 use super::{near, raw, units};
 use crate::Name;
 use crate::sandbox::{
@@ -87,10 +87,10 @@ fn asking(
     loader: &mut Loader<'_>,
 ) -> Option<Explained> {
     let mut service = Service::new(Name::try_from(name).ok()?, Vec::new());
-    service.sandbox = profile;
+    service.sandbox = profile.into();
     permission::asked(raw, &mut loader.check);
     let rules = Asked::beside(profiles).widen(Some(raw), &mut service, loader);
-    Some(Explained { profile: service.sandbox, rules })
+    Some(Explained { profile: Profile::clone(&service.sandbox), rules })
 }
 
 /// Checks a profile by itself, with what it inherits.

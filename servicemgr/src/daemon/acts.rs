@@ -103,7 +103,7 @@ impl Daemon {
         let stored = self.upkeep.stores.passed(&name);
         let ready = number.zip(pipe.as_ref().map(AsFd::as_fd));
         let reuse = !beside && self.can_begin_in_its_group(id);
-        let came = self.parts.get(id).and_then(|part| part.signal.told.as_ref());
+        let came = self.parts.get(id).and_then(|part| part.signal.told.as_deref());
         let variables = came.map(Facts::variables).unwrap_or_default();
         let wish = Wish {
             stored: &stored,
@@ -231,6 +231,8 @@ impl Daemon {
         for waiting in self.settled.drain(..) {
             let _gone = waiting.send(system.clone());
         }
+        // The plan in bytes, and what the start of many at once took.
+        sys::memory::give_back();
     }
 
     pub(super) fn tell(&self, message: &ToPid1, fd: Option<BorrowedFd<'_>>) {

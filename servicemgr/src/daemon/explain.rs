@@ -176,7 +176,7 @@ impl Daemon {
         let mut defined = look_up(&service.name, &self.settings)
             .map_err(|why| format!("its files can't be read: {}", why.trim_end()))?;
         let base = self.permissions.base(service);
-        if defined.service.sandbox.tolerating(&self.plan.optional) != *base {
+        if defined.service.sandbox.into_inner().tolerating(&self.plan.optional) != *base {
             return Err(
                 "its files say something else by now: `ensctl reload` makes it count".to_owned()
             );

@@ -30,7 +30,7 @@ impl Daemon {
             ("watchdog", watchdog.map(|every| format!("every {every:?}"))),
             ("health", health(service, part.side.bad)),
             ("error", errno.map(|errno| io::Error::from_raw_os_error(errno).to_string())),
-            ("signal", part.signal.told.as_ref().map(Facts::sentence)),
+            ("signal", part.signal.told.as_deref().map(Facts::sentence)),
             ("due", self.timers.next(id, self.now())),
             ("stored", (stored > 0).then(|| format!("{stored} descriptors for its next start"))),
         ];

@@ -68,9 +68,9 @@ pub(super) struct Kept {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Came {
     /// The one that it was started by.
-    pub(super) told: Option<Facts>,
+    pub(super) told: Option<Box<Facts>>,
     /// The one that starts it when it is off again; later ones count with it.
-    pub(super) waits: Option<Facts>,
+    pub(super) waits: Option<Box<Facts>>,
 }
 
 /// What else is known of the processes of a service.
@@ -315,7 +315,7 @@ mod tests {
             pid: Some(pid),
             text: "fine".into(),
             devices: BTreeSet::new(),
-            signal: Came { told: None, waits: Some(Facts::default()) },
+            signal: Came { told: None, waits: Some(Box::default()) },
             side: Beside::default(),
             permissions: vec![Name::try_from("camera").unwrap()],
         }

@@ -106,6 +106,9 @@ pub(super) fn links(plan: &Plan) -> Vec<Links> {
     }
     for (links, users) in all.iter_mut().zip(users) {
         links.users = users;
+        // They are kept for as long as the device runs.
+        links.needs.shrink_to_fit();
+        links.users.shrink_to_fit();
     }
     all
 }

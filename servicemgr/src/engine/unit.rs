@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use model::Name;
 use model::service::{Critical, Kind, Reload, Restart, RestartWhen, Service, Start};
+use model::{Name, Shared};
 
 use super::graph::{self, Kind as EdgeKind, Links};
 use super::{Job, Life, Next, Now, Phase, Reason, State};
@@ -12,7 +12,7 @@ use super::{Job, Life, Next, Now, Phase, Reason, State};
 #[derive(Debug, Clone)]
 pub(super) struct Spec {
     pub(super) kind: Kind,
-    pub(super) restart: Restart,
+    pub(super) restart: Shared<Restart>,
     pub(super) start_timeout: Duration,
     pub(super) stop_timeout: Duration,
     /// Numbers of its commands.

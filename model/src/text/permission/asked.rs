@@ -119,7 +119,7 @@ impl Asked {
         together.retain(|defined| defined.permission.grant == Grant::System);
         match widened(service, &own, &together) {
             Ok((profile, rules)) => {
-                service.sandbox = profile;
+                service.sandbox = profile.into();
                 rules
             }
             Err(_) => own,

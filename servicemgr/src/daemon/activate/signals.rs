@@ -133,7 +133,7 @@ impl Daemon {
             return;
         };
         if waits.is_none() {
-            *waits = Some(facts.clone());
+            *waits = Some(Box::new(facts.clone()));
             // The next servicemgr must not miss it.
             self.write_unit(id);
             self.record();
