@@ -224,17 +224,21 @@ impl Learned {
     /// What is to be known of the run itself.
     fn told(&mut self, observed: &Observed) {
         if let Some((count, first)) = &observed.missed {
-            self.note(format!("{count} times there was too much to keep; the first: {first:?}"));
+            self.note(format!(
+                "there was too much to keep, {}; the first: {first:?}",
+                often(*count)
+            ));
         }
         if let Some((count, first)) = &observed.unnameable {
             self.note(format!(
-                "{count} times a path that no profile can name; its directory stands for it: {first:?}"
+                "a path that no profile can name, {}; its directory stands for it: {first:?}",
+                often(*count)
             ));
         }
         if observed.foreign > 0 {
             self.note(format!(
-                "a program of another ABI (32 bits, x32): {} times; with rules for calls it is ended",
-                observed.foreign
+                "a program of another ABI (32 bits, x32), {}: with rules for calls it is ended",
+                often(observed.foreign)
             ));
         }
     }
@@ -249,6 +253,11 @@ fn times(times: observed::Times) -> String {
         1 => times.call.to_owned(),
         count => format!("{}, {count} times", times.call),
     }
+}
+
+/// How often, in words.
+fn often(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::sandbox::{LEAST, calls};
 
 use super::observed::Observed;
-use super::{BEFORE, Given, Learned, Line};
+use super::{BEFORE, Given, Learned, Line, often};
 use crate::calls::named;
 use crate::rules::TRIED_FIRST;
 
@@ -22,7 +22,8 @@ const INSTEAD: [(&str, &str); 2] = [("clone3", "clone"), ("openat2", "openat")];
 pub(super) fn learn(observed: &Observed, given: &Given, learned: &mut Learned) {
     for (number, count) in &observed.unknown {
         learned.note(format!(
-            "system call {number} ({count} times), which this version does not know: it does not exist then"
+            "system call {number} ({}), which this version does not know: it does not exist then",
+            often(*count)
         ));
     }
     let inherited = &given.inherited.calls;
@@ -44,7 +45,8 @@ pub(super) fn learn(observed: &Observed, given: &Given, learned: &mut Learned) {
         let without = TRIED_FIRST.contains(name);
         let more = if without { "; programs go on without it" } else { "" };
         learned.note(format!(
-            "the system call {name} ({count} times) is forbidden to all that inherit this{more}"
+            "the system call {name} ({}) is forbidden to all that inherit this{more}",
+            often(*count)
         ));
     }
     wanted.retain(|name, _| !refused.contains(name) && !has.contains(name));
@@ -92,8 +94,7 @@ fn cover(wanted: &BTreeMap<&'static str, u64>, groups: bool, before: Vec<String>
     }
     let single = |name: &&'static str| {
         let count = of(name);
-        let why = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-        Line { value: (*name).to_owned(), why }
+        Line { value: (*name).to_owned(), why: often(count) }
     };
     lines.extend(left.iter().map(single));
     lines

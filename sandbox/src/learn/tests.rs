@@ -187,8 +187,8 @@ fn what_no_rule_can_give_is_told() {
     # - "/home" is forbidden to all that inherit this: 2 calls, the first about "/home/ann/a"
     # - a socket of family 38 (socket), for which profiles have no word: families are not restricted
     # - UNIX sockets without a file (connect): any can be reached
-    # - the system call io_uring_setup (1 times) is forbidden to all that inherit this; programs go on without it
-    # - the system call mount (1 times) is forbidden to all that inherit this
+    # - the system call io_uring_setup (once) is forbidden to all that inherit this; programs go on without it
+    # - the system call mount (once) is forbidden to all that inherit this
 
     version = 1
     about = "Learned from x"
