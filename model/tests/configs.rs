@@ -76,11 +76,12 @@ fn shipped_permissions(profile: &str) -> (Profile, Vec<Permission>) {
     let directory = [format!("{CONFIGS}/permissions")];
     let load = |file: &String| {
         let name = Path::new(file).file_stem().and_then(|name| name.to_str()).expect("a name");
-        permission::load(&Disk, &directory, name).unwrap_or_else(|r| panic!("{r}")).permission
+        let found = permission::load(&Disk, &directory, name);
+        found.map_err(|report| report.to_string()).expect("it is right").permission
     };
     let all = shipped("permissions").iter().map(load).collect();
     let own = sandbox::load(&Disk, &[format!("{CONFIGS}/sandbox")], profile);
-    (own.unwrap_or_else(|r| panic!("{r}")).profile, all)
+    (own.map_err(|report| report.to_string()).expect("it is right").profile, all)
 }
 
 #[test]

@@ -34,7 +34,7 @@ const BOX: &str = "[files]\nview = \"listed\"\nexecute = [\"/usr\"]\ndevices = [
 
 fn permission(name: &str) -> Defined {
     let found = load(&shipped(), &["permissions".to_owned()], name);
-    found.unwrap_or_else(|report| panic!("{report}"))
+    found.map_err(|report| report.to_string()).expect("it is right")
 }
 
 /// The service of this text.
@@ -46,9 +46,8 @@ fn asking(text: &str) -> Result<service::Defined, String> {
     defined.map_err(|report| report.to_string())
 }
 
-fn told(rules: &[model::text::sandbox::Rule]) -> String {
-    let line =
-        |r: &model::text::sandbox::Rule| format!("{} {} {}:{}", r.key, r.value, r.file, r.line);
+fn told(rules: &[sandbox::Rule]) -> String {
+    let line = |r: &sandbox::Rule| format!("{} {} {}:{}", r.key, r.value, r.file, r.line);
     rules.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
