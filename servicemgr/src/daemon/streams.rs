@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! service ──stdout, stderr──► pipe (held at PID 1) ──name + descriptor──► journal
+//!                                                   ──name──► it has ended: nobody will write any more
 //! ```
 //!
 //! Each service has one pipe for good, so nothing is lost while the journal restarts. When there
@@ -25,9 +26,16 @@ use super::ready;
 pub(super) struct Streams {
     pipes: BTreeMap<String, OwnedFd>,
     journal: Option<AsyncFd<OwnedFd>>,
-    unsent: VecDeque<String>,
+    unsent: VecDeque<Unsent>,
     drains: Vec<JoinHandle<()>>,
     draining: bool,
+}
+
+/// What the journal is to hear of the pipe of a service.
+#[derive(Debug, PartialEq, Eq)]
+enum Unsent {
+    Pipe(String),
+    End(String),
 }
 
 impl Streams {
@@ -37,7 +45,7 @@ impl Streams {
             self.drains.extend(drain(&kept));
         }
         self.pipes.insert(name.to_owned(), kept);
-        self.unsent.push_back(name.to_owned());
+        self.unsent.push_back(Unsent::Pipe(name.to_owned()));
     }
 
     /// The pipe of a service.
@@ -46,10 +54,17 @@ impl Streams {
         self.pipes.get(name)
     }
 
-    /// Forgets the pipe of a service that is no more. Whether there was one.
+    /// Forgets the pipe of a service that is no more. Whether there was one. What was written to it
+    /// and not sent yet is sent first.
     pub(super) fn remove(&mut self, name: &str) -> bool {
-        self.unsent.retain(|unsent| unsent != name);
-        self.pipes.remove(name).is_some()
+        self.flush();
+        let there = self.pipes.remove(name).is_some();
+        self.unsent.retain(|unsent| !matches!(unsent, Unsent::Pipe(pipe) if pipe == name));
+        if there && self.journal.is_some() {
+            self.unsent.push_back(Unsent::End(name.to_owned()));
+            self.flush();
+        }
+        there
     }
 
     /// A journal begins, or one is running already (`again` is false): its end of the line is with
@@ -61,7 +76,7 @@ impl Streams {
         sys::poll::set_nonblocking(&ours)?;
         self.journal = Some(ready::watch(ours, Interest::WRITABLE)?);
         if again {
-            self.unsent = self.pipes.keys().cloned().collect();
+            self.unsent = self.pipes.keys().cloned().map(Unsent::Pipe).collect();
         }
         self.draining = false;
         for task in self.drains.drain(..) {
@@ -84,13 +99,14 @@ impl Streams {
     /// Sends what the journal does not have yet, as far as there is room.
     pub(super) fn flush(&mut self) {
         let Some(journal) = &self.journal else { return };
-        while let Some(name) = self.unsent.front() {
-            let Some(pipe) = self.pipes.get(name) else {
-                self.unsent.pop_front();
-                continue;
+        while let Some(unsent) = self.unsent.front() {
+            let (name, pipe) = match unsent {
+                Unsent::Pipe(name) => (name, self.pipes.get(name)),
+                Unsent::End(name) => (name, None),
             };
+            let pipe: Vec<_> = pipe.map(AsFd::as_fd).into_iter().collect();
             let sent = journal.try_io(Interest::WRITABLE, |line| {
-                seqpacket::send_now(line, name.as_bytes(), &[pipe.as_fd()])
+                seqpacket::send_now(line, name.as_bytes(), &pipe)
             });
             match sent {
                 Ok(()) => {
