@@ -90,10 +90,18 @@ mod tests {
     }
 
     #[test]
-    fn it_is_small_and_fails_where_nobody_listens() {
+    fn it_is_small_and_waits_too_where_nobody_wants_to_know() {
         let directory = tempfile::tempdir().unwrap();
-        let status = compiled(directory.path()).env_clear().status().unwrap();
-        assert_eq!(status.code(), Some(1));
+        let daemon = compiled(directory.path()).env_clear().spawn().unwrap();
+        assert_eq!(ended_by(daemon), Some(15));
         assert!(fs::metadata(directory.path().join("daemon")).unwrap().len() < 4096);
+    }
+
+    #[test]
+    fn it_fails_where_nobody_listens() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut daemon = compiled(directory.path());
+        let status = daemon.env("NOTIFY_SOCKET", directory.path().join("none")).status().unwrap();
+        assert_eq!(status.code(), Some(3));
     }
 }

@@ -2,7 +2,7 @@
  * The daemon of `ens bench boot` and `ens bench peers`: the smallest there is that says when it is ready.
  * No C library, no memory of its own but the stack: what a manager does is seen best beside nothing.
  *
- *   daemon            says READY=1 on NOTIFY_SOCKET
+ *   daemon            says READY=1 on NOTIFY_SOCKET, if there is one
  *   daemon ID         the same, then notes "ID PID NANOSECONDS" in /bench/records
  *   daemon ID FD      says so by a newline on FD, as s6 has it, then notes
  *
@@ -51,23 +51,23 @@ static const char *notify(char **environment) {
 static void say(const char *path) {
     struct { unsigned short family; char path[108]; } to = { AF_UNIX, { 0 } };
     unsigned n = 0;
-    must(path ? 0 : -1, 1);
-    for (; path[n]; n++) must(n < sizeof to.path ? 0 : -1, 2), to.path[n] = path[n];
+    if (!path) return;
+    for (; path[n]; n++) must(n < sizeof to.path ? 0 : -1, 1), to.path[n] = path[n];
     if (to.path[0] == '@') to.path[0] = 0;
-    long fd = must(call(SOCKET, AF_UNIX, SOCK_DGRAM, 0, 0, 0, 0), 3);
-    must(call(SENDTO, fd, (long)READY, sizeof READY - 1, 0, (long)&to, sizeof to.family + n), 4);
+    long fd = must(call(SOCKET, AF_UNIX, SOCK_DGRAM, 0, 0, 0, 0), 2);
+    must(call(SENDTO, fd, (long)READY, sizeof READY - 1, 0, (long)&to, sizeof to.family + n), 3);
 }
 
 static void record(const char *id) {
     struct { long seconds, nanoseconds; } now;
     char line[80], *end = line;
-    must(call(CLOCK, BOOTTIME, (long)&now, 0, 0, 0, 0), 5);
+    must(call(CLOCK, BOOTTIME, (long)&now, 0, 0, 0, 0), 4);
     while (*id && end < line + 32) *end++ = *id++;
     *end++ = ' ';
     end = number(end, call(GETPID, 0, 0, 0, 0, 0, 0), ' ');
     end = number(end, now.seconds * 1000000000 + now.nanoseconds, '\n');
-    long fd = must(call(OPEN, (long)RECORDS, CREATE_APPEND_WRITE, 0644, 0, 0, 0), 6);
-    must(call(WRITE, fd, (long)line, end - line, 0, 0, 0), 7);
+    long fd = must(call(OPEN, (long)RECORDS, CREATE_APPEND_WRITE, 0644, 0, 0, 0), 5);
+    must(call(WRITE, fd, (long)line, end - line, 0, 0, 0), 6);
 }
 
 /* What the kernel put there: the number of arguments, they, nothing, the environment, nothing. */
@@ -76,7 +76,7 @@ __attribute__((used, noreturn)) void begin(long *stack) {
     if (stack[0] > 2) {
         long fd = 0;
         for (const char *digit = arguments[2]; *digit; digit++) fd = fd * 10 + (*digit - '0');
-        must(call(WRITE, fd, (long)"\n", 1, 0, 0, 0), 8);
+        must(call(WRITE, fd, (long)"\n", 1, 0, 0, 0), 7);
     } else {
         say(notify(arguments + stack[0] + 1));
     }
