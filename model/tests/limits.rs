@@ -14,9 +14,9 @@ fn of_service(all: &[(&str, &str)], text: &str) -> model::service::Limits {
     let files = profiles(all)
         .with("services/x.toml", &format!("exec = [\"/bin/x\"]\n{text}"))
         .with("devices/x.toml", DEVICE);
-    let loaded = load_device(&files, "devices/x.toml").unwrap_or_else(|r| panic!("{r}"));
-    let limits = &loaded.plan.services.iter().find(|s| s.name.as_str() == "x").unwrap().limits;
-    model::service::Limits::clone(limits)
+    let loaded = load_device(&files, "devices/x.toml").expect("it has no mistake");
+    let service = loaded.plan.services.iter().find(|s| s.name.as_str() == "x");
+    model::service::Limits::clone(&service.expect("it is in the plan").limits)
 }
 
 const APP: &str = "[limits]\nmemory = \"64M\"\ncpu = \"50%\"\npids = 32\nopen-files = 1024\ncore = \"0\"\n\

@@ -1,5 +1,7 @@
 //! Everything a process of a service needs, made and taken away: group, pipe, sockets, process.
 
+mod run;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
@@ -221,6 +223,7 @@ impl Launcher {
         hold: &mut ToHold<'_>,
     ) -> Result<(), String> {
         own::provide(&self.etc, service)?;
+        run::make(Path::new(run::RUN), service, || self.ids(service))?;
         self.open(service, hold)?;
         if service.credentials.is_empty() {
             return Ok(());
