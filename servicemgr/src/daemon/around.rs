@@ -14,6 +14,7 @@ use super::launcher::Launcher;
 use super::limits;
 use super::permissions::Permissions;
 use super::sandboxes::Sandboxes;
+use super::spares::Spares;
 use super::settings::Settings;
 use crate::engine::JOURNAL;
 
@@ -53,6 +54,7 @@ pub(super) fn launcher(
         clamped: BTreeSet::new(),
         births: Births::default(),
         sandboxes,
+        spares: Spares::default(),
     })
 }
 

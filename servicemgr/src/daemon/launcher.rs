@@ -13,13 +13,14 @@ use model::service::{Output, Service};
 use sandbox::{Host, Own};
 use sys::cgroup::{Group, Groups};
 use sys::passwd::Users;
-use sys::spawn::{Passed, Step};
+use sys::spawn::{Passed, SpawnError, Step};
 use sys::{pipe, seqpacket, spawn};
 
 use super::activate::{self, CONNECTION};
 use super::births::Births;
 use super::broker::{self, BUS};
 use super::sandboxes::Sandboxes;
+use super::spares::Spares;
 use super::streams::Streams;
 use super::{credentials, limits, own};
 use crate::engine::{Id, JOURNAL};
@@ -59,6 +60,8 @@ pub(super) struct Launcher {
     pub(super) births: Births,
     /// What confines services.
     pub(super) sandboxes: Sandboxes,
+    /// What was made ahead for them.
+    pub(super) spares: Spares,
 }
 
 /// What is particular about one start.
@@ -183,14 +186,8 @@ impl Launcher {
         let cgroup = group.as_ref().map(AsFd::as_fd);
         let note = wish.note.and_then(|id| self.births.place(id));
         let passed = Passed { standard, fds: &fds, cgroup, note };
-        let program = wish.command.unwrap_or(&service.exec).first().map_or("", String::as_str);
-        let pid = spawn::spawn(&launch, &passed).map_err(|e| match e.step {
-            Step::Exec => format!("{program}: {}", e.error),
-            Step::Directory => {
-                format!("directory {}: {}", service.directory.as_deref().unwrap_or("/"), e.error)
-            }
-            _ => format!("could not {e}"),
-        })?;
+        let pid = self.spares.spawn(&launch, &passed, wish.command.is_none());
+        let pid = pid.map_err(|e| not_started(&e, service, wish))?;
         let ours = line.map(|l| l.ours);
         let (journal, bus) = if of_bus { (None, ours) } else { (ours, None) };
         Ok(Started { pid, journal, bus })
@@ -318,6 +315,17 @@ impl Launcher {
         let group = group.map_err(|e| format!("control group {name}: {e}"))?;
         limits::apply(&service.limits, &group, &self.controllers)?;
         Ok(Some(group))
+    }
+}
+
+/// Why it was not started, for people.
+fn not_started(e: &SpawnError, service: &Service, wish: &Wish<'_>) -> String {
+    let program = wish.command.unwrap_or(&service.exec).first().map_or("", String::as_str);
+    let directory = service.directory.as_deref().unwrap_or("/");
+    match e.step {
+        Step::Exec => format!("{program}: {}", e.error),
+        Step::Directory => format!("directory {directory}: {}", e.error),
+        _ => format!("could not {e}"),
     }
 }
 

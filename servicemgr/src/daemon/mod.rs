@@ -48,6 +48,7 @@ mod said;
 mod sandboxes;
 mod security;
 mod settings;
+mod spares;
 mod state;
 mod store;
 mod streams;
@@ -223,6 +224,7 @@ impl Daemon {
             let later = self.activate.wait(self.now());
             let look = Some(self.look.wait(self.now())).filter(|_| !self.left.is_empty());
             let renewal = self.renewal_wait();
+            let spare = self.launcher.spares.wait(self.now());
             let alive = self.alive.as_ref().map(|alive| alive.wait(self.now()));
             tokio::select! {
                 ready = self.link.readable() => { ready?; self.hear_pid1()?; }
@@ -238,6 +240,7 @@ impl Daemon {
                 () = after(due) => self.feed(Event::Tick),
                 () = after(later) => self.hear_activators(),
                 () = after(look) => self.look_at_left(),
+                () = after(spare) => self.launcher.spares.make(),
                 () = after(alive) => self.say_alive(),
                 () = after(renewal) => {}
             }
