@@ -241,7 +241,7 @@ impl Daemon {
             let why = "the system bus is dbus-daemon, whose own files say who may do what there";
             outcome.notes.push(why.into());
         }
-        let lost = id.map(|id| self.lost(id, &after)).unwrap_or_default();
+        let lost = id.map(|id| self.lost(id, &before, &after)).unwrap_or_default();
         outcome.processes = match (wish, id.filter(|id| self.has_processes(*id))) {
             (_, None) => Processes::None,
             (Wish::Grant { now, .. }, Some(id)) => match (self.is_due(id, service, &after), now) {
@@ -288,10 +288,15 @@ impl Daemon {
         all
     }
 
-    /// What the processes of a service have, and would not be given again.
-    fn lost(&self, id: Id, after: &Widened) -> Vec<Name> {
-        let has = self.parts.get(id).map_or(&[][..], |part| &part.permissions);
-        has.iter().filter(|name| !after.held.contains(name)).cloned().collect()
+    /// What the processes of a service have, and would not be given again. Names of the bus they may own
+    /// since they were granted.
+    fn lost(&mut self, id: Id, before: &Widened, after: &Widened) -> Vec<Name> {
+        let mut all = self.parts.get(id).map(|part| part.permissions.clone()).unwrap_or_default();
+        all.extend(before.held.iter().filter(|name| self.permissions.owns(name)).cloned());
+        all.retain(|name| !after.held.contains(name));
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// Whether anything of a service runs.
@@ -311,9 +316,7 @@ impl Daemon {
     fn must_end(&mut self, id: Id, service: &Service, lost: &[Name]) -> bool {
         let has = self.parts.get(id).map(|part| part.permissions.clone()).unwrap_or_default();
         let rest: Vec<Name> = has.iter().filter(|name| !lost.contains(name)).cloned().collect();
-        let owns = lost.iter().any(|name| {
-            self.permissions.find(name).is_ok_and(|found| !found.permission.bus.own.is_empty())
-        });
+        let owns = lost.iter().any(|name| self.permissions.owns(name));
         let profile =
             |daemon: &mut Self, names: &[Name]| daemon.permissions.widened(service, names).profile;
         owns || profile(self, &has) != profile(self, &rest)

@@ -195,6 +195,11 @@ impl Permissions {
         found
     }
 
+    /// Whether who has a permission may own names of the bus.
+    fn owns(&mut self, name: &Name) -> bool {
+        self.find(name).is_ok_and(|found| !found.permission.bus.own.is_empty())
+    }
+
     /// A service as its definition says.
     pub(super) fn as_defined<'s>(&self, service: &'s Service) -> Cow<'s, Service> {
         match self.given.get(&service.name) {
