@@ -52,8 +52,7 @@ const ROOT_FILES: [&str; 4] =
     ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"];
 
 /// Directories at the root without anything for the device.
-const NOT_FOR_DEVICES: [&str; 6] =
-    ["target", "image-builder", "tests", "configs", "docs", "fuzz"];
+const NOT_FOR_DEVICES: [&str; 6] = ["target", "image-builder", "tests", "configs", "docs", "fuzz"];
 
 /// Deepest directory of sources.
 const MAX_DEPTH: u32 = 16;

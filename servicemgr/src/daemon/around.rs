@@ -14,8 +14,8 @@ use super::launcher::Launcher;
 use super::limits;
 use super::permissions::Permissions;
 use super::sandboxes::Sandboxes;
-use super::spares::Spares;
 use super::settings::Settings;
+use super::spares::Spares;
 use crate::engine::JOURNAL;
 
 /// A launcher that knows all this.

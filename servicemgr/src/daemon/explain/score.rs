@@ -74,8 +74,7 @@ impl Daemon {
             user => format!("user = {}\n", quoted(user)?),
         };
         let profile = quoted(&target.profile)?;
-        let text =
-            format!("exec = [\"{ATTACKS}\"]\n{user}[sandbox]\ninherit = [{profile}]\n");
+        let text = format!("exec = [\"{ATTACKS}\"]\n{user}[sandbox]\ninherit = [{profile}]\n");
         let own = (!target.directory.is_empty()).then(|| PathBuf::from(&target.directory));
         let made = parse_with(name, &text, own.iter().chain(&self.settings.profiles));
         made.map(|service| self.tolerating(service)).map_err(Error::BadDefinition)
