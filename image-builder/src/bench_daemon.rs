@@ -1,7 +1,7 @@
 //! The daemon that all managers start in benchmarks: a few system calls, so that what a manager costs is seen.
 //!
 //! A program with a C library or Rust's standard one takes three times as long to begin as the kernel takes to
-//! start this one, the same for every manager. It is C without a library ([`SOURCE`]); `cc` is there
+//! start this one, the same for every manager. It is C without a library (`daemon.c`); `cc` is there
 //! wherever Rust links.
 
 use std::fs;
