@@ -54,7 +54,12 @@ impl Daemon {
     pub(super) fn status(&self, id: Id) -> Option<Status> {
         let (service, part) = (self.plan.services.get(id)?, self.parts.get(id)?);
         let group = self.group(id);
-        let group = group.as_ref();
+        let pids = match &group {
+            Some(group) => group.processes().unwrap_or_default(),
+            None => part.pid.into_iter().collect(),
+        };
+        // A group outlives its processes for some seconds, which is nothing to tell.
+        let group = group.as_ref().filter(|_| !pids.is_empty());
         let names = |names: &[Name]| names.iter().map(Name::to_string).collect();
         let kind = match service.kind {
             Kind::Simple => "simple",
@@ -81,10 +86,7 @@ impl Daemon {
             text: part.text.clone(),
             last_exit: last_exit(part),
             last_signal: part.last.map_or(0, End::signal),
-            pids: match group {
-                Some(group) => group.processes().unwrap_or_default(),
-                None => part.pid.into_iter().collect(),
-            },
+            pids,
             memory: memory.and_then(|m| m.trim().parse().ok()).unwrap_or(0),
             cpu: cpu.unwrap_or(0),
             facts: self.facts(id),

@@ -16,7 +16,11 @@ use model::service::Service;
 /// Where it is made.
 pub(super) const RUN: &str = "/run";
 
-/// Makes the trees of a service: empty directories, and an empty file as its `pid-file`; with their owner.
+/// How the name of a file ends in which a daemon writes its number, whether or not somebody reads it.
+const PID_FILE: &str = ".pid";
+
+/// Makes the trees of a service: empty directories, and an empty file for each that is called as one with
+/// a number of a process; with their owner.
 ///
 /// # Errors
 /// What could not be made, and why.
@@ -30,7 +34,7 @@ pub(super) fn make(
         .filter_map(|tree| {
             let name = tree.strip_prefix(RUN)?.strip_prefix('/')?;
             let direct = !name.is_empty() && !name.contains('/');
-            let is_file = service.pid_file.as_deref() == Some(tree.as_str());
+            let is_file = name.ends_with(PID_FILE);
             (direct && run.join(name).symlink_metadata().is_err()).then_some((name, is_file))
         })
         .collect();
@@ -66,7 +70,6 @@ mod tests {
     fn what_is_named_right_below_run_is_made_once_and_nothing_else() {
         let run = tempfile::tempdir().unwrap();
         let mut service = Service::new(Name::try_from("web").unwrap(), vec!["/bin/web".into()]);
-        service.pid_file = Some("/run/web.pid".into());
         let list = ["/run", "/run/web", "/run/web.pid", "/run/a/b", "/runner", "/var/lib/web"];
         service.sandbox.files.write = Some(list.map(str::to_owned).to_vec());
         let own = || Ok((sys::process::user(), sys::process::group()));
