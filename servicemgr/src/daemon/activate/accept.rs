@@ -115,6 +115,9 @@ impl Daemon {
                 }
             }
         }
+        // What still waits came before and is told once: watched anew, it is told again.
+        self.activate.leave(Source::Accept(id));
+        self.follow_connections(id);
     }
 
     fn refuse(&self, id: Id, why: &str) {
