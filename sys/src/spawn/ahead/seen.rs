@@ -130,9 +130,18 @@ fn at(path: &CStr, flags: libc::c_int) -> io::Result<Option<Thing>> {
         | libc::STATX_INO
         | libc::STATX_MNT_ID;
     let flags = flags | libc::AT_NO_AUTOMOUNT;
-    // SAFETY: a C string and room for the structure that outlive the call.
-    let got =
-        unsafe { libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, wanted, status.as_mut_ptr()) };
+    // SAFETY: a C string and room for the structure that outlive the call. The call itself, because std refers
+    // to the library's only if it is there: linked in one piece with it, ours would be of nothing.
+    let got = unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            flags,
+            wanted,
+            status.as_mut_ptr(),
+        )
+    };
     match Errno::result(got) {
         Ok(_) => {}
         Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Ok(None),
