@@ -7,6 +7,7 @@
 //!
 //! What a step means is decided in [`model::case`]; this only carries it out.
 
+mod crash;
 mod steps;
 
 use std::fs;
@@ -177,7 +178,9 @@ fn attempt(job: Job, make: Make, directory: &Path, progress: &dyn Progress) -> R
         interactive: false,
         directory: &directory,
     };
-    steps::run(&case.case, &boot, &options, &*step, progress).map_err(|e| run::silent(e, &boot))
+    steps::run(&case.case, &boot, &options, &*step, progress).map_err(|e| run::silent(e, &boot))?;
+    crash::told(&boot.console())
+        .map_or(Ok(()), |said| bail!("{said}: all steps went well, but it crashed"))
 }
 
 /// Removes what only a running case needs; gives what is worth reading.
