@@ -19,6 +19,9 @@ const PARAMS: &str = r"ensctl param list 2>/dev/null | sed 's/=.*//'";
 /// Prints the names of services and of the permissions that they ask for.
 const PERMISSIONS: &str = r"ensctl permission list 2>/dev/null | sed -n 's/^\([a-z][a-zA-Z0-9@._-]*\) *\([a-z0-9-]*\) .*/\1\n\2/p' | sort -u";
 
+/// What the help calls the path of a file.
+const FILE: &str = "FILE";
+
 /// The script for a shell.
 #[must_use]
 pub fn script(shell: Shell) -> String {
@@ -110,26 +113,19 @@ fn group_about(group: &str) -> &'static str {
     }
 }
 
-/// Options that take a value, each once, with the words or the services that fit.
-fn valued() -> Vec<(&'static Flag, &'static [&'static str])> {
-    let mut all: Vec<(&'static Flag, &'static [&'static str])> = Vec::new();
-    for flag in COMMANDS.iter().flat_map(Command::options) {
-        let words = match &flag.value {
-            None => continue,
-            Some(Value::OneOf(_, words)) => *words,
-            Some(Value::Service | Value::Text(_)) => &[],
-        };
-        if !all.iter().any(|(known, _)| known.long == flag.long) {
-            all.push((flag, words));
-        }
-    }
-    all
+/// Options that take a value: a pattern for the words before and the option, and what fits. The same
+/// spelling means different things after different commands.
+fn valued() -> impl Iterator<Item = (String, &'static Value)> {
+    let all = COMMANDS.iter().flat_map(|command| command.options().map(move |flag| (command, flag)));
+    all.filter_map(|(command, flag)| Some((before(command, flag), flag.value.as_ref()?)))
 }
 
-fn spellings(flag: &Flag) -> String {
+fn before(command: &Command, flag: &Flag) -> String {
+    let one = |spelling: String| format!("\"{} \"*\"|{spelling}\"", command.name());
+    let long = one(format!("--{}", flag.long));
     match flag.short {
-        Some(letter) => format!("-{letter}|--{}", flag.long),
-        None => format!("--{}", flag.long),
+        Some(letter) => format!("{}|{long}", one(format!("-{letter}"))),
+        None => long,
     }
 }
 
@@ -145,18 +141,19 @@ _ensctl() {{
         [[ $word == -* ]] || line+=\"$word \"
     done
     COMPREPLY=()
-    case $prev in
+    case \"$line|$prev\" in
 "
     );
-    for (flag, words) in valued() {
-        let words = match flag.value {
-            Some(Value::Service) => "$(_ensctl_services)".to_owned(),
-            _ => words.join(" "),
+    for (pattern, value) in valued() {
+        // With nothing that fits, the shell offers files.
+        let words = match value {
+            Value::Service => "$(_ensctl_services)".to_owned(),
+            Value::OneOf(_, words) => words.join(" "),
+            Value::Text(_) => String::new(),
         };
         let _ = writeln!(
             out,
-            "    {}) COMPREPLY=($(compgen -W \"{words}\" -- \"$cur\")); return ;;",
-            spellings(flag)
+            "    {pattern}) COMPREPLY=($(compgen -W \"{words}\" -- \"$cur\")); return ;;"
         );
     }
     out.push_str("    esac\n    case $line in\n");
@@ -189,15 +186,17 @@ _ensctl() {{
     for word in ${{words[2,CURRENT-1]}}; do
         [[ $word == -* ]] || line+=\"$word \"
     done
-    case ${{words[CURRENT-1]}} in
+    case \"$line|${{words[CURRENT-1]}}\" in
 "
     );
-    for (flag, words) in valued() {
-        let words = match flag.value {
-            Some(Value::Service) => "${(f)\"$(_ensctl_services)\"}".to_owned(),
-            _ => words.join(" "),
+    for (pattern, value) in valued() {
+        let offer = match value {
+            Value::Service => "compadd -- ${(f)\"$(_ensctl_services)\"}; ".to_owned(),
+            Value::OneOf(_, words) => format!("compadd -- {}; ", words.join(" ")),
+            Value::Text(FILE) => "_files; ".to_owned(),
+            Value::Text(_) => String::new(),
         };
-        let _ = writeln!(out, "    {}) compadd -- {words}; return ;;", spellings(flag));
+        let _ = writeln!(out, "    {pattern}) {offer}return ;;");
     }
     out.push_str("    esac\n    case $line in\n");
     for place in places() {
@@ -261,6 +260,7 @@ complete -c ensctl -f
             }
             let values = match &flag.value {
                 None => String::new(),
+                Some(Value::Text(FILE)) => " -r -F".to_owned(),
                 Some(Value::Text(_)) => " -x".to_owned(),
                 Some(Value::Service) => " -x -a '(__ensctl_services)'".to_owned(),
                 Some(Value::OneOf(_, words)) => format!(" -x -a '{}'", words.join(" ")),
@@ -300,5 +300,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_option_is_completed_by_the_command_that_it_stands_after() {
+        let script = script(Shell::Bash);
+        let run = |line: &str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let ask = format!(
+                "{script}\nCOMP_WORDS=({}); COMP_CWORD={}; _ensctl; echo \"${{COMPREPLY[*]}}\"",
+                words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "),
+                words.len() - 1
+            );
+            let output = std::process::Command::new("bash").args(["-c", &ask]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        assert_eq!(run("ensctl log --output "), "short json export");
+        assert_eq!(run("ensctl sandbox learn --output "), "", "the shell offers files");
+        assert_eq!(run("ensctl sandbox learn --for "), "service app");
+        assert_eq!(run("ensctl log -g "), "");
+        assert!(run("ensctl sandbox score web -g fi").contains("files"));
+        assert!(run("ensctl service wait --for ").contains("ready"));
+        assert!(run("ensctl sandbox ex").contains("explain"));
     }
 }
