@@ -116,7 +116,8 @@ fn group_about(group: &str) -> &'static str {
 /// Options that take a value: a pattern for the words before and the option, and what fits. The same
 /// spelling means different things after different commands.
 fn valued() -> impl Iterator<Item = (String, &'static Value)> {
-    let all = COMMANDS.iter().flat_map(|command| command.options().map(move |flag| (command, flag)));
+    let all =
+        COMMANDS.iter().flat_map(|command| command.options().map(move |flag| (command, flag)));
     all.filter_map(|(command, flag)| Some((before(command, flag), flag.value.as_ref()?)))
 }
 
