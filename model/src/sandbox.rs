@@ -246,6 +246,12 @@ pub struct Limits {
     pub core: Option<u64>,
     /// Waiting signals and timers of its user.
     pub signals: Option<u64>,
+    /// Bytes of memory that it may keep from being moved to disk.
+    pub locked_memory: Option<u64>,
+    /// Size of a file that it writes, in bytes.
+    pub file_size: Option<u64>,
+    /// Bytes of a stack.
+    pub stack: Option<u64>,
 }
 
 /// What no other rule can allow, in whichever file it stands.

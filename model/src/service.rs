@@ -249,6 +249,12 @@ pub struct Limits {
     pub core: Option<u64>,
     /// Waiting signals and timers of its user (`RLIMIT_SIGPENDING`).
     pub signals: Option<u64>,
+    /// Bytes of memory that is never moved to disk (`RLIMIT_MEMLOCK`).
+    pub locked_memory: Option<u64>,
+    /// Size of a file that it writes, in bytes (`RLIMIT_FSIZE`).
+    pub file_size: Option<u64>,
+    /// Bytes of the stack of its main thread, and of others that ask for no size (`RLIMIT_STACK`).
+    pub stack: Option<u64>,
 }
 
 impl Limits {
@@ -262,6 +268,9 @@ impl Limits {
             open_files: self.open_files.or(profile.open_files),
             core: self.core.or(profile.core),
             signals: self.signals.or(profile.signals),
+            locked_memory: self.locked_memory.or(profile.locked_memory),
+            file_size: self.file_size.or(profile.file_size),
+            stack: self.stack.or(profile.stack),
             ..self
         }
     }

@@ -20,7 +20,7 @@ fn of_service(all: &[(&str, &str)], text: &str) -> model::service::Limits {
 }
 
 const APP: &str = "[limits]\nmemory = \"64M\"\ncpu = \"50%\"\npids = 32\nopen-files = 1024\ncore = \"0\"\n\
-                   signals = 256\n";
+                   signals = 256\nlocked-memory = \"64K\"\nfile-size = \"1M\"\nstack = \"2M\"\n";
 
 #[test]
 fn a_service_has_the_limits_of_its_profile_and_its_own_win() {
@@ -30,6 +30,10 @@ fn a_service_has_the_limits_of_its_profile_and_its_own_win() {
     assert_eq!(
         (limits.open_files, limits.core, limits.signals),
         (Some(1024), Some(1 << 20), Some(256))
+    );
+    assert_eq!(
+        (limits.locked_memory, limits.file_size, limits.stack),
+        (Some(64 << 10), Some(1 << 20), Some(2 << 20))
     );
     assert_eq!(limits.cpu_weight, None);
 }
@@ -61,6 +65,9 @@ fn limits_alone_need_nothing_of_the_kernel() {
     It has at most 1024 open files.
     It leaves no core dumps.
     It has at most 256 waiting signals and timers.
+    It locks at most 64K of memory.
+    No file that it writes grows beyond 1M.
+    Its stacks have at most 2M.
     ");
 }
 
@@ -76,7 +83,7 @@ fn who_may_only_take_away_gets_the_smaller_of_both() {
 
 #[test]
 fn a_limit_that_is_none_is_a_mistake_with_its_place() {
-    let text = "[limits]\nmemory = \"1K\"\npids = 0\nopen-files = 7\nsignals = -1\ncpu = \"0%\"\nstack = 1\n";
+    let text = "[limits]\nmemory = \"1K\"\npids = 0\nopen-files = 7\nsignals = -1\ncpu = \"0%\"\nstack = \"4K\"\nheap = 1\n";
     let (_, report) = check_file(&profiles(&[("x", text)]), "sandbox/x.toml");
     insta::assert_snapshot!(brief(&report), @r#"
     1:1 this profile restricts nothing (`ens new sandbox NAME` writes one to start from)
@@ -85,6 +92,7 @@ fn a_limit_that_is_none_is_a_mistake_with_its_place() {
     5:14 the number of open files can't be 7 (8 to 1048576)
     6:11 the number of signals can't be -1 (0 to 1048576)
     7:7 `0%` is not a share of CPU time (percent of one CPU, like "50%"; two whole CPUs are "200%")
-    8:1 unknown key `stack` (keys here: memory, cpu, pids, open-files, core, signals)
+    8:9 no program starts with 4K of stack (at least 256K)
+    9:1 unknown key `heap` (keys here: memory, cpu, pids, open-files, core, signals, locked-memory, file-size, stack)
     "#);
 }

@@ -68,8 +68,6 @@ pub struct Own<'a> {
     pub variables: &'a [(&'a str, String)],
     /// Its profile as [`crate::fit()`] made it for this kernel; nothing if it confines nothing.
     pub confine: Option<&'a Arc<Confine>>,
-    /// The most files it may open here, where that is less than what the service wants.
-    pub open_files: Option<u64>,
 }
 
 /// How a process of `service` is made.
@@ -122,7 +120,7 @@ pub fn launch(
         arguments: exec.iter().map(|a| c(a)).collect::<Result<_, _>>()?,
         environment: variables.map(|v| c(&v)).collect::<Result<_, _>>()?,
         directory: c(service.directory.as_deref().unwrap_or("/"))?,
-        limits: limits(service, host, own),
+        limits: limits(service, host),
         ids: user.map(|u| Ids { uid: u.uid, gid: u.gid, groups: u.groups }),
         capabilities: capabilities(service, host)?,
         no_new_privileges: service.sandbox.no_new_privileges
@@ -150,18 +148,23 @@ fn watched(service: &Service) -> Vec<(&'static str, String)> {
     all
 }
 
-fn limits(service: &Service, host: &Host, own: &Own<'_>) -> Vec<Limit> {
-    let files = match service.limits.open_files {
-        Some(files) => {
-            let files = files.min(own.open_files.unwrap_or(files));
-            (files, files)
-        }
-        None => (OPEN_FILES.min(host.open_files), host.open_files),
-    };
-    let mut all = vec![Limit { what: Resource::OpenFiles, soft: files.0, hard: files.1 }];
-    let (core, signals) = (service.limits.core, service.limits.signals);
-    all.extend(core.map(|b| Limit { what: Resource::Core, soft: b, hard: b }));
-    all.extend(signals.map(|n| Limit { what: Resource::PendingSignals, soft: n, hard: n }));
+fn limits(service: &Service, host: &Host) -> Vec<Limit> {
+    let limits = &service.limits;
+    let mut all = Vec::new();
+    if limits.open_files.is_none() {
+        let (soft, hard) = (OPEN_FILES.min(host.open_files), host.open_files);
+        all.push(Limit { what: Resource::OpenFiles, soft, hard });
+    }
+    let said = [
+        (Resource::OpenFiles, limits.open_files),
+        (Resource::Core, limits.core),
+        (Resource::PendingSignals, limits.signals),
+        (Resource::LockedMemory, limits.locked_memory),
+        (Resource::FileSize, limits.file_size),
+        (Resource::Stack, limits.stack),
+    ];
+    let said = said.into_iter().filter_map(|(what, most)| Some((what, most?)));
+    all.extend(said.map(|(what, most)| Limit { what, soft: most, hard: most }));
     all
 }
 
@@ -237,24 +240,11 @@ mod tests {
     }
 
     #[test]
-    fn more_open_files_than_are_allowed_here_are_as_many_as_are() {
-        let mut s = service();
-        s.limits.open_files = Some(100_000);
-        let files = |s: &Service, most| {
-            let own = Own { open_files: most, ..Own::default() };
-            launch(s, &Users::default(), &host(), &own).unwrap().limits
-        };
-        let limit = |n| [Limit { what: Resource::OpenFiles, soft: n, hard: n }];
-        assert_eq!(files(&s, None), limit(100_000));
-        assert_eq!(files(&s, Some(4096)), limit(4096));
-        s.limits.open_files = Some(64);
-        assert_eq!(files(&s, Some(4096)), limit(64));
-    }
-
-    #[test]
-    fn what_is_said_of_dumps_signals_and_files_is_a_limit_of_the_process() {
+    fn what_is_said_of_what_a_process_uses_is_a_limit_of_it() {
         let mut s = service();
         (s.limits.open_files, s.limits.core, s.limits.signals) = (Some(3000), Some(0), Some(256));
+        (s.limits.locked_memory, s.limits.file_size) = (Some(65536), Some(1 << 20));
+        s.limits.stack = Some(1 << 21);
         let limit = |what, n| Limit { what, soft: n, hard: n };
         assert_eq!(
             launch(&s, &Users::default(), &host(), &Own::default()).unwrap().limits,
@@ -262,6 +252,9 @@ mod tests {
                 limit(Resource::OpenFiles, 3000),
                 limit(Resource::Core, 0),
                 limit(Resource::PendingSignals, 256),
+                limit(Resource::LockedMemory, 65536),
+                limit(Resource::FileSize, 1 << 20),
+                limit(Resource::Stack, 1 << 21),
             ]
         );
     }

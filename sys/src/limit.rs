@@ -4,6 +4,8 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::spawn;
+
 /// Lets this process and its children open `soft` files, and raise that themselves up to `hard`;
 /// gives what it became.
 ///
@@ -27,20 +29,28 @@ pub fn most_open_files() -> io::Result<u64> {
     Ok(getrlimit(Resource::RLIMIT_NOFILE)?.1)
 }
 
-/// Of `wanted` open files, how many a child of this process may have: more than our own hard limit only
-/// where that may be raised. The limits of this process are as before.
+/// Of `wanted`, how much a child of this process may have: more than our own hard limit only where that
+/// may be raised. The limits of this process are as before.
 ///
 /// # Errors
 /// None known.
-pub fn allowed_open_files(wanted: u64) -> io::Result<u64> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+pub fn allowed(what: spawn::Resource, wanted: u64) -> io::Result<u64> {
+    let what = match what {
+        spawn::Resource::OpenFiles => Resource::RLIMIT_NOFILE,
+        spawn::Resource::Core => Resource::RLIMIT_CORE,
+        spawn::Resource::PendingSignals => Resource::RLIMIT_SIGPENDING,
+        spawn::Resource::LockedMemory => Resource::RLIMIT_MEMLOCK,
+        spawn::Resource::FileSize => Resource::RLIMIT_FSIZE,
+        spawn::Resource::Stack => Resource::RLIMIT_STACK,
+    };
+    let (soft, hard) = getrlimit(what)?;
     if wanted <= hard {
         return Ok(wanted);
     }
-    if setrlimit(Resource::RLIMIT_NOFILE, soft, wanted).is_err() {
+    if setrlimit(what, soft, wanted).is_err() {
         return Ok(hard);
     }
-    setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
+    setrlimit(what, soft, hard)?;
     Ok(wanted)
 }
 
@@ -51,11 +61,12 @@ mod tests {
     #[test]
     fn what_is_allowed_is_tried_and_leaves_no_trace() {
         let before = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        assert_eq!(allowed_open_files(8).unwrap(), 8);
-        let most = allowed_open_files(before.1 + 1).unwrap();
+        let files = |n| allowed(spawn::Resource::OpenFiles, n).unwrap();
+        assert_eq!(files(8), 8);
+        let most = files(before.1 + 1);
         assert!(most == before.1 || most == before.1 + 1);
         // More than any kernel allows (`fs.nr_open`).
-        assert_eq!(allowed_open_files(1 << 40).unwrap(), before.1);
+        assert_eq!(files(1 << 40), before.1);
         assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), before);
     }
 }

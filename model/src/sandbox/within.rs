@@ -129,6 +129,9 @@ impl Limits {
             open_files: less(self.open_files, most.open_files),
             core: less(self.core, most.core),
             signals: less(self.signals, most.signals),
+            locked_memory: less(self.locked_memory, most.locked_memory),
+            file_size: less(self.file_size, most.file_size),
+            stack: less(self.stack, most.stack),
         }
     }
 }

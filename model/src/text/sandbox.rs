@@ -195,6 +195,9 @@ fn bounds(raw: &raw::Bounds, c: &mut Check) -> Limits {
         open_files: upkeep::open_files(raw.open_files.as_ref(), c),
         core: c.one(raw.core.as_ref(), units::size),
         signals: upkeep::signals(raw.signals.as_ref(), c),
+        locked_memory: c.one(raw.locked_memory.as_ref(), units::size),
+        file_size: c.one(raw.file_size.as_ref(), units::size),
+        stack: c.one(raw.stack.as_ref(), upkeep::stack),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn launcher(
         sockets: BTreeMap::new(),
         connections: BTreeMap::new(),
         outputs: BTreeMap::new(),
-        clamped: BTreeSet::new(),
+        lowered: BTreeSet::new(),
         births: Births::default(),
         sandboxes,
         spares: Spares::default(),

@@ -13,7 +13,7 @@ use model::service::{Output, Service};
 use sandbox::{Host, Own};
 use sys::cgroup::{Group, Groups};
 use sys::passwd::Users;
-use sys::spawn::{Passed, SpawnError, Step};
+use sys::spawn::{Passed, Resource, SpawnError, Step};
 use sys::{pipe, seqpacket, spawn};
 
 use super::activate::{self, CONNECTION};
@@ -54,8 +54,8 @@ pub(super) struct Launcher {
     pub(super) connections: BTreeMap<String, OwnedFd>,
     /// Where the output of services of the moment goes that did not start yet, if not to the journal.
     pub(super) outputs: BTreeMap<String, OwnedFd>,
-    /// Services of which it was said that they may open fewer files than they want.
-    pub(super) clamped: BTreeSet<Name>,
+    /// What was said to be less for a service than it wants.
+    pub(super) lowered: BTreeSet<(Name, Resource)>,
     /// Processes that are not in the state log yet.
     pub(super) births: Births,
     /// What confines services.
@@ -162,10 +162,10 @@ impl Launcher {
             fds: &names,
             command: wish.command,
             variables: &self.variables(service, wish),
-            open_files: most_open_files(service, &mut self.clamped),
         };
-        let launch = sandbox::launch(service, &users, &self.host, &own)
+        let mut launch = sandbox::launch(service, &users, &self.host, &own)
             .map_err(|refused| refused.to_string())?;
+        limits::lower(&mut launch.limits, &service.name, &mut self.lowered);
         let uid = launch.ids.as_ref().map_or(0, |ids| ids.uid);
         let output = match wanted {
             Some(fd) => Sink::Pipe(fd),
@@ -352,18 +352,6 @@ fn place<'f>(
     fds.resize(after, null);
     fds.push(fd);
     Ok(())
-}
-
-/// How many files a service may open that wants more than it is allowed to: in many containers the
-/// limit can't be raised. Said once for each.
-fn most_open_files(service: &Service, clamped: &mut BTreeSet<Name>) -> Option<u64> {
-    let wanted = service.limits.open_files?;
-    let allowed = sys::limit::allowed_open_files(wanted).ok().filter(|most| *most < wanted)?;
-    if clamped.insert(service.name.clone()) {
-        let name = service.name.as_str();
-        log::warn!(target: name, "{name}: no more than {allowed} open files are allowed here");
-    }
-    Some(allowed)
 }
 
 enum Sink {

@@ -1,4 +1,4 @@
-//! Limits of a service as files of its control group.
+//! Limits of a service as files of its control group, and those of its processes as far as they are allowed here.
 //!
 //! | key | file |
 //! |---|---|
@@ -11,11 +11,14 @@
 //! Invariant: a limit that the kernel refuses is an error; only a controller (or a policy of disks)
 //! that is missing as a whole is gone without, and that was said once.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 
+use model::Name;
 use model::service::{Limits, OutOfMemory};
 use sys::cgroup::Group;
+use sys::spawn::{Limit, Resource};
 
 /// Period of `cpu.max` in microseconds: the kernel's own default.
 const CPU_PERIOD: u64 = 100_000;
@@ -50,6 +53,29 @@ pub(super) fn apply(limits: &Limits, group: &Group, there: &[String]) -> Result<
 
 /// `ENODEV`: there is no such disk any more.
 const ENODEV: i32 = 19;
+
+/// Lowers limits of processes to what is allowed here: in many containers they can't be raised. Said once.
+pub(super) fn lower(limits: &mut [Limit], name: &Name, said: &mut BTreeSet<(Name, Resource)>) {
+    for limit in limits {
+        let most = sys::limit::allowed(limit.what, limit.hard).unwrap_or(limit.hard);
+        if most >= limit.hard {
+            continue;
+        }
+        (limit.soft, limit.hard) = (limit.soft.min(most), most);
+        if said.insert((name.clone(), limit.what)) {
+            let what = match limit.what {
+                Resource::OpenFiles => "open files",
+                Resource::Core => "bytes of a core dump",
+                Resource::PendingSignals => "waiting signals",
+                Resource::LockedMemory => "bytes of locked memory",
+                Resource::FileSize => "bytes of a file",
+                Resource::Stack => "bytes of stack",
+            };
+            let name = name.as_str();
+            log::warn!(target: name, "{name}: no more than {most} {what} are allowed here");
+        }
+    }
+}
 
 /// The weight for the other policy of disks.
 fn weigh(group: &Group, value: &str) {

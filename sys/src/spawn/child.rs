@@ -194,6 +194,9 @@ fn limits(launch: &Launch) -> Result<(), Failed> {
             Resource::OpenFiles => libc::RLIMIT_NOFILE,
             Resource::Core => libc::RLIMIT_CORE,
             Resource::PendingSignals => libc::RLIMIT_SIGPENDING,
+            Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
+            Resource::FileSize => libc::RLIMIT_FSIZE,
+            Resource::Stack => libc::RLIMIT_STACK,
         };
         let values = [limit.soft, limit.hard];
         let none = ptr::null::<u64>();

@@ -82,7 +82,7 @@ pub struct Limit {
 }
 
 /// What a [`Limit`] limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resource {
     /// Open files.
     OpenFiles,
@@ -90,6 +90,12 @@ pub enum Resource {
     Core,
     /// Queued signals of its user, and timers of processes, which hold one each.
     PendingSignals,
+    /// Bytes of memory that is never moved to disk.
+    LockedMemory,
+    /// Bytes of a file that is written.
+    FileSize,
+    /// Bytes of a stack.
+    Stack,
 }
 
 /// User and groups of a process.

@@ -90,11 +90,21 @@ fn limits_hold() {
         Limit { what: Resource::OpenFiles, soft: 50, hard: 60 },
         Limit { what: Resource::Core, soft: 0, hard: 0 },
         Limit { what: Resource::PendingSignals, soft: 70, hard: 80 },
+        Limit { what: Resource::LockedMemory, soft: 4096, hard: 8192 },
+        Limit { what: Resource::FileSize, soft: 9000, hard: 9001 },
+        Limit { what: Resource::Stack, soft: 1 << 20, hard: 2 << 20 },
     ];
-    let script = "grep -E 'open files|core file|pending' /proc/self/limits | tr -s ' '";
+    let script = "tr -s ' ' < /proc/self/limits";
     let limited = Launch { limits, ..shell(script) };
     let text = output(&limited, &[]).unwrap();
-    let all = ["Max core file size 0 0", "Max open files 50 60", "Max pending signals 70 80"];
+    let all = [
+        "Max core file size 0 0",
+        "Max open files 50 60",
+        "Max pending signals 70 80",
+        "Max locked memory 4096 8192",
+        "Max file size 9000 9001",
+        "Max stack size 1048576 2097152",
+    ];
     assert!(all.iter().all(|line| text.contains(line)), "{text}");
 }
 

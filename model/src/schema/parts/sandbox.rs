@@ -177,6 +177,9 @@ const BOUNDS: Part = Part {
         row("open-files", "no limit", Range("8", "1048576")),
         row("core", "no limit", Any),
         row("signals", "no limit", Range("0", "1048576")),
+        row("locked-memory", "no limit", Any),
+        row("file-size", "no limit", Any),
+        row("stack", "no limit", Text("at least `\"256K\"`")),
     ],
     notes: &["What a service says in its own `[limits]` wins."],
     around: (LEAST, "[limits]\n"),
@@ -188,6 +191,9 @@ pids = 32
 open-files = 1024
 core = \"0\"
 signals = 256
+locked-memory = \"64K\"
+file-size = \"100M\"
+stack = \"1M\"
 "],
 };
 

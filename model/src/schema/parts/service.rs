@@ -193,6 +193,9 @@ const LIMITS: Part = Part {
         ),
         row("core", "the kernel's default", Any),
         row("signals", "the kernel's default", Range("0", "1048576")),
+        row("locked-memory", "the kernel's default: 8M", Any),
+        row("file-size", "no limit", Any),
+        row("stack", "the kernel's default: 8M, more if it raises it", Text("at least `\"256K\"`")),
     ],
     notes: &[
         "Of what is absent, what the profile says in its `[limits]` counts.",
@@ -215,6 +218,9 @@ pids = 32
 open-files = 4096
 core = \"0\"
 signals = 256
+locked-memory = \"64K\"
+file-size = \"100M\"
+stack = \"1M\"
 "],
 };
 

@@ -28,7 +28,7 @@ by_field! {
     Files { view, read, write, execute, tmp, proc, devices }
     Network { access, families, connect, listen, udp }
     Calls { allow, deny, kill }
-    Bounds { memory, cpu, pids, open_files, core, signals }
+    Bounds { memory, cpu, pids, open_files, core, signals, locked_memory, file_size, stack }
 }
 
 impl Merge for Option<raw::Forbid> {

@@ -152,6 +152,12 @@ table! {
         "core" => core: At<String>,
         /// Waiting signals and timers of its user.
         "signals" => signals: At<i64>,
+        /// Memory that it may keep from being moved to disk: "64K".
+        "locked-memory" => locked_memory: At<String>,
+        /// Size of a file that it writes: "100M".
+        "file-size" => file_size: At<String>,
+        /// Stack of its main thread, and of those that ask for no size: "8M".
+        "stack" => stack: At<String>,
     }
 }
 

@@ -89,6 +89,9 @@ pub(crate) fn places(raw: &raw::Sandbox) -> Vec<Placed> {
         all.number("limits.open-files", &limits.open_files);
         all.text("limits.core", &limits.core);
         all.number("limits.signals", &limits.signals);
+        all.text("limits.locked-memory", &limits.locked_memory);
+        all.text("limits.file-size", &limits.file_size);
+        all.text("limits.stack", &limits.stack);
     }
     if let Some(forbid) = &raw.forbid {
         all.texts("forbid.files", &forbid.files);

@@ -125,6 +125,17 @@ fn limits(limits: &Limits, all: &mut Sentences<'_>) {
         limits.signals.map(|n| format!("It has at most {n} waiting signals and timers.")),
         "limits.signals",
     );
+    let locked = |n| match n {
+        0 => "It locks no memory.".to_owned(),
+        n => format!("It locks at most {} of memory.", size(n)),
+    };
+    one(limits.locked_memory.map(locked), "limits.locked-memory");
+    let file = |n| match n {
+        0 => "It writes nothing to files.".to_owned(),
+        n => format!("No file that it writes grows beyond {}.", size(n)),
+    };
+    one(limits.file_size.map(file), "limits.file-size");
+    one(limits.stack.map(|n| format!("Its stacks have at most {}.", size(n))), "limits.stack");
     if *limits == Limits::default() {
         all.say("It may use as much as there is.", "limits");
     }

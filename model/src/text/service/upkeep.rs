@@ -16,6 +16,9 @@ use crate::service::{
 /// Least memory limit: below it no program starts.
 pub(crate) const MIN_MEMORY: u64 = 256 << 10;
 
+/// The smallest stack: arguments and environment take up to a quarter of it.
+const MIN_STACK: u64 = 256 << 10;
+
 /// Most commands of one kind.
 pub(crate) const MAX_COMMANDS: usize = 16;
 
@@ -137,6 +140,15 @@ pub(crate) fn signals(at: Option<&At<i64>>, c: &mut Check) -> Option<u64> {
     c.range(at, "the number of signals", 0, 1_048_576)
 }
 
+pub(crate) fn stack(text: &str) -> Checked<u64> {
+    match units::size(text)? {
+        bytes if bytes < MIN_STACK => {
+            bad(format!("no program starts with {text} of stack"), "at least 256K")
+        }
+        bytes => Ok(bytes),
+    }
+}
+
 pub(super) fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
     let rate = |text: &str| match units::size(text)? {
         0 => bad("nothing could be read or written", "bytes a second, like \"10M\""),
@@ -157,6 +169,9 @@ pub(super) fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
         open_files: open_files(raw.open_files.as_ref(), c),
         core: c.one(raw.core.as_ref(), units::size),
         signals: signals(raw.signals.as_ref(), c),
+        locked_memory: c.one(raw.locked_memory.as_ref(), units::size),
+        file_size: c.one(raw.file_size.as_ref(), units::size),
+        stack: c.one(raw.stack.as_ref(), stack),
     };
     if let (Some(high), Some(max), Some(memory)) = (&raw.memory_high, &raw.memory, limits.memory)
         && limits.memory_high.is_some_and(|high| high > memory)

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::attack::{Attempt, blocked, got, if_so, past_the_guard};
+use crate::groups::resources::raise_to_hard;
 use crate::needs::{ACCT, CORE_FILES, KEXEC, MODULES, NO_LOCKDOWN, QUOTA, SWAP, VICTIM, path};
 use crate::raw::Arg;
 use crate::tools::{Scratch, c, fork, leave, open, read_file, rewrite, wait, write};
@@ -245,7 +246,8 @@ fn core_dump() -> Attempt {
     let pid = fork(0)?;
     if pid == 0 {
         let _ = std::env::set_current_dir(&scratch.0);
-        let _ = sys!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &[1_u64 << 30, 1 << 30], 0);
+        // Past the hard limit is another attack: `raise-hard-limit`.
+        let _ = raise_to_hard(libc::RLIMIT_CORE);
         let _ = sys!(SYS_kill, sys!(SYS_getpid).unwrap_or(0), libc::SIGABRT);
         leave(1);
     }

@@ -260,7 +260,8 @@ fn raise(limit: u32, to: u64) -> Result<usize, crate::attack::Refused> {
     sys!(SYS_prlimit64, 0, limit, &[to, to], 0)
 }
 
-fn raise_to_hard(limit: u32) -> Result<usize, crate::attack::Refused> {
+/// Takes as much as it may without a capability.
+pub(super) fn raise_to_hard(limit: u32) -> Result<usize, crate::attack::Refused> {
     let mut now = [0_u64; 2];
     sys!(SYS_prlimit64, 0, limit, 0, &mut now)?;
     sys!(SYS_prlimit64, 0, limit, &[now[1], now[1]], 0)
