@@ -32,6 +32,19 @@ pub struct Confine {
     pub filter: Vec<Instruction>,
 }
 
+impl Confine {
+    /// The same for a user, whose the devices become that it names; `None` if it names none.
+    #[must_use]
+    pub fn of_user(&self, uid: u32) -> Option<Self> {
+        let named = self.mounts.iter().any(|mount| match mount {
+            Mount::Dev(_, names) => names.iter().any(|name| !SHARED.contains(&name.as_c_str())),
+            _ => false,
+        });
+        let mounts = || [Mount::Owner(uid)].into_iter().chain(self.mounts.iter().cloned());
+        named.then(|| Self { mounts: mounts().collect(), ..self.clone() })
+    }
+}
+
 /// A `struct sock_filter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
@@ -105,14 +118,19 @@ pub enum Mount {
     /// A `/proc` of its own at this place: read-only, with the processes it could trace.
     Proc(CString),
     /// A `/dev` at this place, with [`DEVICES`] and these: names below `/dev`. One that is not there is
-    /// left out.
+    /// left out. With [`Mount::Owner`] those of a directory are what is in it now.
     Dev(CString, Vec<CString>),
+    /// Devices that a later `/dev` names are this user's, where nodes can be made.
+    Owner(u32),
     /// [`SCRATCH`] becomes the root, read-only.
     Pivot,
 }
 
 /// Devices that every `/dev` has. Besides, it has a `shm` of its own, and `fd`, `stdin`, `stdout`, `stderr`.
 pub const DEVICES: [&CStr; 6] = [c"null", c"zero", c"full", c"random", c"urandom", c"tty"];
+
+/// What a `/dev` names and everybody may use: nothing to be made anybody's.
+const SHARED: [&CStr; 3] = [c"log", c"ptmx", c"pts"];
 
 /// What the running kernel, or the container around us, can do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -244,6 +244,40 @@ fn dev_has_the_usual_devices_and_those_named_and_no_others() {
 }
 
 #[test]
+fn devices_that_are_named_are_its_users_and_those_outside_stay_as_they_are() {
+    if !able("devices of a user", namespaces) {
+        return;
+    }
+    let names = ["loop-control", "loop0*", "net", "net/tun", "cpu", "ptmx", "none*"];
+    if names
+        .iter()
+        .any(|name| fs::metadata(format!("/dev/{name}")).is_err() && !name.ends_with('*'))
+    {
+        eprintln!("devices of a user: skipped: this machine lacks one of {names:?}");
+        return;
+    }
+    let names: Vec<_> = names.map(c).into();
+    let confine = whole(vec![Mount::Dev(c("/dev"), names)]).of_user(4243).unwrap();
+    let script = "cd /dev; stat -c '%n %u %a' null loop-control loop0 net/tun ptmx; \
+                  find cpu ! -type d ! -user 4243; [ -e kmsg ] || echo no kmsg; : <> loop-control && echo opened; \
+                  (chmod 666 loop-control) 2>&1";
+    let launch = Launch {
+        ids: Some(Ids { uid: 4243, gid: 4243, groups: Vec::new() }),
+        ..shell(confine, script)
+    };
+    let text = output(&launch).unwrap();
+    let modes = "null 0 666\nloop-control 4243 600\nloop0 4243 600\nnet/tun 4243 ";
+    assert!(text.starts_with(modes), "{text}");
+    let rest = "ptmx 4243 666\nno kmsg\nopened\n\
+                chmod: changing permissions of 'loop-control': Read-only file system\n";
+    assert!(text.ends_with(rest), "{text}");
+    let outside = |name| std::os::unix::fs::MetadataExt::uid(&fs::metadata(name).unwrap());
+    assert_eq!([outside("/dev/loop-control"), outside("/dev/net/tun")], [0, 0]);
+    let shared = whole(vec![Mount::Dev(c("/dev"), ["log", "pts", "ptmx"].map(c).into())]);
+    assert_eq!(shared.of_user(4243), None, "these are everybody's");
+}
+
+#[test]
 fn namespaces_are_its_own_and_its_loopback_is_up() {
     if !able("namespaces", namespaces) {
         return;

@@ -34,6 +34,7 @@ impl fmt::Display for Mount {
             Self::Tmp(path, _) | Self::Proc(path) | Self::Dev(path, _) => {
                 write!(f, "make its own {}", seen(path))
             }
+            Self::Owner(uid) => write!(f, "give the devices to user {uid}"),
             Self::Pivot => f.write_str("change to the new root"),
         }
     }

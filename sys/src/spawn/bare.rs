@@ -67,6 +67,7 @@ pub(super) struct Kind {
     mode: u32,
     gid: u32,
     device: u64,
+    file_system: (u32, u32),
 }
 
 impl Kind {
@@ -76,6 +77,20 @@ impl Kind {
 
     pub(super) const fn is_character_device(self) -> bool {
         self.format == libc::S_IFCHR
+    }
+
+    pub(super) const fn is_device(self) -> bool {
+        self.is_character_device() || self.format == libc::S_IFBLK
+    }
+
+    /// Whether both are in one file system.
+    pub(super) fn is_beside(self, other: Self) -> bool {
+        self.file_system == other.file_system
+    }
+
+    /// The same, as it is when this is its user.
+    pub(super) const fn of(self, uid: u32) -> Self {
+        Self { uid, ..self }
     }
 
     pub(super) const fn is_link(self) -> bool {
@@ -157,7 +172,8 @@ pub(super) fn kind(of: &Fd) -> Result<Kind, i32> {
     let mode = u32::from(status.stx_mode);
     let device = libc::makedev(status.stx_rdev_major, status.stx_rdev_minor);
     let (uid, gid) = (status.stx_uid, status.stx_gid);
-    Ok(Kind { format: mode & libc::S_IFMT, mode: mode & 0o777, uid, gid, device })
+    let file_system = (status.stx_dev_major, status.stx_dev_minor);
+    Ok(Kind { format: mode & libc::S_IFMT, mode: mode & 0o777, uid, gid, device, file_system })
 }
 
 /// The text of a link, with a zero at its end.

@@ -9,6 +9,7 @@
 //! over. Invariant: nothing but the new root and its own file systems is written. Runs in a child that
 //! shares our memory: see `bare`.
 
+mod devices;
 pub(super) mod matching;
 
 use std::ffi::{CStr, CString};
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::bare::{self, Fd, PATH, attribute, resolve, there};
 use super::tree::{self, End};
 use crate::confine::{DEVICES, EMPTY_DIRECTORY, EMPTY_FILE, Mount, SCRATCH};
+use devices::Dev;
 
 /// A new root: directories, links and places to mount on, nothing else.
 const ROOT_OPTIONS: &CStr = c"mode=0755,size=1m,nr_inodes=16k";
@@ -55,6 +57,8 @@ struct Work<'a> {
     /// Its options.
     options: &'a CStr,
     rooms: std::slice::Iter<'static, &'static CStr>,
+    /// Whose the devices become that are named.
+    owner: Option<u32>,
 }
 
 /// Takes all steps; `at` is the number of the one being taken.
@@ -64,7 +68,7 @@ pub(super) fn apply(mounts: &[Mount], at: &AtomicU32) -> Result<(), i32> {
         _ => None,
     });
     let options = sizes.into_iter().next().unwrap_or(SHM_OPTIONS);
-    let mut work = Work { root: None, memory: None, options, rooms: ROOMS.iter() };
+    let mut work = Work { root: None, memory: None, options, rooms: ROOMS.iter(), owner: None };
     for (number, mount) in (0_u32..).zip(mounts) {
         at.store(number, Ordering::Relaxed);
         work.step(mount)?;
@@ -104,6 +108,10 @@ impl Work<'_> {
                 None => Ok(()),
             },
             Mount::Dev(path, names) => self.dev(path, names),
+            Mount::Owner(uid) => {
+                self.owner = Some(*uid);
+                Ok(())
+            }
             Mount::Pivot => {
                 let new = self.root.take().ok_or(libc::EINVAL)?;
                 bare::change(&new, attribute::READ_ONLY, 0, false)?;
@@ -138,12 +146,9 @@ impl Work<'_> {
         let all = open(c"/dev")?;
         self.room(path, &place, false)?;
         let dev = existing(self.root.as_ref(), path)?.ok_or(libc::ENOENT)?;
-        for name in DEVICES.into_iter().chain(names.iter().map(|n| n.as_c_str())) {
-            match matching::pattern(name) {
-                None => device(name, &all, &dev)?,
-                Some((above, begins)) => devices(above, begins, &all, &dev)?,
-            }
-        }
+        let (of_all, own) = (Dev::new(&all, &dev, None)?, Dev::new(&all, &dev, self.owner)?);
+        DEVICES.iter().try_for_each(|name| of_all.add(name))?;
+        names.iter().try_for_each(|name| own.add(name))?;
         for (name, text) in LINKS {
             bare::make_link(text, dev.number(), name)?;
         }
@@ -230,35 +235,4 @@ fn hide(path: &CStr, root: Option<&Fd>) -> Result<(), i32> {
     let Some(place) = existing(root, path)? else { return Ok(()) };
     let empty = if bare::kind(&place)?.is_directory() { EMPTY_DIRECTORY } else { EMPTY_FILE };
     over(&open(empty)?, &place, PLAIN | attribute::READ_ONLY, 0, false)
-}
-
-/// Everything in the directory `above` of `all` whose name begins so appears in `dev`.
-#[inline(never)]
-fn devices(above: &[u8], begins: &[u8], all: &Fd, dev: &Fd) -> Result<(), i32> {
-    let mut room = [0; PATH];
-    let place = matching::join(if above.is_empty() { b"." } else { above }, c"", &mut room)?;
-    let Some(directory) = there(bare::open(all.number(), place, resolve::LINKS))? else {
-        return Ok(());
-    };
-    matching::names(&directory, begins, &mut |name| {
-        device(matching::join(above, name, &mut room)?, all, dev)
-    })
-}
-
-/// What is called `name` in `all` appears in `dev`. Those at the top are made, which costs a fifth of
-/// mounting them, unless nobody may make devices here, as in a container whose root is nobody outside.
-fn device(name: &CStr, all: &Fd, dev: &Fd) -> Result<(), i32> {
-    let Some(device) = there(bare::open(all.number(), name, resolve::LINKS))? else {
-        return Ok(());
-    };
-    let kind = bare::kind(&device)?;
-    if kind.is_character_device() && !name.to_bytes().contains(&b'/') {
-        match bare::make_device(kind, dev.number(), name) {
-            Err(libc::EPERM) => {}
-            Err(libc::EEXIST) => return Ok(()),
-            other => return other,
-        }
-    }
-    let place = tree::make(dev, name, kind.is_directory())?;
-    over(&device, &place, attribute::NO_SUID | attribute::NO_EXEC, 0, kind.is_directory())
 }

@@ -65,14 +65,16 @@ pub(super) fn look(confine: &Confine) -> io::Result<Vec<Seen>> {
     paths(confine).into_iter().map(Seen::now).collect()
 }
 
-/// Whether it has devices by the beginning of their names: which there are is known only at the start.
+/// Whether it has devices by the beginning of their names, or copies of those in a directory: which there are
+/// is known only at the start.
 pub(super) fn changes(confine: &Confine) -> bool {
     let named = confine.mounts.iter().filter_map(|mount| match mount {
         Mount::Dev(_, names) => Some(names),
         _ => None,
     });
     let ruled = confine.ruleset.iter().flat_map(|all| &all.paths).map(|(path, _)| path);
-    named.flatten().chain(ruled).any(|name| name.to_bytes().contains(&b'*'))
+    let owned = confine.mounts.iter().any(|mount| matches!(mount, Mount::Owner(_)));
+    owned || named.flatten().chain(ruled).any(|name| name.to_bytes().contains(&b'*'))
 }
 
 /// What is of its own is left out: `/proc` and `/dev`, but for what is shown there.
@@ -92,7 +94,12 @@ fn paths(confine: &Confine) -> BTreeSet<CString> {
                 shown.extend(names.iter().map(|name| join(&place, name)));
                 own.push(place);
             }
-            Mount::Tmp(..) | Mount::Private | Mount::ReadOnly | Mount::Root | Mount::Pivot => {}
+            Mount::Tmp(..)
+            | Mount::Owner(_)
+            | Mount::Private
+            | Mount::ReadOnly
+            | Mount::Root
+            | Mount::Pivot => {}
         }
     }
     let ruled = confine.ruleset.iter().flat_map(|all| &all.paths).map(|(path, _)| path.clone());
