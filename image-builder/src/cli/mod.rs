@@ -16,6 +16,7 @@ mod fuzz;
 mod lock;
 mod new;
 mod run;
+mod sandbox;
 mod schemas;
 mod test;
 mod test_podman;
@@ -67,6 +68,7 @@ enum Command {
     New(new::New),
     Bench(bench::Bench),
     Fuzz(fuzz::Fuzz),
+    Sandbox(sandbox::Sandbox),
     Completion(completion::Completion),
     #[command(name = "__container", hide = true)]
     Container(inside::Setup),
@@ -94,6 +96,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::New(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Fuzz(command) => command.run(),
+        Command::Sandbox(command) => command.run(),
         Command::Completion(command) => command.run(),
         Command::Container(setup) => inside::run(&setup),
     };
