@@ -27,6 +27,7 @@ pub mod pipe;
 pub mod poll;
 pub mod port;
 pub mod process;
+pub mod quota;
 pub mod random;
 pub mod reboot;
 pub mod regular;

@@ -13,6 +13,9 @@ pub const TABLE: &str = "/proc/self/mountinfo";
 /// `ENODEV`: the kernel does not know this type of file system.
 pub const NO_SUCH_KIND: i32 = libc::ENODEV;
 
+/// `ESRCH`: the kernel does not know the format of the quotas that this file system has.
+pub const NO_QUOTA_FORMAT: i32 = libc::ESRCH;
+
 /// How a file system is mounted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -47,6 +50,7 @@ impl Flags {
 ///   place, or (ext4) `crc32c` is missing.
 /// - `EINVAL`: no valid superblock, or a bad option. `EUCLEAN`, `EIO`, `EBADMSG`: damaged.
 /// - `ENOTBLK`, `ENXIO`: the source is no (ready) block device.
+/// - `ESRCH`: it has quotas, and the module `quota_v2` is not loaded.
 pub fn mount(
     source: &str,
     target: &Path,

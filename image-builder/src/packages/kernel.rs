@@ -30,8 +30,8 @@ pub const MAX_MODULE: u64 = 256 << 20;
 /// Deepest chain of dependencies; the kernel's longest has about a dozen.
 const MAX_DEPTH: usize = 64;
 
-/// Modules of every device: the root, the state, `/etc`.
-const BASE: &[&str] = &["erofs", "ext4", "overlay"];
+/// Modules of every device: the root, the state and what services may store in it, `/etc`.
+const BASE: &[&str] = &["erofs", "ext4", "quota_v2", "overlay"];
 
 /// Modules of QEMU's machines: disk, network, console, random numbers.
 const VIRTIO: &[&str] = &["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng"];

@@ -2,7 +2,9 @@
 //!
 //! Made by the crate mkext4, whose bytes are stable only within one version: it is pinned, and a
 //! new version means new images. Space that holds nothing is a hole of the file, so the size costs
-//! nothing.
+//! nothing. What projects (services) store can be limited: see `quota`.
+
+mod quota;
 
 use std::fs::File;
 use std::io;
@@ -52,7 +54,8 @@ pub fn write(tree: &Tree, volume: &Volume, path: &Path) -> Result<()> {
     image.finish()
 }
 
-/// Writes `tree` into `file` from `offset` on, where `file` must hold `volume.size` zeros.
+/// Writes `tree` into `file` from `offset` on, where `file` (which can be read too) must hold
+/// `volume.size` zeros.
 ///
 /// # Errors
 /// As [`write()`].
@@ -71,6 +74,7 @@ pub fn write_at(tree: &Tree, volume: &Volume, file: &File, offset: u64) -> Resul
     options.reserved_percent = RESERVED_PERCENT;
     let mut builder = FsBuilder::new(options)?;
     let files = declare(&mut builder, &tree.entries()?, *time)?;
+    let quota = quota::declare(&mut builder, *time)?;
 
     let layout = builder
         .seal()
@@ -83,8 +87,9 @@ pub fn write_at(tree: &Tree, volume: &Volume, file: &File, offset: u64) -> Resul
             .fill(handle, &mut source.reader(content, 0)?)
             .with_context(|| format!("cannot put {path} into the image"))?;
     }
+    writer.fill(quota, &mut quota::room().as_slice())?;
     writer.finish()?;
-    Ok(())
+    quota::finish(file, offset).context("cannot switch quotas on")
 }
 
 /// Tells `builder` of every entry; says which of them take bytes.

@@ -50,6 +50,29 @@ fn e2fsck_finds_no_fault_in_a_state_volume_with_everything() {
 }
 
 #[test]
+fn quotas_of_projects_are_on_and_count_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut many = Tree::new();
+    // So many names that the directory is hashed.
+    for i in 0..3000 {
+        many.insert(&format!("a-file-of-many-with-a-long-name-{i}"), Node::file(0o644, "x"))
+            .unwrap();
+    }
+    for (tree, size) in [(trees::everything(dir.path()), 64), (many, 1024), (Tree::new(), 16)] {
+        let path = dir.path().join("state.img");
+        ext4::write(&tree, &state(size * MIB), &path).unwrap();
+        let told = run("dumpe2fs", ["-h".as_ref(), path.as_os_str()]);
+        assert!(told.contains(" quota ") && told.contains(" project"), "{told}");
+        assert!(told.contains("Project quota inode:"), "{told}");
+        let listed = run("debugfs", ["-R".as_ref(), "ls -p".as_ref(), path.as_os_str()]);
+        assert!(!listed.contains("quota"), "{listed}");
+        // Wrong counts are told, but are no fault to it.
+        let said = run("e2fsck", ["-fn".as_ref(), path.as_os_str()]);
+        assert!(!said.contains("QUOTA"), "{said}");
+    }
+}
+
+#[test]
 fn an_empty_state_volume_takes_little_of_the_host_whatever_its_size() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state.img");

@@ -46,6 +46,13 @@ const ROOT: &str = "/sysroot";
 /// Where the state is mounted in it.
 const STATE: &str = "/sysroot/var";
 
+/// By which the kernel holds limits of what services store.
+const QUOTAS: &str = "prjquota";
+
+/// What is said of a state that can't.
+const NO_QUOTAS: &str = "the partition state is from an image without quotas: services run without limits of \
+     storage; writing the image again, which loses what the device has stored, brings them";
+
 /// What the root takes over.
 const DEVICES: [&str; 3] = ["/dev", "/sys", "/proc"];
 
@@ -82,7 +89,7 @@ fn boot(voice: &Voice) -> Result<Infallible, Reason> {
     clean_up();
     let partitions = partitions()?;
     let slot = root(&partitions, voice)?;
-    state(&partitions)?;
+    state(&partitions, voice)?;
     voice.note(format_args!("booting {} on {}", slot.partition(), partitions.disk));
     enter()
 }
@@ -223,20 +230,32 @@ fn mount_root(partitions: &Partitions, id: Id) -> Result<(), Reason> {
     };
     let device = device.ok_or_else(|| format!("the boot record names {name}, which is missing"))?;
     let flags = Flags { read_only: true, ..Flags::default() };
-    mount(device, ROOT, "erofs", flags).map_err(|e| told(name, device, "erofs", &e))
+    mount(device, ROOT, "erofs", flags, "").map_err(|e| told(name, device, "erofs", &e))
 }
 
-fn state(partitions: &Partitions) -> Result<(), Reason> {
+/// Mounts the state with its quotas. One of an image from before there were any has none: what services
+/// store has no limits then.
+fn state(partitions: &Partitions, voice: &Voice) -> Result<(), Reason> {
     let device = &partitions.state;
     let flags = Flags { no_dev: true, no_suid: true, ..Flags::default() };
-    mount(device, STATE, "ext4", flags).map_err(|e| told("state", device, "ext4", &e))
+    let mounted = match mount(device, STATE, "ext4", flags, QUOTAS) {
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
+            let older = mount(device, STATE, "ext4", flags, "");
+            if older.is_ok() {
+                voice.fault(NO_QUOTAS);
+            }
+            older
+        }
+        other => other,
+    };
+    mounted.map_err(|e| told("state", device, "ext4", &e))
 }
 
-fn mount(device: &str, at: &str, kind: &str, flags: Flags) -> io::Result<()> {
+fn mount(device: &str, at: &str, kind: &str, flags: Flags, options: &str) -> io::Result<()> {
     if !Path::new(at).is_dir() {
         fs::create_dir_all(at)?;
     }
-    sys::mount::mount(device, Path::new(at), kind, flags, "")
+    sys::mount::mount(device, Path::new(at), kind, flags, options)
 }
 
 /// Which partition, which error, what to do.
@@ -244,6 +263,9 @@ fn told(name: &str, device: &str, kind: &str, e: &io::Error) -> Reason {
     let advice = match e.raw_os_error() {
         Some(sys::mount::NO_SUCH_KIND) => {
             format!("the kernel lacks {kind}: check [kernel] modules in the device's TOML")
+        }
+        Some(sys::mount::NO_QUOTA_FORMAT) => {
+            "the kernel lacks quotas: check that it has the module quota_v2".to_owned()
         }
         _ if kind == "erofs" => "its file system is damaged: write the image again".to_owned(),
         _ => format!(
@@ -308,6 +330,8 @@ mod tests {
     fn a_damaged_partition_is_named_with_the_error_and_what_to_do() {
         let damaged = io::Error::from_raw_os_error(117);
         assert_snapshot!(told("state", "/dev/vda5", "ext4", &damaged), @"could not mount the partition state (/dev/vda5) as ext4: Structure needs cleaning (os error 117): its file system is damaged: repair it (e2fsck -f /dev/vda5), or write the image again, which loses what the device has stored");
+        let quotas = io::Error::from_raw_os_error(sys::mount::NO_QUOTA_FORMAT);
+        assert_snapshot!(told("state", "/dev/vda5", "ext4", &quotas), @"could not mount the partition state (/dev/vda5) as ext4: No such process (os error 3): the kernel lacks quotas: check that it has the module quota_v2");
         let unknown = io::Error::from_raw_os_error(sys::mount::NO_SUCH_KIND);
         assert_snapshot!(told("root-a", "/dev/vda3", "erofs", &unknown), @"could not mount the partition root-a (/dev/vda3) as erofs: No such device (os error 19): the kernel lacks erofs: check [kernel] modules in the device's TOML");
     }
