@@ -151,6 +151,8 @@ pub struct Why {
     pub wanted_by: Vec<String>,
     /// What starts it beside them: `boot`, `request`, a trigger.
     pub started_by: Vec<String>,
+    /// How its last process ended, and for what, empty when none has.
+    pub last_exit: String,
 }
 
 /// One thing that a service waits for.

@@ -49,6 +49,10 @@ pub fn why(why: &Why, uptime: u64, paint: Paint) -> String {
         (false, false) => format!("{}, {}", by.join(", "), wanted.join(", ")),
     };
     fact(&mut out, paint, "wanted by", &pulled);
+    // A service that has failed says it in its first line.
+    if !why.last_exit.is_empty() && why.last_exit != row.reason {
+        fact(&mut out, paint, "last exit", &harmless(&why.last_exit));
+    }
     out
 }
 
@@ -117,11 +121,13 @@ mod tests {
             }],
             wanted_by: vec!["desk".into()],
             started_by: vec!["boot".into()],
+            last_exit: "killed: permission door was revoked".into(),
         };
         insta::assert_snapshot!(why(&asked, 11_000_000_000, Paint::default()), @r"
         app is waiting for 10.000 s
           waits for db: is starting: it has not said READY=1, since 9.000 s, for 20.000 s more at most
           wanted by boot, desk
+          last exit killed: permission door was revoked
         ");
     }
 

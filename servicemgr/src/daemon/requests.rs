@@ -5,7 +5,7 @@ use model::Name;
 
 use super::Daemon;
 use super::bus::Reply;
-use super::view::nanoseconds;
+use super::view::{last_exit, nanoseconds};
 use crate::engine::{self, Ask, Event, Id};
 
 /// Clients that may wait for a state at a time.
@@ -111,6 +111,7 @@ impl Daemon {
             held_by: why.held_by.iter().map(|hold| self.hold(id, hold)).collect(),
             wanted_by: why.wanted_by.into_iter().filter_map(|id| self.name(id)).collect(),
             started_by,
+            last_exit: self.parts.get(id).map(last_exit).unwrap_or_default(),
         })
     }
 

@@ -156,7 +156,7 @@ impl Daemon {
 }
 
 /// How its last process ended, with the reason where we had one to kill it.
-fn last_exit(part: &Part) -> String {
+pub(super) fn last_exit(part: &Part) -> String {
     match (part.last, &part.side.ended_for) {
         (Some(End::Signal(SIGKILL)), Some(why)) => format!("killed: {why}"),
         (last, _) => last.map(|end| end.to_string()).unwrap_or_default(),
