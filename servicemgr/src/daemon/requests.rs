@@ -2,11 +2,15 @@
 
 use api::services::{Edge, Error, Hold, Row, State as Shown, Status, System, Transaction, Why};
 use model::Name;
+use tokio::sync::oneshot;
 
 use super::Daemon;
 use super::bus::Reply;
 use super::view::{last_exit, nanoseconds};
 use crate::engine::{self, Ask, Event, Id};
+
+/// Services in one request.
+const MAX_NAMES: usize = 256;
 
 /// Clients that may wait for a state at a time.
 const MAX_WAITS: usize = 256;
@@ -27,6 +31,9 @@ const STATES: [Shown; 12] = [
     Shown::Failed,
 ];
 
+/// What will tell how each service fared.
+pub(super) type Answers = Vec<(String, oneshot::Receiver<Result<(), Error>>)>;
+
 /// A client that waits until a service is in one of these states.
 #[derive(Debug)]
 pub(super) struct Wait {
@@ -45,6 +52,24 @@ impl Daemon {
                 self.feed(Event::Ask(id, ask, job));
             }
         }
+    }
+
+    /// A request about several services at once. Answers with what will tell how each of them fared.
+    pub(super) fn ask_all(&mut self, what: &str, names: &[String]) -> Result<Answers, Error> {
+        let ask = word(what)?;
+        if names.len() > MAX_NAMES {
+            return Err(Error::Failed(format!("{what}: at most {MAX_NAMES} services at once")));
+        }
+        let ids: Result<Vec<Id>, Error> =
+            names.iter().map(|name| self.find_or_make(name, ask)).collect();
+        let (mut jobs, mut answers) = (Vec::new(), Vec::new());
+        for (id, name) in ids?.into_iter().zip(names) {
+            let (reply, answer) = oneshot::channel();
+            jobs.push((id, self.job(reply)));
+            answers.push((name.clone(), answer));
+        }
+        self.feed(Event::AskAll(ask, jobs));
+        Ok(answers)
     }
 
     /// A number for a request whose answer goes to `reply`.
@@ -70,20 +95,12 @@ impl Daemon {
 
     /// What a request would do.
     pub(super) fn rehearse(&self, what: &str, names: &[String]) -> Result<Transaction, Error> {
-        let ask = match what {
-            "start" => Ask::Start,
-            "stop" => Ask::Stop,
-            "restart" => Ask::Restart,
-            _ => return Err(Error::Failed(format!("{what}: one of start, stop, restart"))),
-        };
-        let mut whole = Transaction::default();
-        for name in names {
-            let id = self.find(name).ok_or_else(|| unknown(name))?;
-            let one = self.engine.plan(id, ask).map_err(Error::Refused)?;
-            add(&mut whole.stop, one.stop.into_iter().filter_map(|id| self.name(id)));
-            add(&mut whole.start, one.start.into_iter().filter_map(|id| self.name(id)));
-        }
-        Ok(whole)
+        let ask = word(what)?;
+        let known = |name: &String| self.find(name).ok_or_else(|| unknown(name));
+        let ids = names.iter().map(known).collect::<Result<Vec<Id>, Error>>()?;
+        let whole = self.engine.plan(&ids, ask).map_err(Error::Refused)?;
+        let named = |ids: Vec<Id>| ids.into_iter().filter_map(|id| self.name(id)).collect();
+        Ok(Transaction { stop: named(whole.stop), start: named(whole.start) })
     }
 
     /// The name of a service.
@@ -198,11 +215,13 @@ impl Daemon {
     }
 }
 
-fn add(all: &mut Vec<String>, more: impl Iterator<Item = String>) {
-    for name in more {
-        if !all.contains(&name) {
-            all.push(name);
-        }
+/// What a client wants done with several services.
+fn word(what: &str) -> Result<Ask, Error> {
+    match what {
+        "start" => Ok(Ask::Start),
+        "stop" => Ok(Ask::Stop),
+        "restart" => Ok(Ask::Restart),
+        _ => Err(Error::Failed(format!("{what}: one of start, stop, restart"))),
     }
 }
 

@@ -48,20 +48,14 @@ impl Engine {
     }
 
     pub(super) fn ask(&mut self, now: Now, id: Id, ask: Ask, job: Job) {
-        let ends = matches!(ask, Ask::Stop | Ask::Reset | Ask::Disarm | Ask::Thaw);
-        if !ends && self.down != Down::No {
-            return self.actions.push(Action::Answer(job, Answer::GoingDown));
+        if matches!(ask, Ask::Start | Ask::Stop | Ask::Restart) {
+            return self.ask_all(now, ask, &[(id, job)]);
         }
-        if self.units.get(id).is_none_or(|u| u.vacant) {
-            return self.actions.push(Action::Answer(job, Answer::Replaced));
+        if let Some(answer) = self.out_of_question(id, ask) {
+            return self.actions.push(Action::Answer(job, answer));
         }
         let done = match ask {
-            Ask::Start | Ask::Stop | Ask::Restart => {
-                return match self.draft(id, ask) {
-                    Ok(draft) => self.move_it(now, id, ask, job, &draft),
-                    Err(why) => self.actions.push(Action::Answer(job, Answer::Refused(why))),
-                };
-            }
+            Ask::Start | Ask::Stop | Ask::Restart => return,
             Ask::Reload => match self.ask_reload(now, id, job) {
                 Ok(()) => return,
                 Err(why) => Err(why),
@@ -88,8 +82,37 @@ impl Engine {
         self.actions.push(Action::Answer(job, answer));
     }
 
-    /// A start, stop or restart that contradicts nothing.
-    fn move_it(&mut self, now: Now, id: Id, ask: Ask, job: Job, draft: &Draft) {
+    /// A start, stop or restart of all these: done whole or not at all.
+    pub(super) fn ask_all(&mut self, now: Now, ask: Ask, all: &[(Id, Job)]) {
+        let no = all.iter().find_map(|(id, _)| self.out_of_question(*id, ask));
+        let ids: Vec<Id> = all.iter().map(|(id, _)| *id).collect();
+        let draft = match (no, self.draft(&ids, ask)) {
+            (None, Ok(draft)) => draft,
+            (None, Err(why)) => return self.answer_all(all, &Answer::Refused(why)),
+            (Some(answer), _) => return self.answer_all(all, &answer),
+        };
+        for (id, job) in all {
+            self.note(*id, ask, *job);
+        }
+        self.carry_out(now, &draft);
+        all.iter().for_each(|(id, _)| self.mark(*id));
+    }
+
+    /// What is answered to a request that nothing can come of.
+    fn out_of_question(&self, id: Id, ask: Ask) -> Option<Answer> {
+        let ends = matches!(ask, Ask::Stop | Ask::Reset | Ask::Disarm | Ask::Thaw);
+        if !ends && self.down != Down::No {
+            return Some(Answer::GoingDown);
+        }
+        self.units.get(id).is_none_or(|u| u.vacant).then_some(Answer::Replaced)
+    }
+
+    fn answer_all(&mut self, all: &[(Id, Job)], answer: &Answer) {
+        self.actions.extend(all.iter().map(|(_, job)| Action::Answer(*job, answer.clone())));
+    }
+
+    /// A start, stop or restart that contradicts nothing takes over from earlier requests.
+    fn note(&mut self, id: Id, ask: Ask, job: Job) {
         let want = if ask == Ask::Stop { Want::Down } else { Want::Up };
         let Some(unit) = self.units.get_mut(id) else { return };
         let (other, same): (Vec<_>, Vec<_>) =
@@ -103,8 +126,6 @@ impl Engine {
         unit.life.handler = false;
         let replaced = other.into_iter().map(|(job, _)| Action::Answer(job, Answer::Replaced));
         self.actions.extend(replaced);
-        self.carry_out(now, draft);
-        self.mark(id);
     }
 
     /// Does what was drafted.

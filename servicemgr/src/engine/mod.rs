@@ -184,6 +184,7 @@ impl Engine {
         match event {
             Event::Boot => self.boot(now),
             Event::Ask(id, ask, job) => self.ask(now, *id, *ask, *job),
+            Event::AskAll(ask, all) => self.ask_all(now, *ask, all),
             Event::Down => self.all_down(now),
             Event::Spawned(id) => self.spawned(now, *id),
             Event::SpawnFailed(id, why) => self.spawn_failed(now, *id, why),

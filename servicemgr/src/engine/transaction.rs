@@ -85,8 +85,8 @@ impl Engine {
     ///
     /// # Errors
     /// Why it can't be done, as a sentence.
-    pub fn plan(&self, id: Id, ask: Ask) -> Result<Transaction, String> {
-        let draft = self.draft(id, ask)?;
+    pub fn plan(&self, ids: &[Id], ask: Ask) -> Result<Transaction, String> {
+        let draft = self.draft(ids, ask)?;
         let there = |id: &Id| !matches!(self.state(*id), State::Off | State::Failed);
         let stop: Vec<Id> = draft.stop.iter().copied().filter(there).collect();
         let back = stop.iter().copied().filter(|id| draft.next(*id) == Next::Waiting);
@@ -97,17 +97,19 @@ impl Engine {
     }
 
     /// All of one request.
-    pub(super) fn draft(&self, id: Id, ask: Ask) -> Result<Draft, String> {
+    pub(super) fn draft(&self, ids: &[Id], ask: Ask) -> Result<Draft, String> {
         let mut draft = self.empty_draft();
-        match ask {
-            Ask::Start => self.draft_start(&mut draft, id, Wish::Person)?,
-            Ask::Stop => self.draft_stop(&mut draft, id, Next::Off),
-            Ask::Restart => {
-                self.draft_stop(&mut draft, id, Next::Waiting);
-                draft.add_start(id, true);
-                self.draft_start(&mut draft, id, Wish::Person)?;
+        for id in ids {
+            match ask {
+                Ask::Start => self.draft_start(&mut draft, *id, Wish::Person)?,
+                Ask::Stop => self.draft_stop(&mut draft, *id, Next::Off),
+                Ask::Restart => {
+                    self.draft_stop(&mut draft, *id, Next::Waiting);
+                    draft.add_start(*id, true);
+                    self.draft_start(&mut draft, *id, Wish::Person)?;
+                }
+                _ => {}
             }
-            _ => {}
         }
         Ok(draft)
     }

@@ -74,6 +74,8 @@ pub enum Event {
     Boot,
     /// A request.
     Ask(Id, Ask, Job),
+    /// A start, stop or restart of all these at once is asked for: one transaction.
+    AskAll(Ask, Vec<(Id, Job)>),
     /// Everything should end: the device goes down.
     Down,
     /// The program runs.

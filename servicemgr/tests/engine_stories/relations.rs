@@ -104,6 +104,29 @@ fn a_request_that_contradicts_itself_is_refused_whole_with_a_sentence() {
 }
 
 #[test]
+fn several_that_are_asked_for_together_start_together_or_not_at_all() {
+    let mut s = Story::new("a notify\n b\n c conflicts a");
+    assert_eq!(s.play("start:a,b"), "spawn a, spawn b", "b does not wait for a");
+    assert_eq!(s.play("up:a up:b fail:a"), "2 done, 1 failed: exit status 3");
+    let mut s = Story::new("a\n b\n c conflicts a");
+    assert_eq!(
+        s.play("start:b,c,a"),
+        "1 refused: cannot start a: it conflicts with c, which starts too, \
+         2 refused: cannot start a: it conflicts with c, which starts too, \
+         3 refused: cannot start a: it conflicts with c, which starts too"
+    );
+    assert_eq!(s.dry(Ask::Start, "c,a"), "cannot start a: it conflicts with c, which starts too");
+    let text = "a requires b\n b\n c";
+    let mut s = Story::at(text, "start:a up:b up:a start:c up:c");
+    assert_eq!(s.play("restart:b,c ok:c up:c"), "term a, term c, spawn c, 4 done");
+    assert_eq!(s.play("ok:a ok:b up:b up:a"), "term b, spawn b, spawn a, 3 done");
+    assert_eq!(
+        s.play("stop:b,c,b ok:c ok:a ok:b"),
+        "term a, term c, 6 done, term b, 5 done, 7 done"
+    );
+}
+
+#[test]
 fn one_that_conflicts_with_what_it_needs_can_never_start() {
     let s = Story::new("a requires b conflicts b\n b\n c wants d\n d conflicts c");
     assert_eq!(s.dry(Ask::Start, "a"), "cannot start a: it conflicts with b, which it needs");

@@ -127,7 +127,8 @@ impl Story {
 
     /// What a request would do: `stop … start …`, or the sentence that refuses it.
     pub(crate) fn dry(&self, ask: Ask, of: &str) -> String {
-        match self.engine.plan(self.id(of), ask) {
+        let ids: Vec<Id> = of.split(',').map(|of| self.id(of)).collect();
+        match self.engine.plan(&ids, ask) {
             Ok(plan) => {
                 format!("stop [{}] start [{}]", self.names(&plan.stop), self.names(&plan.start))
             }
@@ -167,10 +168,13 @@ impl Story {
         };
         let (who, amount) = who.split_once('=').unwrap_or((who, "0"));
         let time = Duration::from_millis(amount.parse().expect("who=MS"));
+        if let (Some(ask), Some(_)) = (ask(what), who.find(',')) {
+            let all = who.split(',').map(|who| (self.id(who), self.job())).collect();
+            return Event::AskAll(ask, all);
+        }
         let id = self.id(who);
         if let Some(ask) = ask(what) {
-            self.jobs += 1;
-            return Event::Ask(id, ask, self.jobs);
+            return Event::Ask(id, ask, self.job());
         }
         match what {
             "up" => Event::Spawned(id),
@@ -198,6 +202,11 @@ impl Story {
             "empty" => Event::Empty(id),
             other => unreachable!("what is `{other}`?"),
         }
+    }
+
+    fn job(&mut self) -> u64 {
+        self.jobs += 1;
+        self.jobs
     }
 
     fn show(&self, action: &Action) -> Option<String> {
