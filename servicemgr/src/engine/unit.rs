@@ -117,6 +117,18 @@ impl Unit {
 
     /// It ended without being asked to: notes it, and says what comes next.
     pub(super) fn fell(&mut self, now: Now, reason: Option<Reason>) -> Next {
+        let again = match self.spec.restart.when {
+            RestartWhen::Never => false,
+            RestartWhen::OnFailure => reason.is_some(),
+            RestartWhen::Always => true,
+        };
+        if !again && reason.is_none() {
+            // Its work is done, as of one that is triggered again and again: nothing to count.
+            (self.life.short, self.life.unready) = (0, 0);
+            self.life.well = true;
+            self.life.reason = None;
+            return Next::Off;
+        }
         self.long_life(now);
         let starting = self.life.state == State::Starting;
         let falls = &mut self.life.falls;
@@ -125,11 +137,6 @@ impl Unit {
         let falls = u32::try_from(falls.len()).unwrap_or(u32::MAX);
         self.life.unready = if starting { self.life.unready.saturating_add(1) } else { 0 };
         self.life.short = self.life.short.saturating_add(1);
-        let again = match self.spec.restart.when {
-            RestartWhen::Never => false,
-            RestartWhen::OnFailure => reason.is_some(),
-            RestartWhen::Always => true,
-        };
         if let (Some(critical), true) = (self.spec.critical, reason.is_some()) {
             self.life.failures.retain(|at| now.saturating_sub(*at) < critical.window);
             self.life.failures.push(now);
@@ -140,14 +147,9 @@ impl Unit {
             self.life.reason = Some(Reason::GaveUp { starts, last });
             return Next::Failed;
         }
-        let failed = reason.is_some();
-        self.life.well = !failed && !again;
+        self.life.well = false;
         self.life.reason = reason;
-        match (again, failed) {
-            (true, _) => Next::Backoff,
-            (false, true) => Next::Failed,
-            (false, false) => Next::Off,
-        }
+        if again { Next::Backoff } else { Next::Failed }
     }
 
     /// A service that was ready for long starts again at the first wait.

@@ -47,6 +47,16 @@ fn one_that_has_failed_is_not_triggered_until_it_is_reset_or_started() {
 }
 
 #[test]
+fn work_that_was_done_well_does_not_count_against_a_later_failure() {
+    let mut s = Story::at("+a demand", "boot");
+    for _ in 0..9 {
+        assert_eq!(s.play("trigger:a up:a ok:a"), "spawn a, arm a");
+    }
+    assert_eq!(s.play("trigger:a up:a fail:a +99"), "spawn a");
+    assert_eq!(s.play("+1"), "spawn a", "the first wait, not the ninth");
+}
+
+#[test]
 fn disarm_and_arm_are_requests_of_their_own() {
     let mut s = Story::at("+a demand\n b", "boot");
     assert_eq!(s.play("disarm:a trigger:a"), "disarm a, 1 done");
