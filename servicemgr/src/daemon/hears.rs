@@ -7,12 +7,13 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use api::pid1::ToPid1;
+use model::service::Kind;
 
 use super::notify::{self, Message, Owner};
 use super::said::{Dog, Said, Store};
 use super::store::Stored;
 use super::{Daemon, TURN};
-use crate::engine::{Event, Id};
+use crate::engine::{Event, Id, State};
 
 impl Daemon {
     /// Takes what is there now.
@@ -56,11 +57,20 @@ impl Daemon {
         }
         let words = [
             (said.reloading, Event::Reloading(id)),
-            (said.ready, Event::Ready(id)),
+            (said.ready && self.ready_by_word(id), Event::Ready(id)),
             (said.stopping, Event::Stopping(id)),
         ];
         events.extend(words.into_iter().filter(|(is, _)| *is).map(|(_, event)| event));
         events.into_iter().for_each(|event| self.feed(event));
+    }
+
+    /// Whether it is ready because it says so: it is of that kind and nobody asks it, or it ends a
+    /// reload.
+    pub(super) fn ready_by_word(&self, id: Id) -> bool {
+        let Some(service) = self.plan.services.get(id) else { return false };
+        let says = matches!(service.kind, Kind::Notify | Kind::NotifyReload);
+        let asked = service.health.as_ref().is_some_and(|health| health.readiness);
+        says && !asked || self.engine.state(id) != State::Starting
     }
 
     /// It says which its main process is.

@@ -300,7 +300,7 @@ impl Daemon {
         let Some(pipe) = pipe else { return };
         let bytes = sys::pipe::peek(pipe, MAX_LINE).unwrap_or_default();
         let line = bytes.contains(&b'\n');
-        if line {
+        if line && self.ready_by_word(id) {
             self.feed(Event::Ready(id));
         }
         // Nothing though something happened: it closed it. It may be ready by other means.
