@@ -49,8 +49,10 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub fn run(settings: &Settings) -> io::Result<()> {
     let handed = sys::listen::take()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let done = runtime.block_on(LocalSet::new().run_until(serve(settings, handed)));
-    runtime.shutdown_background();
+    let tasks = LocalSet::new();
+    let done = runtime.block_on(tasks.run_until(serve(settings, handed)));
+    // All that matters is on the disk, and who stops us waits: the rest goes with the process.
+    std::mem::forget((tasks, runtime));
     done
 }
 

@@ -76,6 +76,8 @@ pub(super) async fn receive(
         tokio::task::yield_now().await;
     }
     streams.drain(&shared).await;
+    // The kernel closes them faster than we do, and nobody waits for it.
+    std::mem::forget(streams);
     Ok(())
 }
 
@@ -211,13 +213,7 @@ impl Streams {
         let woken = self.woken.try_io(Interest::READABLE, |_| {
             Some(self.set.next()?).filter(|n| !n.is_empty()).ok_or(io::ErrorKind::WouldBlock.into())
         });
-        for number in woken.unwrap_or_default() {
-            if let Some(stream) = self.all.get_mut(&number)
-                && !std::mem::replace(&mut stream.busy, true)
-            {
-                self.busy.push_back(number);
-            }
-        }
+        self.have_something(woken.unwrap_or_default());
         for _ in 0..self.busy.len().min(BATCH) {
             let Some(number) = self.busy.pop_front() else { break };
             let Some(stream) = self.all.get_mut(&number) else { continue };
@@ -235,6 +231,17 @@ impl Streams {
             }
         }
         shared.write();
+    }
+
+    /// Puts these in the line for a turn.
+    fn have_something(&mut self, numbers: Vec<u64>) {
+        for number in numbers {
+            if let Some(stream) = self.all.get_mut(&number)
+                && !std::mem::replace(&mut stream.busy, true)
+            {
+                self.busy.push_back(number);
+            }
+        }
     }
 
     /// Nobody will write to the streams of this service any more.
@@ -274,14 +281,26 @@ impl Streams {
         shared.write();
     }
 
-    /// Takes what is there, for the last time.
+    /// Takes what is there, for the last time: the set tells who has something, most have not.
     async fn drain(&mut self, shared: &Shared) {
-        for stream in self.all.values_mut() {
-            stream.take_rest(shared);
-            stream.finish(shared);
-            shared.write();
-            tokio::task::yield_now().await;
+        // Asks the set itself: the runtime may not have heard yet.
+        while let Ok(numbers) = self.set.next()
+            && !numbers.is_empty()
+        {
+            self.have_something(numbers);
         }
+        for number in std::mem::take(&mut self.busy) {
+            if let Some(stream) = self.all.get_mut(&number) {
+                stream.take_rest(shared);
+                stream.finish(shared);
+                shared.write();
+                tokio::task::yield_now().await;
+            }
+        }
+        for number in std::mem::take(&mut self.open).into_keys() {
+            self.all.get_mut(&number).into_iter().for_each(|stream| stream.finish(shared));
+        }
+        shared.write();
     }
 }
 
