@@ -12,7 +12,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sys::confine::{Confine, Mount, Ruleset, features, prepare};
-use sys::spawn::{Ahead, Launch, Passed, SpawnError, Step, spawn, spawn_with};
+use sys::spawn::{Ahead, EmptyNetwork, Launch, Passed, Ready, SpawnError, Step, spawn, spawn_with};
 
 const NEW_MOUNTS: u64 = 0x0002_0000;
 const NEW_NETWORK: u64 = 0x4000_0000;
@@ -71,7 +71,13 @@ fn listed(trees: &[&str], hidden: &[&str]) -> Arc<Confine> {
     Arc::new(Confine { namespaces, mounts, ruleset, ..Confine::default() })
 }
 
+/// With mounts made ahead, a network too: no start shall use one that is not for it.
 fn start(confine: &Arc<Confine>, ahead: Option<Ahead>, script: &str) -> String {
+    let network = ahead.as_ref().map(|_| EmptyNetwork::make().unwrap());
+    start_with(confine, Ready { ahead, network }, script)
+}
+
+fn start_with(confine: &Arc<Confine>, ready: Ready, script: &str) -> String {
     let launch = Launch {
         program: c("/bin/sh"),
         arguments: ["/bin/sh", "-c", script].map(c).into(),
@@ -85,9 +91,9 @@ fn start(confine: &Arc<Confine>, ahead: Option<Ahead>, script: &str) -> String {
     let (mut reader, writer) = io::pipe().unwrap();
     let standard = [null.as_fd(), writer.as_fd(), writer.as_fd()];
     let passed = Passed { standard, fds: &[writer.as_fd()], cgroup: None, note: None };
-    match ahead {
-        Some(ahead) => spawn_with(&launch, &passed, ahead).unwrap(),
-        None => spawn(&launch, &passed).unwrap(),
+    match (&ready.ahead, &ready.network) {
+        (None, None) => spawn(&launch, &passed).unwrap(),
+        _ => spawn_with(&launch, &passed, ready).unwrap(),
     };
     drop(writer);
     let mut text = String::new();
@@ -216,4 +222,33 @@ fn what_can_t_be_made_is_told_and_leaves_nothing() {
     assert_eq!((step, what.as_deref()), (Step::Mount, Some("show /usr")));
     let nothing = Ahead::make(&Arc::new(Confine { namespaces: NEW_OTHERS, ..Confine::default() }));
     assert!(nothing.unwrap().is_none());
+}
+
+#[test]
+fn a_network_that_was_made_before_is_for_one_that_has_an_empty_one_and_for_nobody_else() {
+    let Some(_alone) = able("network") else { return };
+    let empty = listed(&[], &[]);
+    let of_device =
+        Arc::new(Confine { namespaces: empty.namespaces & !NEW_NETWORK, ..Confine::clone(&empty) });
+    let script = "readlink /proc/self/ns/net; grep -c : /proc/net/dev";
+    let with = || Ready { ahead: None, network: Some(EmptyNetwork::make().unwrap()) };
+    let all = [0; 2].map(|_| start_with(&empty, with(), script));
+    assert_ne!(all[0], all[1], "each start has its own");
+    let ours = fs::read_link("/proc/self/ns/net").unwrap().to_string_lossy().into_owned();
+    assert!(all.iter().all(|text| !text.starts_with(&ours)), "{all:?}");
+    let interfaces = |text: &str| text.lines().nth(1).map(str::to_owned);
+    assert_eq!(interfaces(&all[0]), interfaces(&start(&empty, None, script)));
+    assert!(start_with(&of_device, with(), script).starts_with(&ours));
+}
+
+#[test]
+fn mounts_made_ahead_do_without_a_network_and_a_network_without_mounts() {
+    let Some(_alone) = able("parts") else { return };
+    let confine = listed(&[], &[]);
+    let script = "ls /; cut -d: -f1 /proc/net/dev; for n in mnt net ipc; do test /proc/1/ns/$n -ef /proc/self/ns/$n && echo $n; done; true";
+    let plain = start(&confine, None, script);
+    let mounts = Ready { ahead: Some(make(&confine)), network: None };
+    assert_eq!(start_with(&confine, mounts, script), plain);
+    let network = Ready { ahead: None, network: Some(EmptyNetwork::make().unwrap()) };
+    assert_eq!(start_with(&confine, network, script), plain);
 }

@@ -1,4 +1,5 @@
-//! What takes longest of a start, made before it: namespaces, their mounts, the Landlock ruleset.
+//! What takes longest of a start, made before it: an empty network, mounts in their namespace, the Landlock
+//! ruleset.
 //!
 //! ```text
 //! make ─► helper: our memory and descriptors, its own namespaces ─► the same steps as a child takes ─► it ends
@@ -7,8 +8,10 @@
 //!                                                  └ no ──► let go of; the child makes its own
 //! ```
 //!
-//! Invariant: one [`Ahead`] is for one start, and that start finds what it would have made itself at that
-//! moment. No process waits for it: it costs some memory of the kernel, and goes with us.
+//! An [`EmptyNetwork`] is the same for everybody, so it is made before it is known for whom; the mounts and
+//! the ruleset of an [`Ahead`] are those of one [`Confine`]. Invariant: each is for one start, and that start
+//! finds what it would have made itself at that moment. No process waits for it: it costs some memory of the
+//! kernel, and goes with us.
 
 #![expect(unsafe_code, reason = "descriptors that a helper leaves in our table")]
 
@@ -52,7 +55,29 @@ const NAMESPACES: [(u64, &CStr); 3] = [
 /// Most descriptors that are made ahead: [`NAMESPACES`] and a ruleset.
 pub(super) const MAX: usize = NAMESPACES.len() + 1;
 
-/// What was made for the next start of something confined by this.
+/// A network in which there is nothing but a loopback interface.
+#[derive(Debug)]
+pub struct EmptyNetwork(OwnedFd);
+
+impl EmptyNetwork {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// As of [`super::spawn()`].
+    pub fn make() -> Result<Self, SpawnError> {
+        let [network, ..] = helper(&Confine::default(), clone::NEW_NETWORK)?;
+        let none = || failed(Step::Namespaces, io::Error::from_raw_os_error(libc::EBADF));
+        network.map(Self).ok_or_else(none)
+    }
+
+    /// Whether a start confined so has one.
+    #[must_use]
+    pub fn is_for(confine: &Confine) -> bool {
+        confine.namespaces & clone::NEW_NETWORK != 0
+    }
+}
+
+/// Mounts and rights that were made for the next start of something confined by this.
 #[derive(Debug)]
 pub struct Ahead {
     confine: Arc<Confine>,
@@ -69,28 +94,17 @@ impl Ahead {
     /// # Errors
     /// As of [`super::spawn()`]; and `EAGAIN`: something changed meanwhile.
     pub fn make(confine: &Arc<Confine>) -> Result<Option<Self>, SpawnError> {
-        let mut wanted =
-            NAMESPACES.iter().fold(0, |all, (flag, _)| all | flag) & confine.namespaces;
-        if seen::changes(confine) {
-            wanted &= !NEW_MOUNTS;
-        }
-        if wanted & (clone::NEW_NETWORK | NEW_MOUNTS) == 0 {
+        let wanted = (NEW_IPC | NEW_MOUNTS) & confine.namespaces;
+        if wanted & NEW_MOUNTS == 0 || seen::changes(confine) {
             return Ok(None);
         }
-        let io = |error| SpawnError { step: Step::Mount, what: None, error };
+        let io = |error| failed(Step::Mount, error);
         let table = File::open("/proc/self/mountinfo").map_err(io)?;
-        let mounts = wanted & NEW_MOUNTS != 0;
-        let seen = if mounts { seen::look(confine).map_err(io)? } else { Vec::new() };
-        let [network, ipc, mounts, ruleset] = helper(confine, wanted)?;
-        let kinds = NAMESPACES.iter().map(|(flag, _)| *flag);
-        let of = |(flag, fd): (u64, Option<OwnedFd>)| Some((flag, fd?));
-        let ahead = Self {
-            confine: Arc::clone(confine),
-            namespaces: kinds.zip([network, ipc, mounts]).filter_map(of).collect(),
-            ruleset,
-            table,
-            seen,
-        };
+        let seen = seen::look(confine).map_err(io)?;
+        let [_, ipc, mounts, ruleset] = helper(confine, wanted)?;
+        let made = [(NEW_IPC, ipc), (NEW_MOUNTS, mounts)];
+        let namespaces = made.into_iter().filter_map(|(flag, fd)| Some((flag, fd?))).collect();
+        let ahead = Self { confine: Arc::clone(confine), namespaces, ruleset, table, seen };
         if !ahead.holds() {
             return Err(io(io::Error::from_raw_os_error(libc::EAGAIN)));
         }
@@ -98,40 +112,67 @@ impl Ahead {
     }
 
     /// For whom it was made.
-    #[must_use]
-    pub fn is_for(&self, confine: &Arc<Confine>) -> bool {
+    fn is_for(&self, confine: &Arc<Confine>) -> bool {
         Arc::ptr_eq(&self.confine, confine)
     }
 
     /// Whether it is what would be made now: the same is mounted, and the same is at every path.
     #[must_use]
     pub fn holds(&self) -> bool {
-        if self.seen.is_empty() {
-            return true;
-        }
         let table = poll(&[(self.table.as_fd(), For::Hangup)], Some(Duration::ZERO));
         let unchanged = table.is_ok_and(|ready| ready.iter().all(|table| !table.hangup));
         unchanged && self.seen.iter().all(Seen::holds)
     }
+}
+
+/// What there is for one start that was made before it.
+#[derive(Debug, Default)]
+pub struct Ready {
+    /// Its mounts and rights.
+    pub ahead: Option<Ahead>,
+    /// Its network.
+    pub network: Option<EmptyNetwork>,
+}
+
+impl Ready {
+    /// What of it is for a start that is confined so, and still what that would make.
+    pub(super) fn fitting(self, confine: Option<&Arc<Confine>>) -> Self {
+        let Some(confine) = confine else { return Self::default() };
+        Self {
+            ahead: self.ahead.filter(|ahead| ahead.is_for(confine) && ahead.holds()),
+            network: self.network.filter(|_| EmptyNetwork::is_for(confine)),
+        }
+    }
 
     /// Flags of the namespaces that a child enters instead of making them.
     pub(super) fn flags(&self) -> u64 {
-        self.namespaces.iter().fold(0, |all, (flag, _)| all | flag)
+        self.namespaces().fold(0, |all, (flag, _)| all | flag)
     }
 
-    /// The same one by one, in the order of [`Ahead::fds`].
+    /// The same one by one, in the order of [`Ready::fds`].
     pub(super) fn kinds(&self) -> impl Iterator<Item = u64> {
-        self.namespaces.iter().map(|(flag, _)| *flag)
+        self.namespaces().map(|(flag, _)| flag)
     }
 
     /// What a child is passed: its namespaces, then the ruleset.
     pub(super) fn fds(&self) -> impl Iterator<Item = RawFd> {
-        self.namespaces.iter().map(|(_, fd)| fd).chain(&self.ruleset).map(AsRawFd::as_raw_fd)
+        let ruleset = self.ahead.iter().flat_map(|ahead| &ahead.ruleset);
+        self.namespaces().map(|(_, fd)| fd).chain(ruleset).map(AsRawFd::as_raw_fd)
     }
 
     pub(super) fn has_ruleset(&self) -> bool {
-        self.ruleset.is_some()
+        self.ahead.as_ref().is_some_and(|ahead| ahead.ruleset.is_some())
     }
+
+    fn namespaces(&self) -> impl Iterator<Item = (u64, &OwnedFd)> {
+        let network = self.network.iter().map(|network| (clone::NEW_NETWORK, &network.0));
+        let ahead = self.ahead.iter().flat_map(|ahead| &ahead.namespaces);
+        network.chain(ahead.map(|(flag, fd)| (*flag, fd)))
+    }
+}
+
+fn failed(step: Step, error: io::Error) -> SpawnError {
+    SpawnError { step, what: None, error }
 }
 
 /// All that the helper reads, and where it leaves the descriptors that it made; -1 is none.
@@ -143,8 +184,7 @@ struct Making<'a> {
 }
 
 fn helper(confine: &Confine, wanted: u64) -> Result<[Option<OwnedFd>; MAX], SpawnError> {
-    let fail =
-        |step, errno| SpawnError { step, what: None, error: io::Error::from_raw_os_error(errno) };
+    let fail = |step, errno| failed(step, io::Error::from_raw_os_error(errno));
     let state = State::default();
     let made = [const { AtomicI32::new(-1) }; MAX];
     let making = Making { confine, wanted, made, state: &state };

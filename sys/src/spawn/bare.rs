@@ -147,8 +147,17 @@ pub(super) fn open_file(path: &CStr) -> Result<Fd, i32> {
 
 /// Files get the mode that they are made with, but for what others may write.
 pub(super) fn usual_modes() {
+    mask(0o022);
+}
+
+/// Files get the mode that they are made with.
+pub(super) fn exact_modes() {
+    mask(0);
+}
+
+fn mask(bits: libc::mode_t) {
     // SAFETY: integers only; this call cannot fail.
-    unsafe { libc::syscall(libc::SYS_umask, 0o022) };
+    unsafe { libc::syscall(libc::SYS_umask, bits) };
 }
 
 /// Ends this process and nothing else: the memory may be shared, the process is not.
@@ -188,35 +197,33 @@ pub(super) fn link_text<'b>(link: &Fd, buffer: &'b mut [u8; PATH]) -> Result<&'b
     CStr::from_bytes_until_nul(buffer).map_err(|_| libc::ENAMETOOLONG)
 }
 
-/// There already is fine.
-pub(super) fn make_directory(at: c_int, name: &CStr) -> Result<(), i32> {
+/// Mode of a directory in which everybody may make files, and remove their own.
+pub(super) const OF_ALL: u32 = 0o1777;
+
+/// Mode of a directory that is only looked into.
+pub(super) const SHOWN: u32 = 0o755;
+
+/// Whether it is new: there already is fine.
+pub(super) fn make_directory(at: c_int, name: &CStr, mode: u32) -> Result<bool, i32> {
     // SAFETY: a C string that outlives the call.
-    made(unsafe { libc::syscall(libc::SYS_mkdirat, at, name.as_ptr(), 0o755) })
+    made(unsafe { libc::syscall(libc::SYS_mkdirat, at, name.as_ptr(), mode) })
 }
 
-/// There already is fine.
-pub(super) fn make_file(at: c_int, name: &CStr) -> Result<(), i32> {
+/// Whether it is new: there already is fine.
+pub(super) fn make_file(at: c_int, name: &CStr) -> Result<bool, i32> {
     let mode = libc::S_IFREG | 0o444;
     // SAFETY: a C string that outlives the call.
     made(unsafe { libc::syscall(libc::SYS_mknodat, at, name.as_ptr(), mode, 0) })
 }
 
-/// Everybody may make files in a directory, and remove their own.
-pub(super) fn open_to_all(at: c_int, name: &CStr) -> Result<(), i32> {
-    // SAFETY: a C string that outlives the call.
-    let changed = unsafe { libc::syscall(libc::SYS_fchmodat, at, name.as_ptr(), 0o1777) };
-    result(changed).map(drop)
-}
-
-/// A device as `like` is, with its owner and permissions; there must be none of this name.
+/// A device as `like` is, with its owner and, under [`exact_modes`], its permissions; there must be none of
+/// this name.
 ///
 /// `EPERM`: nobody makes devices here.
 pub(super) fn make_device(like: Kind, at: c_int, name: &CStr) -> Result<(), i32> {
     let (mode, name) = (like.format | like.mode, name.as_ptr());
     // SAFETY: a C string that outlives the call.
     result(unsafe { libc::syscall(libc::SYS_mknodat, at, name, mode, like.device) })?;
-    // SAFETY: a C string that outlives the call.
-    result(unsafe { libc::syscall(libc::SYS_fchmodat, at, name, like.mode) })?;
     if (like.uid, like.gid) == (0, 0) {
         return Ok(());
     }
@@ -228,12 +235,13 @@ pub(super) fn make_device(like: Kind, at: c_int, name: &CStr) -> Result<(), i32>
 /// There already is fine.
 pub(super) fn make_link(text: &CStr, at: c_int, name: &CStr) -> Result<(), i32> {
     // SAFETY: C strings that outlive the call.
-    made(unsafe { libc::syscall(libc::SYS_symlinkat, text.as_ptr(), at, name.as_ptr()) })
+    made(unsafe { libc::syscall(libc::SYS_symlinkat, text.as_ptr(), at, name.as_ptr()) }).map(drop)
 }
 
-fn made(value: c_long) -> Result<(), i32> {
+fn made(value: c_long) -> Result<bool, i32> {
     match result(value) {
-        Ok(_) | Err(libc::EEXIST) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(libc::EEXIST) => Ok(false),
         Err(errno) => Err(errno),
     }
 }
@@ -247,6 +255,13 @@ pub(super) fn copy(from: &Fd, recursive: bool) -> Result<Fd, i32> {
     let empty = c"".as_ptr();
     // SAFETY: a C string that outlives the call.
     fd(unsafe { libc::syscall(libc::SYS_open_tree, from.number(), empty, flags) })
+}
+
+/// The mount of a directory's entry itself, as [`copy`] gives it.
+pub(super) fn copy_entry(at: c_int, name: &CStr) -> Result<Fd, i32> {
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | libc::AT_SYMLINK_NOFOLLOW;
+    // SAFETY: a C string that outlives the call.
+    fd(unsafe { libc::syscall(libc::SYS_open_tree, at, name.as_ptr(), flags) })
 }
 
 /// Attaches what [`copy`] gave over what is at `place`.

@@ -12,7 +12,7 @@ use std::ptr;
 
 use nix::errno::Errno;
 
-use super::ahead::{self, Ahead, NEW_MOUNTS};
+use super::ahead::{self, NEW_MOUNTS};
 use super::bare::{self, Fd};
 use super::{Ids, Launch, Resource, Shared, Step, clone, confined, landlock, mounts, step_code};
 use crate::confine::Confine;
@@ -80,8 +80,8 @@ fn surroundings(confine: &Confine, shared: &Shared<'_>) -> Result<(), Failed> {
     if confine.namespaces & clone::NEW_CGROUP != 0 {
         step(Step::Namespaces, confined::own_cgroups())?;
     }
-    let entered = shared.ahead.map_or(0, Ahead::flags);
-    for (kind, fd) in shared.ahead.into_iter().flat_map(Ahead::kinds).zip(kept(shared)) {
+    let entered = shared.ready.flags();
+    for (kind, fd) in shared.ready.kinds().zip(kept(shared)) {
         step(Step::Namespaces, confined::enter(fd, kind))?;
     }
     if confine.namespaces & !entered & clone::NEW_NETWORK != 0 {
@@ -104,7 +104,7 @@ fn kept(shared: &Shared<'_>) -> impl Iterator<Item = i32> {
 
 fn ruleset(confine: &Confine, shared: &Shared<'_>) -> Result<Option<Fd>, Failed> {
     let Some(ruleset) = &confine.ruleset else { return Ok(None) };
-    if shared.ahead.is_some_and(Ahead::has_ruleset) {
+    if shared.ready.has_ruleset() {
         return Ok(kept(shared).last().map(Fd::passed));
     }
     step(Step::Ruleset, landlock::make(ruleset, &shared.state.at)).map(Some)

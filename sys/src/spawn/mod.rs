@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
 
 use crate::confine::Confine;
-pub use ahead::Ahead;
+pub use ahead::{Ahead, EmptyNetwork, Ready};
 use clone::Origin;
 use state::{Place, State};
 
@@ -229,7 +229,7 @@ struct Shared<'a> {
     fds: &'a [RawFd],
     /// How many are the program's.
     passed: usize,
-    ahead: Option<&'a Ahead>,
+    ready: &'a Ready,
     own_pids: [*mut OwnPid; 3],
     state: &'a State,
 }
@@ -257,19 +257,18 @@ impl OwnPid {
 /// - Every other step: the service's own fault (`ENOENT`, `EACCES`, `ENOEXEC` of the program or
 ///   directory), or a right that we lack (`EPERM`).
 pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
-    enter(launch, passed, None)
+    enter(launch, passed, &Ready::default())
 }
 
-/// The same with what was made ahead, if that is for this launch and still what it would make.
+/// The same with what was made ahead, as far as that is for this launch and still what it would make.
 ///
 /// # Errors
 /// As [`spawn`].
-pub fn spawn_with(launch: &Launch, passed: &Passed<'_>, ahead: Ahead) -> Result<i32, SpawnError> {
-    let fits = launch.confine.as_ref().is_some_and(|confine| ahead.is_for(confine));
-    enter(launch, passed, Some(ahead).filter(|ahead| fits && ahead.holds()).as_ref())
+pub fn spawn_with(launch: &Launch, passed: &Passed<'_>, ready: Ready) -> Result<i32, SpawnError> {
+    enter(launch, passed, &ready.fitting(launch.confine.as_ref()))
 }
 
-fn enter(launch: &Launch, passed: &Passed<'_>, ahead: Option<&Ahead>) -> Result<i32, SpawnError> {
+fn enter(launch: &Launch, passed: &Passed<'_>, ready: &Ready) -> Result<i32, SpawnError> {
     let fail =
         |step, errno| SpawnError { step, what: None, error: io::Error::from_raw_os_error(errno) };
     if passed.fds.len() > MAX_FDS {
@@ -288,7 +287,7 @@ fn enter(launch: &Launch, passed: &Passed<'_>, ahead: Option<&Ahead>) -> Result<
     }
     let arguments = pointers(&launch.arguments);
     let fds = passed.standard.iter().chain(passed.fds).map(AsRawFd::as_raw_fd);
-    let fds: Vec<RawFd> = fds.chain(ahead.into_iter().flat_map(Ahead::fds)).collect();
+    let fds: Vec<RawFd> = fds.chain(ready.fds()).collect();
     let shared = Shared {
         launch,
         confine,
@@ -296,12 +295,12 @@ fn enter(launch: &Launch, passed: &Passed<'_>, ahead: Option<&Ahead>) -> Result<
         environment: environment.as_ptr(),
         fds: &fds,
         passed: passed.standard.len() + passed.fds.len(),
-        ahead,
+        ready,
         own_pids,
         state: place.state(),
     };
     let namespaces = confine.map_or(0, |confine| confine.namespaces);
-    let namespaces = namespaces & !ahead.map_or(0, Ahead::flags);
+    let namespaces = namespaces & !ready.flags();
     let (cgroup, note) = (passed.cgroup, passed.note);
     let origin = Origin { cgroup, namespaces, copy, note, helper: false };
     let pid = clone::beside(origin, child::main, &shared).map_err(|errno| {

@@ -15,13 +15,15 @@ pub(super) mod matching;
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::bare::{self, Fd, PATH, attribute, resolve, there};
-use super::tree::{self, End};
+use super::bare::{self, Fd, OF_ALL, PATH, SHOWN, attribute, resolve, there};
+use super::tree::{self, End, Last};
 use crate::confine::{DEVICES, EMPTY_DIRECTORY, EMPTY_FILE, Mount, SCRATCH};
 use devices::Dev;
 
-/// A new root: directories, links and places to mount on, nothing else.
-const ROOT_OPTIONS: &CStr = c"mode=0755,size=1m,nr_inodes=16k";
+/// A new root: directories, links and places to mount on, nothing else. It has no limits, and making a file
+/// in it costs a third of what it costs in tmpfs; nothing is written there once it is the root.
+const ROOT: &CStr = c"ramfs";
+const ROOT_OPTIONS: &CStr = c"mode=0755";
 
 /// The memory of who has no `/tmp` of its own, for `/dev/shm`: it counts as the memory of the service,
 /// whose limit is the one that matters.
@@ -51,6 +53,10 @@ const ROOMS: [&CStr; 8] = [c"0", c"1", c"2", c"3", c"4", c"5", c"6", c"7"];
 struct Work<'a> {
     /// The new root, if there is one.
     root: Option<Fd>,
+    /// Where in it the last tree was shown.
+    last: Last<'a>,
+    /// A file and a directory that hide something already: the next are copies of them.
+    hiding: [Option<Fd>; 2],
     /// One file system in memory for all directories of its own, of which a start could not pay several.
     /// It is mounted where the first of them goes, which then covers it.
     memory: Option<Fd>,
@@ -61,23 +67,36 @@ struct Work<'a> {
     owner: Option<u32>,
 }
 
-/// Takes all steps; `at` is the number of the one being taken.
+/// Takes all steps; `at` is the number of the one being taken. Files are made with the usual modes after it.
 pub(super) fn apply(mounts: &[Mount], at: &AtomicU32) -> Result<(), i32> {
     let sizes = mounts.iter().filter_map(|mount| match mount {
         Mount::Tmp(_, options) => Some(options.as_c_str()),
         _ => None,
     });
     let options = sizes.into_iter().next().unwrap_or(SHM_OPTIONS);
-    let mut work = Work { root: None, memory: None, options, rooms: ROOMS.iter(), owner: None };
+    let mut work = Work {
+        root: None,
+        last: Last::default(),
+        hiding: [None, None],
+        memory: None,
+        options,
+        rooms: ROOMS.iter(),
+        owner: None,
+    };
+    bare::exact_modes();
     for (number, mount) in (0_u32..).zip(mounts) {
         at.store(number, Ordering::Relaxed);
         work.step(mount)?;
     }
+    bare::usual_modes();
     Ok(())
 }
 
-impl Work<'_> {
-    fn step(&mut self, mount: &Mount) -> Result<(), i32> {
+impl<'a> Work<'a> {
+    fn step(&mut self, mount: &'a Mount) -> Result<(), i32> {
+        if !matches!(mount, Mount::Show { .. }) {
+            self.last.forget();
+        }
         let root = self.root.as_ref();
         match mount {
             Mount::Private => bare::detach_all(),
@@ -91,16 +110,16 @@ impl Work<'_> {
                 None => Ok(()),
             },
             Mount::Root => {
-                bare::mount(&open(SCRATCH)?, c"tmpfs", NEW, ROOT_OPTIONS)?;
+                bare::mount(&open(SCRATCH)?, ROOT, NEW, ROOT_OPTIONS)?;
                 self.root = Some(open(SCRATCH)?);
                 Ok(())
             }
             Mount::Show { path, target, attributes } => {
-                show(path, below(target)?, *attributes, root.ok_or(libc::EINVAL)?)
+                self.show(path, below(target)?, *attributes)
             }
-            Mount::Hide(path) => hide(path, root),
+            Mount::Hide(path) => self.hide(path),
             Mount::Tmp(path, _) => match directory(root, path)? {
-                Some(place) => self.room(path, &place, true),
+                Some(place) => self.room(&place, OF_ALL, |root| existing(root, path)),
                 None => Ok(()),
             },
             Mount::Proc(path) => match directory(root, path)? {
@@ -121,30 +140,67 @@ impl Work<'_> {
         }
     }
 
-    /// An empty writable directory over `place`, which `path` leads to.
-    fn room(&mut self, path: &CStr, place: &Fd, of_all: bool) -> Result<(), i32> {
-        if self.memory.is_none() {
+    fn show(&mut self, path: &CStr, place: &'a CStr, attributes: u64) -> Result<(), i32> {
+        let root = self.root.as_ref().ok_or(libc::EINVAL)?;
+        let writable = attributes & attribute::READ_ONLY == 0;
+        let found = if writable { open(path) } else { tree::find(path, End::Link) };
+        let Some(tree) = there(found)? else { return Ok(()) };
+        let kind = bare::kind(&tree)?;
+        if kind.is_link() {
+            let (above, name) = self.last.above(root, place)?;
+            return link(&tree, above, name);
+        }
+        let place = self.last.make(root, place, kind.is_directory())?;
+        over(&tree, &place, attributes, 0, kind.is_directory())
+    }
+
+    fn hide(&mut self, path: &CStr) -> Result<(), i32> {
+        let Some(place) = existing(self.root.as_ref(), path)? else { return Ok(()) };
+        let directory = bare::kind(&place)?.is_directory();
+        let [file, folder] = &mut self.hiding;
+        let (one, empty) = if directory { (folder, EMPTY_DIRECTORY) } else { (file, EMPTY_FILE) };
+        if let Some(other) = one {
+            return bare::attach(&bare::copy(other, false)?, &place);
+        }
+        let first = bare::copy(&open(empty)?, false)?;
+        bare::change(&first, PLAIN | attribute::READ_ONLY, 0, false)?;
+        bare::attach(&first, &place)?;
+        *one = Some(first);
+        Ok(())
+    }
+
+    /// An empty writable directory over `place`, which `again` finds.
+    fn room(
+        &mut self,
+        place: &Fd,
+        mode: u32,
+        again: impl FnOnce(Option<&Fd>) -> Result<Option<Fd>, i32>,
+    ) -> Result<(), i32> {
+        let first = self.memory.is_none();
+        if first {
             bare::mount(place, c"tmpfs", NEW, self.options)?;
-            self.memory = existing(self.root.as_ref(), path)?;
+            self.memory = again(self.root.as_ref())?;
         }
         let memory = self.memory.as_ref().ok_or(libc::ENOENT)?;
         let name = self.rooms.next().ok_or(libc::ENOSPC)?;
-        bare::make_directory(memory.number(), name)?;
-        if of_all {
-            bare::open_to_all(memory.number(), name)?;
+        bare::make_directory(memory.number(), name, mode)?;
+        let room = bare::copy_entry(memory.number(), name)?;
+        if mode != OF_ALL {
+            bare::change(&room, 0, attribute::NO_DEV, false)?;
         }
-        let room = bare::entry(memory.number(), name)?;
-        let devices = if of_all { 0 } else { attribute::NO_DEV };
-        // The place may be covered by the memory by now.
-        let place = existing(self.root.as_ref(), path)?.ok_or(libc::ENOENT)?;
-        over(&room, &place, 0, devices, false)
+        // The first covers the memory.
+        bare::attach(&room, if first { memory } else { place })
     }
 
+    /// In a new root, a directory of that is enough.
     fn dev(&mut self, path: &CStr, names: &[CString]) -> Result<(), i32> {
         let Some(place) = directory(self.root.as_ref(), path)? else { return Ok(()) };
         // What is mounted over it does not cover what this finds.
         let all = open(c"/dev")?;
-        self.room(path, &place, false)?;
+        match &self.root {
+            Some(_) => over(&place, &place, 0, attribute::NO_DEV, false)?,
+            None => self.room(&place, SHOWN, |root| existing(root, path))?,
+        }
         let dev = existing(self.root.as_ref(), path)?.ok_or(libc::ENOENT)?;
         let (of_all, own) = (Dev::new(&all, &dev, None)?, Dev::new(&all, &dev, self.owner)?);
         DEVICES.iter().try_for_each(|name| of_all.add(name))?;
@@ -152,17 +208,10 @@ impl Work<'_> {
         for (name, text) in LINKS {
             bare::make_link(text, dev.number(), name)?;
         }
-        let shm = tree::make(&dev, c"shm", true)?;
-        self.shared_memory(&shm)?;
+        bare::make_directory(dev.number(), c"shm", SHOWN)?;
+        let shm = || bare::entry(dev.number(), c"shm");
+        self.room(&shm()?, OF_ALL, |_| shm().map(Some))?;
         bare::change(&dev, attribute::READ_ONLY, 0, false)
-    }
-
-    fn shared_memory(&mut self, place: &Fd) -> Result<(), i32> {
-        let memory = self.memory.as_ref().ok_or(libc::ENOENT)?;
-        let name = self.rooms.next().ok_or(libc::ENOSPC)?;
-        bare::make_directory(memory.number(), name)?;
-        bare::open_to_all(memory.number(), name)?;
-        over(&bare::entry(memory.number(), name)?, place, attribute::NO_DEV, 0, false)
     }
 }
 
@@ -211,28 +260,7 @@ fn over(from: &Fd, place: &Fd, set: u64, clear: u64, recursive: bool) -> Result<
     bare::attach(&tree, place)
 }
 
-fn show(path: &CStr, place: &CStr, attributes: u64, root: &Fd) -> Result<(), i32> {
-    let writable = attributes & attribute::READ_ONLY == 0;
-    let found = if writable { open(path) } else { tree::find(path, End::Link) };
-    let Some(tree) = there(found)? else { return Ok(()) };
-    let kind = bare::kind(&tree)?;
-    if kind.is_link() {
-        return link(&tree, place, root);
-    }
-    let place = tree::make(root, place, kind.is_directory())?;
-    over(&tree, &place, attributes, 0, kind.is_directory())
-}
-
-fn link(link: &Fd, place: &CStr, root: &Fd) -> Result<(), i32> {
-    let (mut text, mut buffer) = ([0; PATH], [0; PATH]);
-    let text = bare::link_text(link, &mut text)?;
-    let (above, name) = tree::split(place, &mut buffer)?;
-    let above = tree::make(root, above, true)?;
-    bare::make_link(text, above.number(), name)
-}
-
-fn hide(path: &CStr, root: Option<&Fd>) -> Result<(), i32> {
-    let Some(place) = existing(root, path)? else { return Ok(()) };
-    let empty = if bare::kind(&place)?.is_directory() { EMPTY_DIRECTORY } else { EMPTY_FILE };
-    over(&open(empty)?, &place, PLAIN | attribute::READ_ONLY, 0, false)
+fn link(link: &Fd, above: &Fd, name: &CStr) -> Result<(), i32> {
+    let mut text = [0; PATH];
+    bare::make_link(bare::link_text(link, &mut text)?, above.number(), name)
 }

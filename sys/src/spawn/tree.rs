@@ -10,7 +10,7 @@
 
 use std::ffi::CStr;
 
-use super::bare::{self, Fd, PATH, resolve};
+use super::bare::{self, Fd, PATH, SHOWN, resolve};
 
 /// Most links on one way, as the kernel has it.
 const MAX_LINKS: usize = 40;
@@ -120,7 +120,7 @@ pub(super) fn make(root: &Fd, path: &CStr, directory: bool) -> Result<Fd, i32> {
     let mut at = 0;
     while let Some((name, next)) = component(&mut parts, at) {
         if directory || next.is_some() {
-            bare::make_directory(above.number(), name)?;
+            bare::make_directory(above.number(), name, SHOWN)?;
         } else {
             bare::make_file(above.number(), name)?;
         }
@@ -133,19 +133,62 @@ pub(super) fn make(root: &Fd, path: &CStr, directory: bool) -> Result<Fd, i32> {
     Ok(above)
 }
 
-/// `path` without its last component, in `buffer`, and that component.
+/// The directory in the new root in which the last place was made: the next one is mostly beside it.
+#[derive(Debug, Default)]
+pub(super) struct Last<'p>(Option<(&'p [u8], Fd)>);
+
+impl<'p> Last<'p> {
+    /// The directory of the place `path`, made if it is not there, and the name of the place in it.
+    ///
+    /// # Errors
+    /// As of [`make`].
+    pub(super) fn above(&mut self, root: &Fd, path: &'p CStr) -> Result<(&Fd, &'p CStr), i32> {
+        let (above, name) = halves(path)?;
+        if self.0.as_ref().is_none_or(|(last, _)| *last != above) {
+            let mut buffer = [0; PATH];
+            let (place, _) = split(path, &mut buffer)?;
+            self.0 = Some((above, make(root, place, true)?));
+        }
+        let (_, directory) = self.0.as_ref().ok_or(libc::ENOENT)?;
+        Ok((directory, name))
+    }
+
+    /// Makes a place, as [`make`] does.
+    pub(super) fn make(&mut self, root: &Fd, path: &'p CStr, directory: bool) -> Result<Fd, i32> {
+        let (above, name) = self.above(root, path)?;
+        let new = if directory {
+            bare::make_directory(above.number(), name, SHOWN)?
+        } else {
+            bare::make_file(above.number(), name)?
+        };
+        // What is there already may be a link.
+        if new { bare::entry(above.number(), name) } else { make(root, path, directory) }
+    }
+
+    /// Something may be mounted over the directory.
+    pub(super) fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// `path` without its last component, and that component.
+fn halves(path: &CStr) -> Result<(&[u8], &CStr), i32> {
+    let bytes = path.to_bytes_with_nul();
+    let (above, name) = match bytes.iter().rposition(|b| *b == b'/') {
+        Some(slash) => (bytes.get(..slash), bytes.get(slash + 1..)),
+        None => (Some(&b"."[..]), Some(bytes)),
+    };
+    let name = CStr::from_bytes_until_nul(name.unwrap_or(b"")).map_err(|_| libc::EINVAL)?;
+    Ok((above.unwrap_or(b""), name))
+}
+
+/// The same with the first part as a text, in `buffer`.
 pub(super) fn split<'a>(
     path: &'a CStr,
     buffer: &'a mut [u8; PATH],
 ) -> Result<(&'a CStr, &'a CStr), i32> {
-    let bytes = path.to_bytes_with_nul();
-    let slash = bytes.iter().rposition(|b| *b == b'/');
-    let (above, name) = match slash {
-        Some(slash) => (bytes.get(..slash).unwrap_or(b""), bytes.get(slash + 1..).unwrap_or(b"")),
-        None => (&b"."[..], bytes),
-    };
+    let (above, name) = halves(path)?;
     copy(buffer, above, b"")?;
-    let name = CStr::from_bytes_until_nul(name).map_err(|_| libc::EINVAL)?;
     let above = CStr::from_bytes_until_nul(buffer).map_err(|_| libc::ENAMETOOLONG)?;
     Ok((above, name))
 }

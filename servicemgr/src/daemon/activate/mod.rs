@@ -298,7 +298,7 @@ impl Daemon {
     }
 
     /// Whether a service is armed and does not run.
-    fn waits_armed(&self, id: Id) -> bool {
+    pub(super) fn waits_armed(&self, id: Id) -> bool {
         let off = matches!(self.engine.state(id), State::Off | State::Done);
         off && self.engine.life(id).is_some_and(|life| life.armed)
     }
@@ -320,10 +320,12 @@ impl Daemon {
         self.arm_timers(id);
         self.arm_params(id);
         self.arm_signals(id);
+        self.launcher.spares.arms();
     }
 
     /// Watches no longer.
     pub(super) fn disarm(&mut self, id: Id) {
+        self.launcher.spares.arms();
         self.activate.rest(id);
         self.disarm_timers(id);
         self.params.disarm(id);

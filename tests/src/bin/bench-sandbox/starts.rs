@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use sys::clock::monotonic;
-use sys::spawn::{Ahead, Launch, Passed, spawn, spawn_with};
+use sys::spawn::{Ahead, EmptyNetwork, Launch, Passed, Ready, spawn_with};
 
 use crate::launches::{Launches, Way};
 use crate::{PROGRAM, sleep, tell};
@@ -81,20 +81,24 @@ fn row(way: &Way, launch: &Launch) -> io::Result<u128> {
     sleep(PAUSE);
     let began = monotonic();
     for _ in 0..ROW {
-        run(way, launch, None)?;
+        run(way, launch, Ready::default())?;
     }
     Ok((monotonic() - began).as_nanos() / u128::from(ROW))
 }
 
 /// What servicemgr makes while nothing else is to do.
-fn ahead(way: &Way, launch: &Launch) -> io::Result<Option<Ahead>> {
-    let confine = launch.confine.as_ref().filter(|_| way.ahead);
-    let made = confine.map(Ahead::make).transpose();
-    made.map(Option::flatten).map_err(|e| io::Error::other(format!("{} ahead: {e}", way.name)))
+fn ahead(way: &Way, launch: &Launch) -> io::Result<Ready> {
+    let Some(confine) = launch.confine.as_ref().filter(|_| way.ahead) else {
+        return Ok(Ready::default());
+    };
+    let failed = |e| io::Error::other(format!("{} ahead: {e}", way.name));
+    let ahead = Ahead::make(confine).map_err(failed)?;
+    let network = EmptyNetwork::is_for(confine).then(EmptyNetwork::make);
+    Ok(Ready { ahead, network: network.transpose().map_err(failed)? })
 }
 
 /// From the start until nobody holds its output any more.
-fn run(way: &Way, launch: &Launch, ahead: Option<Ahead>) -> io::Result<(Duration, String)> {
+fn run(way: &Way, launch: &Launch, ready: Ready) -> io::Result<(Duration, String)> {
     let null = File::open("/dev/null")?;
     let console = File::options().write(true).open("/dev/console")?;
     let filter = File::open(FILTER)?;
@@ -103,11 +107,8 @@ fn run(way: &Way, launch: &Launch, ahead: Option<Ahead>) -> io::Result<(Duration
     let fds: &[_] = if way.other { &[filter.as_fd()] } else { &[] };
     let began = monotonic();
     let passed = Passed { standard, fds, cgroup: None, note: None };
-    let pid = match ahead {
-        Some(ahead) => spawn_with(launch, &passed, ahead),
-        None => spawn(launch, &passed),
-    };
-    pid.map_err(|e| io::Error::other(format!("{}: {e}", way.name)))?;
+    spawn_with(launch, &passed, ready)
+        .map_err(|e| io::Error::other(format!("{}: {e}", way.name)))?;
     drop(writer);
     let mut said = String::new();
     reader.take(MAX_OUTPUT).read_to_string(&mut said)?;
