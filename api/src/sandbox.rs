@@ -153,6 +153,9 @@ pub trait Sandbox {
     /// What a service may do.
     fn explain(&self, name: &str) -> Result<Explained, Error>;
 
+    /// What the kernel can do for sandboxes, and what it lacks of what they use, as `requires` names it.
+    fn kernel(&self) -> Result<(Vec<String>, Vec<String>), Error>;
+
     /// What restricts each service there is.
     fn security(&self) -> Result<Vec<Restricted>, Error>;
 

@@ -143,6 +143,10 @@ impl Services<'_> {
         Ok(self.0.call(SANDBOX, "Explain", &(name,))?)
     }
 
+    pub(crate) fn kernel(&self) -> Result<(Vec<String>, Vec<String>), services::Error> {
+        Ok(self.0.call(SANDBOX, "Kernel", &())?)
+    }
+
     pub(crate) fn security(&self) -> Result<Vec<Restricted>, services::Error> {
         Ok(self.0.call(SANDBOX, "Security", &())?)
     }

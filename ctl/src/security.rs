@@ -17,6 +17,10 @@ use crate::show::security as show;
 pub struct Report {
     /// Those that Ensemble does not have yet.
     pub missing: Vec<Missing>,
+    /// What the kernel can do for sandboxes: "landlock-6".
+    pub features: Vec<String>,
+    /// What it lacks of what they use.
+    pub lacks: Vec<String>,
     /// Kernel parameters.
     pub kernel: Vec<Parameter>,
     /// Services.
@@ -68,8 +72,9 @@ const AS_GOOD: [(&str, &str); 1] = [("kernel/unprivileged_bpf_disabled", "2")];
 /// [`Fault`], in words for people.
 pub(crate) fn run(json: bool, out: &Out) -> Result<bool, Fault> {
     let services = call::services(true, Some(PATIENCE), |bus| bus.security())?;
-    let report =
-        Report { missing: MISSING.to_vec(), kernel: parameters(Path::new(ROOT)), services };
+    let (features, lacks) = call::services(true, Some(PATIENCE), |bus| bus.kernel())?;
+    let kernel = parameters(Path::new(ROOT));
+    let report = Report { missing: MISSING.to_vec(), features, lacks, kernel, services };
     if json { out.json(&report) } else { out.text(&show::report(&report, out.paint)) }?;
     Ok(true)
 }

@@ -26,11 +26,48 @@ pub fn left_out(compiled: &Compiled, here: &Features) -> Vec<Feature> {
     used
 }
 
+/// The version of Landlock that our rules make use of; later ones add what no rule asks for.
+const LANDLOCK: u32 = 6;
+
+/// What a kernel can do for sandboxes, and what it lacks of what they use.
+#[must_use]
+pub fn can(here: &Features) -> (Vec<Feature>, Vec<Feature>) {
+    let others =
+        [Feature::Seccomp, Feature::Namespaces, Feature::NetworkNamespace, Feature::WriteExecute];
+    let (mut can, mut lacks): (Vec<_>, Vec<_>) = others.into_iter().partition(|f| has(here, *f));
+    can.extend((here.landlock > 0).then_some(Feature::Landlock(here.landlock)));
+    lacks.extend((here.landlock < LANDLOCK).then_some(Feature::Landlock(LANDLOCK)));
+    (can, lacks)
+}
+
 #[cfg(test)]
 mod tests {
     use model::sandbox::Ruleset;
 
     use super::*;
+
+    #[test]
+    fn an_old_landlock_is_there_and_the_one_we_use_is_lacking() {
+        let all = Features {
+            seccomp: true,
+            landlock: 7,
+            namespaces: true,
+            network_namespace: true,
+            no_write_execute: true,
+        };
+        let told = |here: &Features| {
+            let (can, lacks) = can(here);
+            let names = |all: Vec<Feature>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+            (names(can).join(" "), names(lacks).join(" "))
+        };
+        let whole = "seccomp namespaces network-namespace write-execute landlock-7";
+        assert_eq!(told(&all), (whole.to_owned(), String::new()));
+        let old = Features { landlock: 4, no_write_execute: false, ..all };
+        let (can, lacks) = told(&old);
+        assert_eq!(can, "seccomp namespaces network-namespace landlock-4");
+        assert_eq!(lacks, "write-execute landlock-6");
+        assert_eq!(told(&Features { landlock: 0, ..all }).1, "landlock-6");
+    }
 
     #[test]
     fn what_a_profile_uses_and_the_kernel_lacks_is_left_out() {

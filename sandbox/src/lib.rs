@@ -48,5 +48,5 @@ pub mod wire;
 #[cfg(feature = "compile")]
 pub use compile::compile;
 pub use fit::fit;
-pub use left_out::left_out;
+pub use left_out::{can, left_out};
 pub use policy::{Host, Own, Refused, lacking, launch};

@@ -14,9 +14,22 @@ pub fn report(report: &Report, paint: Paint) -> String {
         paint.put(&mut out, Colour::Bold, missing.layer);
         out.push_str(&format!("\n  {}\n\n", missing.why));
     }
+    features(&report.features, &report.lacks, paint, &mut out);
     kernel(&report.kernel, paint, &mut out);
     services(&report.services, paint, &mut out);
     out
+}
+
+/// What sandboxes can be made of here.
+fn features(can: &[String], lacks: &[String], paint: Paint, out: &mut String) {
+    paint.put(out, Colour::Bold, "sandboxes");
+    let can = if can.is_empty() { "nothing of what they use".to_owned() } else { can.join(", ") };
+    out.push_str(&format!("\n  This kernel has {}.\n", harmless(&can)));
+    if !lacks.is_empty() {
+        paint.put(out, Colour::Yellow, "  It lacks");
+        out.push_str(&format!(" {}: see the services below.\n", harmless(&lacks.join(", "))));
+    }
+    out.push('\n');
 }
 
 fn kernel(all: &[Parameter], paint: Paint, out: &mut String) {
@@ -117,6 +130,8 @@ mod tests {
         };
         let all = Report {
             missing: vec![Missing { layer: "verified boot", why: "not there yet" }],
+            features: vec!["seccomp".into(), "landlock-5".into()],
+            lacks: vec!["landlock-6".into()],
             kernel: vec![
                 Parameter { name: "a/b", wanted: "1", value: Some("1".into()), holds: true },
                 Parameter { name: "a/c", wanted: "2", value: Some("0".into()), holds: false },
@@ -147,6 +162,10 @@ mod tests {
         insta::assert_snapshot!(report(&all, Paint::default()), @r#"
         verified boot
           not there yet
+
+        sandboxes
+          This kernel has seccomp, landlock-5.
+          It lacks landlock-6: see the services below.
 
         kernel parameters
           1 of 3 are as a device of its own has them.

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use model::case::{Act, Case, Ended, Host, Outcome, Step, Vars, command, judge, kept};
 use model::word::Word;
 
+use crate::built::Flavor;
 use crate::progress::{self, Progress};
 use crate::run::console::Console;
 use crate::run::guest::{Guest, Output, Stopped, TimedOut};
@@ -18,6 +19,9 @@ use crate::run::{Boot, Options, persist};
 /// Wait between two tries of a step with `until`.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// The version of Landlock that the kernel of machines has: Debian's 6.12.
+const LANDLOCK: u32 = 6;
+
 /// Longest time for what we ask the device ourselves.
 const ASK: Duration = Duration::from_secs(60);
 
@@ -25,6 +29,15 @@ const ASK: Duration = Duration::from_secs(60);
 const KILL_SERVICEMGR: &str = "while :; do for p in /proc/[0-9]*; do \
     read -r c < $p/comm || continue; \
     if [ \"$c\" = servicemgr ]; then kill -9 ${p#/proc/} && exit; fi; done; done 2>/dev/null";
+
+/// The version of Landlock that sandboxes of this device are to have: a case asks whether it is so, for
+/// without it they would be tried without what they are about.
+fn landlock(boot: &Boot) -> u32 {
+    match boot.built.flavor() {
+        Flavor::Container => sys::confine::features().landlock,
+        Flavor::Machine => LANDLOCK,
+    }
+}
 
 /// A device that may be started again.
 struct Device<'a> {
@@ -45,7 +58,7 @@ pub(super) fn run(
     let mut device = Device { boot, options, guest: None };
     step.say("boot");
     device.start(progress)?;
-    let mut vars = Vars::new();
+    let mut vars = Vars::from([("landlock".to_owned(), landlock(boot).to_string())]);
     for (number, each) in (1..).zip(&case.steps) {
         step.say(&format!("step {number} of {}", case.steps.len()));
         if let Err(e) = device.step(each, &mut vars, progress) {

@@ -18,6 +18,7 @@ use api::sandbox::{
 };
 use api::services::Error;
 use model::Name;
+use model::sandbox::Feature;
 use model::text::sandbox::{Rule, sentences};
 use sys::bind::Access;
 use zbus::interface;
@@ -88,6 +89,12 @@ impl Client {
 
     async fn explain(&self, name: String) -> Result<Explained, Error> {
         self.look(move |daemon| daemon.explain(&name)).await?
+    }
+
+    async fn kernel(&self) -> (Vec<String>, Vec<String>) {
+        let names = |all: Vec<Feature>| all.iter().map(ToString::to_string).collect();
+        let (can, lacks) = sandbox::can(&sys::confine::features());
+        (names(can), names(lacks))
     }
 
     async fn security(&self) -> Result<Vec<Restricted>, Error> {

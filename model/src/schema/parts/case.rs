@@ -57,7 +57,8 @@ run = [\"busybox\", \"pkill\", \"-9\", \"web\"]
              `\"power-off\"` ends it in order, `\"ends\"` waits for an end that a step before has \
              begun: the exit status is that of PID 1 or of the machine. `\"power-on\"` boots it \
              again: its exit status is 1 when the device does not get up. The standard output of \
-             these three is the console.\n- `times` and `until` exclude each other.",
+             these three is the console.\n- `{landlock}` in a text is the version of Landlock that the kernel \
+             has to have here.\n- `times` and `until` exclude each other.",
         ],
         around: (
             "version = 1\nabout = \"It runs\"\non = [\"machine\"]\n",
