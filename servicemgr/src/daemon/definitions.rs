@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use model::service::{PLACEHOLDER, Service};
@@ -111,6 +111,11 @@ impl Own {
             let (Some(stem), Some(extension)) = (path.file_stem(), path.extension()) else {
                 continue;
             };
+            // What editors and package tools leave beside a file is nobody's business.
+            let hidden = stem.as_encoded_bytes().starts_with(b".");
+            if hidden || !(extension == "toml" || extension == "d") {
+                continue;
+            }
             let Some(name) = stem.to_str().and_then(|stem| Name::try_from(stem).ok()) else {
                 own.problems.push(format!("{}: not the name of a service", path.display()));
                 continue;
@@ -296,16 +301,8 @@ fn listed(directory: &Path, problems: &mut Vec<String>) -> Vec<PathBuf> {
 /// A file of ours, which must be text and not long.
 fn read_text(path: &Path) -> Result<String, String> {
     let about = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
-    let file = File::open(path).map_err(|e| about(&e))?;
-    if !file.metadata().map_err(|e| about(&e))?.is_file() {
-        return Err(about(&"not a file"));
-    }
-    let mut text = String::new();
-    let length = file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|e| about(&e))?;
-    if u64::try_from(length).unwrap_or(u64::MAX) > MAX_FILE {
-        return Err(about(&format!("longer than {} KiB", MAX_FILE >> 10)));
-    }
-    Ok(text)
+    let (_, bytes) = sys::regular::read(path, MAX_FILE, true).map_err(|e| about(&e))?;
+    String::from_utf8(bytes).map_err(|e| about(&e))
 }
 
 impl Choices {
