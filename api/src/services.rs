@@ -317,6 +317,10 @@ pub trait Services {
     /// Stops and starts a service, and brings its users back. Root only.
     fn restart(&self, name: &str) -> Result<(), Error>;
 
+    /// `start`, `stop` or `restart` of all these services as one request, done whole or not at all.
+    /// Answers when all have ended, with those that failed. Root only.
+    fn together(&self, what: &str, names: &[&str]) -> Result<Vec<Failed>, Error>;
+
     /// A running service reads its configuration anew; answers when it has. Root only.
     fn reload(&self, name: &str) -> Result<(), Error>;
 
