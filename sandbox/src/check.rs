@@ -114,6 +114,29 @@ mod tests {
     }
 
     #[test]
+    fn a_program_with_one_comparison_turned_round_is_noticed_on_both_processors() {
+        for arch in Arch::ALL {
+            let profile = profile(&["@basic"]);
+            let rules = Rules::of(&profile, arch).unwrap().unwrap();
+            let compiled = crate::compile(&profile, arch).unwrap();
+            let right = Program::parse(&compiled.filter).unwrap().instructions().to_vec();
+            check(&Program::new(right.clone()).unwrap(), &rules).unwrap();
+            let mut turned = 0;
+            for at in 0..right.len() {
+                let mut wrong = right.clone();
+                if wrong[at].yes == wrong[at].no {
+                    continue;
+                }
+                (wrong[at].yes, wrong[at].no) = (wrong[at].no, wrong[at].yes);
+                let noticed = check(&Program::new(wrong).unwrap(), &rules);
+                assert!(matches!(noticed, Err(Refused::Differs(_))), "{arch}: {at}");
+                turned += 1;
+            }
+            assert!(turned > 30, "{arch}: {turned}");
+        }
+    }
+
+    #[test]
     fn each_bit_of_an_argument_is_turned() {
         let case = vec![crate::rules::Test { argument: 2, mask: 6, value: 4 }];
         let all = classes(&[case]).unwrap();
