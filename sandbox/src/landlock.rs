@@ -86,6 +86,12 @@ pub(crate) fn ruleset(profile: &Profile, trees: &Trees) -> Result<Option<Ruleset
         rights.handled |= MAKE_BLOCK;
         rights.add("/", MAKE_BLOCK);
     }
+    // Unless this is given, Landlock refuses to move or link from one directory into another, whatever
+    // else it is asked to look at.
+    if rights.handled != 0 && rights.handled & REFER == 0 {
+        rights.handled |= REFER;
+        rights.add("/", REFER);
+    }
     let (ports, allowed_ports) = ports(&profile.network)?;
     let ruleset = Ruleset {
         files: rights.handled,

@@ -124,7 +124,8 @@ pub fn launch(
         ids: user.map(|u| Ids { uid: u.uid, gid: u.gid, groups: u.groups }),
         capabilities: capabilities(service, host)?,
         no_new_privileges: service.sandbox.no_new_privileges
-            || service.sandbox.forbid.new_privileges,
+            || service.sandbox.forbid.new_privileges
+            || filters_without_right(host, own),
         watchdog: service.watchdog.is_some() && own.command.is_none(),
         starter: service.kind == Kind::Forking && own.command.is_none(),
         terminal: service.output == Output::Console,
@@ -134,6 +135,13 @@ pub fn launch(
             None => host.oom_score.then(|| c"0".to_owned()),
         },
     })
+}
+
+/// Whether the rules of a process could not be set as it is here (some containers): the kernel takes them from
+/// one that gains no privileges, or from `SYS_ADMIN`.
+fn filters_without_right(host: &Host, own: &Own<'_>) -> bool {
+    let right = capability::bit("SYS_ADMIN").unwrap_or_default();
+    own.confine.is_some() && host.capabilities & right == 0
 }
 
 /// What the main process is to tell us, and may leave with us.
@@ -321,6 +329,20 @@ mod tests {
         s.sandbox.forbid.new_privileges = true;
         let launch = launch(&s, &users(), &host(), &Own::default()).unwrap();
         assert!(launch.no_new_privileges);
+    }
+
+    #[test]
+    fn where_the_kernel_takes_no_rules_otherwise_no_program_gains_privileges() {
+        let mut s = service();
+        s.sandbox.no_new_privileges = false;
+        let confine = Arc::new(Confine::default());
+        let gains = |own: &Own<'_>, capabilities| {
+            let host = Host { capabilities, ..host() };
+            !launch(&s, &users(), &host, own).unwrap().no_new_privileges
+        };
+        let own = Own { confine: Some(&confine), ..Own::default() };
+        assert!(gains(&own, u64::MAX) && !gains(&own, 1));
+        assert!(gains(&Own::default(), 1), "without rules there is nothing to set");
     }
 
     #[test]

@@ -80,7 +80,19 @@ fn who_has_something_hidden_cannot_mount_it_away() {
     let mut profile = Profile::default();
     profile.forbid.files = vec!["/etc/wifi".into()];
     let all = of(&profile).unwrap();
-    assert_eq!((all.files, rights(&all, "/")), (MAKE_BLOCK, MAKE_BLOCK));
+    assert_eq!(rights(&all, "/") & MAKE_BLOCK, MAKE_BLOCK);
+}
+
+#[test]
+fn who_may_write_everywhere_may_move_files_between_directories() {
+    let mut profile = Profile::default();
+    profile.forbid.files = vec!["/etc/wifi".into()];
+    let all = of(&profile).unwrap();
+    assert_eq!((all.files, rights(&all, "/")), (MAKE_BLOCK | REFER, MAKE_BLOCK | REFER));
+    let all = files(Files { execute: list(&["/usr"]), ..Files::default() });
+    assert_eq!((all.files, rights(&all, "/")), (EXECUTE | REFER, REFER));
+    let all = files(Files { write: list(&["/var"]), ..Files::default() });
+    assert_eq!(rights(&all, "/"), 0, "who may not does not");
 }
 
 #[test]
