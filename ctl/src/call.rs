@@ -212,7 +212,8 @@ fn is_gone(e: &io::Error) -> bool {
     )
 }
 
-fn said(error: services::Error) -> Fault {
+/// An answer that is an error, in words for people.
+pub(crate) fn said(error: services::Error) -> Fault {
     match error {
         services::Error::NoSuchService(why) => Fault::NoSuchService(why),
         services::Error::Failed(why)

@@ -32,5 +32,6 @@ pub(crate) mod services;
 pub mod show;
 pub mod table;
 pub mod time;
+pub mod told;
 pub mod transient;
 pub(crate) mod wire;

@@ -24,7 +24,7 @@ use crate::progress::{Progress, Step};
 use crate::workspace::Workspace;
 
 /// The crates whose programs a device may get.
-pub const CRATES: [&str; 5] = ["init", "servicemgr", "journal", "ctl", "debug-agent"];
+pub const CRATES: [&str; 6] = ["init", "servicemgr", "journal", "ctl", "brief", "debug-agent"];
 
 /// The crate of the attack set, and its program.
 pub const ATTACKS: &str = "attacks";

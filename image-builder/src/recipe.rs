@@ -75,7 +75,8 @@ pub fn programs(device: &Device, sandboxes: bool) -> Vec<Program> {
         program("init", "init", "usr/lib/ensemble/init"),
         program("servicemgr", "servicemgr", "usr/lib/ensemble/servicemgr"),
         program("journal", "journal", "usr/lib/ensemble/journal"),
-        program("ctl", "ensctl", "usr/bin/ensctl"),
+        program("brief", "ensctl-brief", "usr/bin/ensctl"),
+        program("ctl", "ensctl", "usr/lib/ensemble/ensctl"),
     ];
     if sandboxes {
         all.push(SANDBOX_COMPILER);

@@ -123,7 +123,8 @@ pub(super) fn ours(
         ("init", "usr/lib/ensemble/init"),
         ("servicemgr", "usr/lib/ensemble/servicemgr"),
         ("journal", "usr/lib/ensemble/journal"),
-        ("ensctl", "usr/bin/ensctl"),
+        ("ensctl-brief", "usr/bin/ensctl"),
+        ("ensctl", "usr/lib/ensemble/ensctl"),
     ];
     contents(&ours, &places)
 }

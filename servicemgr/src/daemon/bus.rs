@@ -3,13 +3,15 @@
 //! The kernel says who a client is when it connects; nothing it sends can change that. A request
 //! goes to the loop as a value and its answer comes back as one.
 
+pub(super) mod brief;
+
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::pid1::End;
-use api::services::{Bar, Change, Edge, Error, PATH, Row, Status, System, Transaction, Why};
+use api::services::{Bar, Change, Edge, Error, Failed, PATH, Row, Status, System, Transaction, Why};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::connection::Builder;
@@ -17,6 +19,7 @@ use zbus::interface;
 
 use super::{Daemon, explain, params, permissions, wire};
 use crate::engine::Ask;
+use brief::Asked;
 
 /// Requests that may wait for the loop.
 pub(super) const QUEUE: usize = 64;
@@ -58,6 +61,11 @@ impl Desk {
         let (reply, answer) = oneshot::channel();
         let request: Request = Box::new(move |daemon| ask(daemon, reply));
         self.requests.send(request).await.ok()?;
+        self.answer(answer).await
+    }
+
+    /// Waits for an answer. `None`: somebody has gone meanwhile.
+    async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Option<T> {
         let mut client = self.client.clone();
         tokio::select! {
             answer = answer => answer.ok(),
@@ -104,20 +112,24 @@ pub(super) async fn serve_one(
     uid: u32,
     guid: String,
 ) -> zbus::Result<()> {
-    let greeted = async {
-        let socket = wire::greet(stream, guid.as_str()).await?;
-        let build = Builder::authenticated_socket(socket, guid.clone());
-        let params = params::Client::new(desk.clone(), uid);
-        let explainer = explain::Client::new(desk.clone(), uid);
-        let permissions = permissions::Client::new(desk.clone(), uid);
-        let build = build.p2p().serve_at(PATH, Services { desk, uid });
-        let build = build.serve_at(explain::Client::PATH, explainer);
-        let build = build.serve_at(permissions::Client::PATH, permissions);
-        build.serve_at(params::Client::PATH, params).build().await
+    let slow = |_| zbus::Error::Failure("too slow".into());
+    let services = Services { desk: desk.clone(), uid };
+    let greeted = tokio::time::timeout(HANDSHAKE, wire::greet(stream, guid.as_str())).await;
+    let socket = match greeted.map_err(slow)?? {
+        wire::Client::Bus(socket) => socket,
+        wire::Client::Brief(stream, asked) => {
+            return Ok(brief::serve(&stream, services.brief(asked)).await?);
+        }
     };
-    let connection = tokio::time::timeout(HANDSHAKE, greeted)
-        .await
-        .map_err(|_| zbus::Error::Failure("too slow".into()))??;
+    let build = Builder::authenticated_socket(socket, guid).p2p();
+    let params = params::Client::new(desk.clone(), uid);
+    let explainer = explain::Client::new(desk.clone(), uid);
+    let permissions = permissions::Client::new(desk, uid);
+    let build = build.serve_at(PATH, services);
+    let build = build.serve_at(explain::Client::PATH, explainer);
+    let build = build.serve_at(permissions::Client::PATH, permissions);
+    let build = build.serve_at(params::Client::PATH, params).build();
+    let connection = tokio::time::timeout(HANDSHAKE, build).await.map_err(slow)??;
     connection.closed().await;
     Ok(())
 }
@@ -134,8 +146,7 @@ impl Services {
         &self,
         ask: impl FnOnce(&mut Daemon, Reply<T>) + Send + 'static,
     ) -> Result<T, Error> {
-        let gone = || Error::GoingDown("servicemgr is ending; try again".into());
-        self.desk.call(ask).await.ok_or_else(gone)
+        self.desk.call(ask).await.ok_or_else(ending)
     }
 
     /// Asks the loop what it can answer at once. That a client has hung up meanwhile is fine.
@@ -155,6 +166,17 @@ impl Services {
         }
     }
 
+    /// What was asked in brief is what the bus has under the same name.
+    async fn brief(&self, asked: Asked) -> Result<(), Error> {
+        match asked {
+            Asked::Start(name) => self.start(name).await,
+            Asked::Stop(name) => self.stop(name).await,
+            Asked::PowerOff => self.power_off().await,
+            Asked::Reboot => self.reboot().await,
+            Asked::Halt => self.halt().await,
+        }
+    }
+
     async fn ask(&self, name: String, ask: Ask, what: &str) -> Result<(), Error> {
         self.only_root(what)?;
         self.call(move |daemon, reply| daemon.ask(&name, ask, reply)).await?
@@ -168,6 +190,11 @@ impl Services {
         })
         .await
     }
+}
+
+/// Nobody is left to answer.
+fn ending() -> Error {
+    Error::GoingDown("servicemgr is ending; try again".into())
 }
 
 #[interface(name = "org.ensemble.Services1")]
@@ -190,6 +217,22 @@ impl Services {
 
     async fn restart(&self, name: String) -> Result<(), Error> {
         self.ask(name, Ask::Restart, "restart").await
+    }
+
+    async fn together(&self, what: String, names: Vec<String>) -> Result<Vec<Failed>, Error> {
+        self.only_root(&what)?;
+        let answers = self.look(move |daemon| daemon.ask_all(&what, &names)).await??;
+        let mut failed = Vec::new();
+        for (name, answer) in answers {
+            match self.desk.answer(answer).await.ok_or_else(ending)? {
+                Ok(()) => {}
+                Err(Error::Failed(reason) | Error::Replaced(reason)) => {
+                    failed.push(Failed { name, reason });
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(failed)
     }
 
     async fn reload(&self, name: String) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! client ──lines──► Greeting (here: who it is, the kernel said) ──BEGIN──► Reader ──messages──► zbus
+//!   └─a few bytes─► brief
 //! ```
 //!
 //! Everybody may connect, and the library trusts who does: an empty line ends it by a panic, a
@@ -19,6 +20,8 @@ use sys::seqpacket;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use zbus::connection::socket::{BoxedSplit, ReadHalf, Split, WriteHalf};
+
+use super::bus::brief::Asked;
 
 /// Longest greeting, in bytes; a library needs about a hundred.
 const MAX_GREETING: usize = 4096;
@@ -38,11 +41,19 @@ fn bad(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// Greets the client as D-Bus wants it; gives what it may say from then on.
+/// How a client goes on.
+pub(super) enum Client {
+    /// With messages of the bus.
+    Bus(BoxedSplit),
+    /// Its one question waits for an answer.
+    Brief(UnixStream, Asked),
+}
+
+/// Greets the client as D-Bus wants it, unless its first bytes are a question.
 ///
 /// # Errors
 /// It hung up, or speaks something else.
-pub(super) async fn greet(stream: UnixStream, guid: &str) -> io::Result<BoxedSplit> {
+pub(super) async fn greet(stream: UnixStream, guid: &str) -> io::Result<Client> {
     let mut greeting = Greeting::default();
     while !greeting.begun {
         let mut buf = [0; 1024];
@@ -50,7 +61,11 @@ pub(super) async fn greet(stream: UnixStream, guid: &str) -> io::Result<BoxedSpl
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let mut answer = greeting.hear(buf.get(..count).unwrap_or_default(), guid)?;
+        let bytes = buf.get(..count).unwrap_or_default();
+        if let Some(asked) = Asked::read(bytes).filter(|_| greeting.heard == 0) {
+            return Ok(Client::Brief(stream, asked));
+        }
+        let mut answer = greeting.hear(bytes, guid)?;
         while !answer.is_empty() {
             let sent = send(&stream, answer.as_bytes()).await?;
             answer.drain(..sent);
@@ -59,11 +74,11 @@ pub(super) async fn greet(stream: UnixStream, guid: &str) -> io::Result<BoxedSpl
     let (stream, unanswered) = (Arc::new(stream), Arc::new(AtomicUsize::new(0)));
     let meter = Meter { unanswered: Arc::clone(&unanswered), ..Meter::default() };
     let reader = Reader { stream: Arc::clone(&stream), early: greeting.bytes, meter };
-    Ok(Split::new(Box::new(reader), Box::new(Writer { stream, unanswered })))
+    Ok(Client::Bus(Split::new(Box::new(reader), Box::new(Writer { stream, unanswered }))))
 }
 
 /// Takes bytes. Descriptors that come along are closed: no call of ours takes any.
-async fn receive(stream: &UnixStream, buf: &mut [u8]) -> io::Result<usize> {
+pub(super) async fn receive(stream: &UnixStream, buf: &mut [u8]) -> io::Result<usize> {
     loop {
         stream.readable().await?;
         match stream.try_io(Interest::READABLE, || seqpacket::recv_now(stream, buf)) {
@@ -74,7 +89,7 @@ async fn receive(stream: &UnixStream, buf: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-async fn send(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
+pub(super) async fn send(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
     loop {
         stream.writable().await?;
         match stream.try_write(bytes) {
