@@ -19,6 +19,13 @@ use crate::workspace::Workspace;
 /// kernel of our own enforces, a disk of our own.
 const SMOKE: &[&str] = &["ready", "kill-servicemgr", "limits", "state-full"];
 
+/// Tests inside the crates: all, and those of what only programs of their own hold, which is built for
+/// nothing else.
+const PURE: [(&str, &[&str]); 2] = [
+    ("tests inside the crates", &["--workspace"]),
+    ("tests of making and learning sandboxes", &["--package=sandbox", "--features=compile,learn"]),
+];
+
 /// What is checked of devices that run together.
 const TOGETHER: &[&str] =
     &["run", "phone", "tv", "--headless", "--on", "phone", "--", "ping", "-c1", "tv.local"];
@@ -46,7 +53,12 @@ impl Test {
     pub(super) fn run(self) -> Result<u8> {
         let progress = progress::to_stderr(false);
         let workspace = Workspace::find()?;
-        let uses = [doctor::For::Build, doctor::For::Container, doctor::For::Machine];
+        let uses = [
+            doctor::For::Build,
+            doctor::For::Sandbox,
+            doctor::For::Container,
+            doctor::For::Machine,
+        ];
         let full: &[doctor::For] = if self.full { &[doctor::For::Full] } else { &[] };
         doctor::provide(&[&uses[..], &[doctor::For::Test], full].concat(), &*progress)?;
         let pure = self.pure(&workspace, &*progress)?;
@@ -85,17 +97,21 @@ impl Test {
 
     /// The tests inside the crates.
     fn pure(&self, workspace: &Workspace, progress: &dyn Progress) -> Result<bool> {
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        if has_nextest() {
-            command.args(["nextest", "run", "--workspace", "--no-tests", "pass"]);
-            command.args(self.filter.as_deref());
-        } else {
-            command.args(["test", "--quiet", "--workspace"]).args(self.filter.as_deref());
+        let run: &[&str] = match has_nextest() {
+            true => &["nextest", "run", "--no-tests", "pass"],
+            false => &["test", "--quiet"],
+        };
+        let mut all = true;
+        for (about, what) in PURE {
+            progress.note(about);
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            let mut command = Command::new(cargo);
+            command.args(run).args(what).args(self.filter.as_deref());
+            command.current_dir(workspace.root());
+            sys::process::die_with_parent(&mut command);
+            all &= command.status().context("starting cargo")?.success();
         }
-        progress.note("tests inside the crates");
-        command.current_dir(workspace.root());
-        sys::process::die_with_parent(&mut command);
-        Ok(command.status().context("starting cargo")?.success())
+        Ok(all)
     }
 }
 
