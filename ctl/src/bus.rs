@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use api::params::Param;
 use api::permissions::{Outcome, Row as Permission, Shown};
 use api::sandbox::{Explained, Imitation, Refusing, Restricted, Target};
-use api::services::{Bar, Change, Edge, Row, Status, System, Transaction, Why};
+use api::services::{Bar, Change, Edge, Failed, Row, Status, System, Transaction, Why};
 use api::{journal, params, permissions, sandbox, services};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,6 +50,14 @@ impl Services<'_> {
 
     pub(crate) fn restart(&self, name: &str) -> Result<(), services::Error> {
         self.call("Restart", &(name,))
+    }
+
+    pub(crate) fn together(
+        &self,
+        what: &str,
+        names: &[&str],
+    ) -> Result<Vec<Failed>, services::Error> {
+        self.call("Together", &(what, names))
     }
 
     pub(crate) fn reload(&self, name: &str) -> Result<(), services::Error> {

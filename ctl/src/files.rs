@@ -4,6 +4,7 @@
 //! /usr/lib/ensemble/services/NAME.toml     shipped, with NAME.d/*.toml over it
 //! /etc/ensemble/services/NAME.toml         instead of it
 //! /etc/ensemble/services/NAME.d/*.toml     over it
+//! /etc/ensemble/services.toml              what starts at boot otherwise
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,9 @@ pub const SHIPPED: &str = "/usr/lib/ensemble/services";
 
 /// Where people have theirs.
 pub const OWN: &str = "/etc/ensemble/services";
+
+/// What a difference is called that no definition tells: whether it starts at boot.
+const AT_BOOT: &str = "at boot";
 
 /// Longest file that is read, in bytes.
 const MAX_FILE: u64 = 64 << 10;
@@ -95,15 +99,15 @@ impl Files<'_> {
         let mut names = BTreeSet::new();
         for path in listed(self.own) {
             let known = path.extension().is_some_and(|e| e == "toml" || e == "d");
-            names.extend(
-                path.file_stem().filter(|_| known).and_then(|s| s.to_str()).map(str::to_owned),
-            );
+            let stem = path.file_stem().filter(|_| known).and_then(|stem| stem.to_str());
+            names.extend(stem.filter(|stem| !stem.starts_with('.')).map(str::to_owned));
         }
+        let mut all = self.at_boot()?;
         if let Some(only) = only {
             let wanted = only.split_once('@').map_or(only.to_owned(), |(t, _)| format!("{t}@"));
             names.retain(|name| *name == wanted);
+            all.retain(|difference| difference.service == only);
         }
-        let mut all = Vec::new();
         for name in names {
             let mut before = BTreeMap::new();
             for path in self.as_shipped(&name).iter().filter(|path| path.exists()) {
@@ -114,6 +118,29 @@ impl Files<'_> {
                 let whole = Path::new(&file.path).parent() == Some(self.own);
                 all.extend(compared(&name, &before, &keys(&file)?, &file.path, whole));
             }
+        }
+        Ok(all)
+    }
+}
+
+impl Files<'_> {
+    /// Those that start at boot and did not, or the other way round.
+    fn at_boot(&self) -> Result<Vec<Difference>, String> {
+        let path = self.own.with_extension("toml");
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let table = read(&part(&path)?)?;
+        let mut all = Vec::new();
+        for (list, before, now) in [("disable", "yes", "no"), ("enable", "no", "yes")] {
+            let names = table.get(list).and_then(Value::as_array).into_iter().flatten();
+            all.extend(names.filter_map(Value::as_str).map(|name| Difference {
+                service: name.to_owned(),
+                key: AT_BOOT.to_owned(),
+                shipped: Some(before.to_owned()),
+                own: Some(now.to_owned()),
+                path: path.display().to_string(),
+            }));
         }
         Ok(all)
     }
@@ -141,12 +168,13 @@ fn compared(
         .collect()
 }
 
+fn read(part: &Part) -> Result<Table, String> {
+    part.text.parse().map_err(|e: toml::de::Error| format!("{}: {}", part.path, e.message()))
+}
+
 /// The leaves of a file, by their place.
 fn keys(part: &Part) -> Result<BTreeMap<String, String>, String> {
-    let table: Table = part
-        .text
-        .parse()
-        .map_err(|e: toml::de::Error| format!("{}: {}", part.path, e.message()))?;
+    let table = read(part)?;
     let mut all = BTreeMap::new();
     let mut todo: Vec<(String, &Table)> = vec![(String::new(), &table)];
     while let Some((place, table)) = todo.pop() {
@@ -162,10 +190,8 @@ fn keys(part: &Part) -> Result<BTreeMap<String, String>, String> {
 
 fn part(path: &Path) -> Result<Part, String> {
     let about = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
-    if fs::metadata(path).map_err(|e| about(&e))?.len() > MAX_FILE {
-        return Err(about(&"too long"));
-    }
-    let text = fs::read_to_string(path).map_err(|e| about(&e))?;
+    let (_, bytes) = sys::regular::read(path, MAX_FILE, true).map_err(|e| about(&e))?;
+    let text = String::from_utf8(bytes).map_err(|e| about(&e))?;
     Ok(Part { path: path.display().to_string(), text })
 }
 
@@ -191,6 +217,9 @@ mod tests {
         fs::write(own.join("web.d/10-more.toml"), "[limits]\nmemory = \"128M\"\npids = 9\n")
             .unwrap();
         fs::write(own.join("mine.toml"), "exec = [\"/bin/mine\"]\n").unwrap();
+        fs::write(own.join(".web.toml"), "nonsense").unwrap();
+        fs::write(own.with_extension("toml"), "enable = [\"mine\"]\ndisable = [\"web\"]\n")
+            .unwrap();
         let files = Files { shipped: &shipped, own: &own };
         let all = files.differences(None).unwrap();
         let lines: Vec<String> = all
@@ -198,6 +227,8 @@ mod tests {
             .map(|d| format!("{} {} {:?} {:?}", d.service, d.key, d.shipped, d.own))
             .collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
+        web at boot Some("yes") Some("no")
+        mine at boot Some("no") Some("yes")
         mine exec None Some("[\"/bin/mine\"]")
         web limits.memory Some("\"64M\"") Some("\"128M\"")
         web limits.pids None Some("9")

@@ -33,7 +33,7 @@ pub enum Request {
     List,
     /// Show these services.
     Show(Vec<String>),
-    /// Do something with these services, one after the other.
+    /// Do something with these services.
     Job(Job, Vec<String>),
     /// Say what a job would do.
     Rehearse(Job, Vec<String>),
@@ -67,6 +67,8 @@ pub enum Request {
         definition: String,
         /// Until it has ended.
         wait: bool,
+        /// What it writes comes here.
+        pipe: bool,
     },
     /// Read the definitions of services again.
     Reload {
@@ -122,6 +124,18 @@ pub enum Job {
     Enable(bool),
     /// Do not start it at boot, and stop it now if true.
     Disable(bool),
+}
+
+impl Job {
+    /// The word for those that are one transaction, whatever is named.
+    pub(crate) fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Start => Some("start"),
+            Self::Stop => Some("stop"),
+            Self::Restart => Some("restart"),
+            _ => None,
+        }
+    }
 }
 
 /// How log records are written.

@@ -110,7 +110,14 @@ pub fn run(line: impl IntoIterator<Item = OsString>, out: &Out) -> Result<ExitCo
         Request::Log(query, form) => follow_log(query, form, out).map(|()| true),
         Request::Learn(line) => return learn::run(&line),
         Request::Sandbox(sandbox::Ask::Try { name, profile, command }) => {
-            return sandbox::attempt(&name, &profile, &command, json, out);
+            return sandbox::attempt(&name, &sandbox::tried(&profile, &command)?, json, out);
+        }
+        Request::Run { name, definition, wait, pipe } => {
+            services::fits(&definition)?;
+            return match pipe {
+                true => sandbox::attempt(&name, &definition, json, out),
+                false => services::run(&name, &definition, wait, json, out),
+            };
         }
         other => ask(other, json, out),
     }?;
@@ -134,9 +141,6 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         Request::Tree { name, reverse } => services::draw(name.as_deref(), reverse, json, out),
         Request::Why(name) => services::reasons(&name, json, out),
         Request::Wait { name, state, limit } => services::wait(&name, &state, limit, json, out),
-        Request::Run { name, definition, wait } => {
-            services::run(&name, &definition, wait, json, out)
-        }
         Request::Reload { dry_run } => services::reload(dry_run, json, out),
         Request::Security => security::run(json, out),
         Request::Refusals(name) => refusals::run(&name, json, out),
@@ -150,6 +154,7 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         | Request::Version
         | Request::Completion(_)
         | Request::Learn(_)
+        | Request::Run { .. }
         | Request::Log(..) => Ok(true),
     }
 }
@@ -211,7 +216,9 @@ fn follow_log(mut query: Query, form: Form, out: &Out) -> Result<(), Fault> {
             (Err(fault), _) => return Err(fault),
         }
         if !query.follow {
-            return Ok(());
+            // Nothing of a service that nobody knows is a wrong name.
+            let unit = query.unit.as_deref().filter(|_| printer.last.is_none());
+            return unit.map_or(Ok(()), services::exists);
         }
         if let Some(cursor) = &printer.last {
             query.cursor = Some(cursor.clone());

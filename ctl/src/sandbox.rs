@@ -56,7 +56,7 @@ impl Ask {
 ///
 /// # Errors
 /// The profile is a file that can't be read.
-fn tried(profile: &str, command: &[String]) -> Result<String, Fault> {
+pub(crate) fn tried(profile: &str, command: &[String]) -> Result<String, Fault> {
     let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
     let rules = if learn::is_path(profile) {
         learn::in_file(profile)?
@@ -77,7 +77,8 @@ pub(crate) fn run(ask: &Ask, json: bool, out: &Out) -> Result<bool, Fault> {
     match ask {
         Ask::Explain(name) => explain(name, json, out),
         Ask::Try { name, profile, command } => {
-            attempt(name, profile, command, json, out).map(|code| code == ExitCode::SUCCESS)
+            let definition = tried(profile, command)?;
+            attempt(name, &definition, json, out).map(|code| code == ExitCode::SUCCESS)
         }
     }
 }
@@ -95,12 +96,10 @@ fn explain(name: &str, json: bool, out: &Out) -> Result<bool, Fault> {
 /// [`Fault`]: it did not run.
 pub(crate) fn attempt(
     name: &str,
-    profile: &str,
-    command: &[String],
+    definition: &str,
     json: bool,
     out: &Out,
 ) -> Result<ExitCode, Fault> {
-    let definition = tried(profile, command)?;
     let path = Path::new(TRIES).join(name);
     let pipe = |e: io::Error| match e.kind() {
         io::ErrorKind::PermissionDenied => Fault::Refused("only root may try profiles".to_owned()),
@@ -110,7 +109,7 @@ pub(crate) fn attempt(
     let held = sys::bind::fifo(&path, &Access { mode: 0o600, owner: None, backlog: 0 });
     let held = held.map_err(pipe)?;
     let reader = File::open(&path).map_err(pipe)?;
-    let started = call::services(false, None, |bus: Bus<'_>| bus.attempt(name, &definition));
+    let started = call::services(false, None, |bus: Bus<'_>| bus.attempt(name, definition));
     // The program has it by now, or it will never run. Only where the request did not get through is it
     // still there: servicemgr removes what it has opened.
     let _gone = fs::remove_file(&path);
@@ -122,26 +121,31 @@ pub(crate) fn attempt(
         return Err(fault);
     }
     pass_on(reader)?;
+    let (code, why) = end_of(name)?;
+    if json {
+        out.json(&serde_json::json!({ "name": name, "status": code, "failed": why }))?;
+    } else if let Some(why) = why.filter(|why| !why.starts_with(STATUS)) {
+        return out.say(&format!("{name}: {why}")).map(|()| ExitCode::from(code));
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Waits for the end of a service of the moment, and forgets it: its exit status, and why it failed.
+///
+/// # Errors
+/// [`Fault`], in words for people.
+pub(crate) fn end_of(name: &str) -> Result<(u8, Option<String>), Fault> {
     let ask = |bus: Bus<'_>| match bus.wait(name, &["off", "done", "failed"]) {
         // It has ended well and is forgotten.
         Err(services::Error::NoSuchService(_)) => Ok(None),
-        row if row.as_ref().is_ok_and(|row| row.state != State::Failed) => Ok(None),
-        row => {
-            row?;
-            let status = bus.status(name)?;
-            Ok(Some((status.last_exit, status.last_signal)))
-        }
+        row => match row? {
+            row if row.state == State::Failed => Ok(Some((row.reason, bus.status(name)?))),
+            _well => Ok(None),
+        },
     };
-    let end = call::services(true, None, ask)?;
+    let Some((reason, end)) = call::services(true, None, ask)? else { return Ok((0, None)) };
     forget(name);
-    let code = end.as_ref().map_or(0, |(end, signal)| status(end, *signal));
-    let end = end.map(|(end, _)| end);
-    if json {
-        out.json(&serde_json::json!({ "name": name, "status": code, "failed": end }))?;
-    } else if let Some(end) = end.filter(|end| !end.starts_with(STATUS)) {
-        return out.say(&format!("{name}: {end}")).map(|()| ExitCode::from(code));
-    }
-    Ok(ExitCode::from(code))
+    Ok((status(&end.last_exit, end.last_signal), Some(reason)))
 }
 
 /// It was looked at; nobody needs it any more. One that ended well is forgotten already.

@@ -1,9 +1,10 @@
 //! What ensctl does with services: asks servicemgr, prints the answer.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use api::services::{self, Row, State};
+use api::services::{self, State};
 
 use crate::bus::Services as Bus;
 use crate::call::{self, PATIENCE};
@@ -13,6 +14,7 @@ use crate::near::hint;
 use crate::paint::{Colour, harmless};
 use crate::request::Job;
 use crate::run::Out;
+use crate::sandbox;
 use crate::show::{columns, plain, services as table, tree, why};
 
 /// All services.
@@ -47,19 +49,10 @@ pub(crate) fn show(names: &[String], json: bool, out: &Out) -> Result<bool, Faul
 /// To start or stop twice is to do it once; to restart twice is not.
 pub(crate) fn work(job: Job, names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
     let ask = |bus: Bus<'_>| {
-        for name in names {
-            let answer = match job {
-                Job::Start => bus.start(name),
-                Job::Stop => bus.stop(name),
-                Job::Restart => bus.restart(name),
-                Job::Reload => bus.reload(name),
-                Job::Reset => bus.reset(name),
-                Job::Freeze => bus.freeze(name),
-                Job::Thaw => bus.thaw(name),
-                Job::Enable(now) => bus.enable(name, now),
-                Job::Disable(now) => bus.disable(name, now),
-            };
-            known(&bus, name, answer).map_err(|e| named(name, e))?;
+        match (job.word(), names) {
+            // One transaction, and nobody waits for the one before.
+            (Some(what), [_, _, ..]) => together(&bus, what, names)?,
+            _ => one_by_one(&bus, job, names)?,
         }
         let mut rows = Vec::new();
         for name in names.iter().filter(|_| json) {
@@ -78,13 +71,43 @@ pub(crate) fn work(job: Job, names: &[String], json: bool, out: &Out) -> Result<
     Ok(true)
 }
 
+fn one_by_one(bus: &Bus<'_>, job: Job, names: &[String]) -> Result<(), services::Error> {
+    for name in names {
+        let answer = match job {
+            Job::Start => bus.start(name),
+            Job::Stop => bus.stop(name),
+            Job::Restart => bus.restart(name),
+            Job::Reload => bus.reload(name),
+            Job::Reset => bus.reset(name),
+            Job::Freeze => bus.freeze(name),
+            Job::Thaw => bus.thaw(name),
+            Job::Enable(now) => bus.enable(name, now),
+            Job::Disable(now) => bus.disable(name, now),
+        };
+        known(bus, name, answer).map_err(|e| named(name, e))?;
+    }
+    Ok(())
+}
+
+fn together(bus: &Bus<'_>, what: &str, names: &[String]) -> Result<(), services::Error> {
+    let list: Vec<&str> = names.iter().map(String::as_str).collect();
+    let failed = bus.together(what, &list).or_else(|e| match e {
+        services::Error::NoSuchService(_) => {
+            // Which one, and what was meant? An instance may not be there yet.
+            for name in names.iter().filter(|name| !name.contains('@')) {
+                known(bus, name, bus.status(name))?;
+            }
+            Err(e)
+        }
+        e => Err(e),
+    })?;
+    let text: Vec<String> = failed.iter().map(|f| with_log(&f.name, &f.reason)).collect();
+    if text.is_empty() { Ok(()) } else { Err(services::Error::Failed(text.join("\n"))) }
+}
+
 /// What a job would do.
 pub(crate) fn rehearse(job: Job, names: &[String], json: bool, out: &Out) -> Result<bool, Fault> {
-    let what = match job {
-        Job::Stop => "stop",
-        Job::Restart => "restart",
-        _ => "start",
-    };
+    let what = job.word().unwrap_or("start");
     let list: Vec<&str> = names.iter().map(String::as_str).collect();
     let ask = |bus: Bus<'_>| bus.rehearse(what, &list);
     let transaction = call::services(true, Some(PATIENCE), ask)?;
@@ -162,22 +185,14 @@ pub(crate) fn wait(
     Ok(row.state != State::Failed || state == "failed")
 }
 
-/// Runs a program as a service.
+/// Runs a program as a service. Answers with its exit status, if that is waited for.
 pub(crate) fn run(
     name: &str,
     definition: &str,
     wait: bool,
     json: bool,
     out: &Out,
-) -> Result<bool, Fault> {
-    let length = definition.len();
-    if length > services::MAX_DEFINITION {
-        let most = services::MAX_DEFINITION;
-        return Err(Fault::Refused(format!(
-            "cannot run it: its definition has {length} bytes, at most {most} come over the bus: write a file in \
-             {OWN}, then `ensctl reload`"
-        )));
-    }
+) -> Result<ExitCode, Fault> {
     let ask = |bus: Bus<'_>| bus.run(name, definition).map_err(|e| named(name, e));
     let started = call::services(false, None, ask);
     match started {
@@ -190,32 +205,35 @@ pub(crate) fn run(
             true => out.json(&serde_json::json!({ "name": name }))?,
             false => out.text(&format!("{name} runs: `ensctl service status {name}`\n"))?,
         }
-        return Ok(true);
+        return Ok(ExitCode::SUCCESS);
     }
-    let ask = |bus: Bus<'_>| match bus.wait(name, &["off", "done", "failed"]) {
-        // It has ended well and is forgotten.
-        Err(services::Error::NoSuchService(_)) => Ok(None),
-        row => Ok(Some(row?)),
-    };
-    let row = call::services(true, None, ask)?;
-    let failed: Option<Row> = row.filter(|row| row.state == State::Failed);
+    let (code, why) = sandbox::end_of(name)?;
     if json {
-        let reason = failed.as_ref().map(|row| row.reason.as_str());
-        out.json(&serde_json::json!({ "name": name, "failed": reason }))?;
+        out.json(&serde_json::json!({ "name": name, "status": code, "failed": why }))?;
+    } else if let Some(why) = why {
+        let _shown = out.complain(&Fault::NotWell(with_log(name, &why)));
     }
-    let Some(row) = failed else { return Ok(true) };
-    // It was looked at; nobody needs it any more.
-    call::services(true, Some(PATIENCE), |bus: Bus<'_>| bus.reset(name))?;
-    if json {
-        return Ok(false);
+    Ok(ExitCode::from(code))
+}
+
+/// What comes over the bus is not longer than that.
+pub(crate) fn fits(definition: &str) -> Result<(), Fault> {
+    let length = definition.len();
+    if length > services::MAX_DEFINITION {
+        let most = services::MAX_DEFINITION;
+        return Err(Fault::Refused(format!(
+            "cannot run it: its definition has {length} bytes, at most {most} come over the bus: write a file in \
+             {OWN}, then `ensctl reload`"
+        )));
     }
-    Err(Fault::NotWell(format!("{name}: {}\nRead `ensctl log -u {name}` for more.", row.reason)))
+    Ok(())
 }
 
 /// The files that define a service.
 pub(crate) fn files(name: &str, json: bool, out: &Out) -> Result<bool, Fault> {
     let parts = here().of(name).map_err(Fault::NotWell)?;
     if parts.is_empty() {
+        exists(name)?;
         let text = format!("no file defines `{name}`; `ensctl service status {name}` if it runs");
         return Err(Fault::NoSuchService(text));
     }
@@ -238,6 +256,9 @@ pub(crate) fn files(name: &str, json: bool, out: &Out) -> Result<bool, Fault> {
 /// What differs from the image. Answers whether nothing does.
 pub(crate) fn differences(name: Option<&str>, json: bool, out: &Out) -> Result<bool, Fault> {
     let all = here().differences(name).map_err(Fault::NotWell)?;
+    if let Some(name) = name.filter(|_| all.is_empty()) {
+        exists(name)?;
+    }
     if json {
         out.json(&all)?;
     } else if all.is_empty() {
@@ -254,6 +275,15 @@ pub(crate) fn differences(name: Option<&str>, json: bool, out: &Out) -> Result<b
     Ok(all.is_empty())
 }
 
+/// Whether a service is called that, if anybody can tell.
+pub(crate) fn exists(name: &str) -> Result<(), Fault> {
+    let ask = |bus: Bus<'_>| known(&bus, name, bus.status(name)).map(drop);
+    match call::services(true, Some(PATIENCE), ask) {
+        Err(Fault::Unreachable(_)) => Ok(()),
+        answer => answer,
+    }
+}
+
 fn here() -> Files<'static> {
     Files { shipped: Path::new(SHIPPED), own: Path::new(OWN) }
 }
@@ -261,12 +291,14 @@ fn here() -> Files<'static> {
 /// Of several services it must be clear which one failed, and where to read more.
 fn named(name: &str, error: services::Error) -> services::Error {
     match error {
-        services::Error::Failed(why) => {
-            services::Error::Failed(format!("{name}: {why}\nRead `ensctl log -u {name}` for more."))
-        }
+        services::Error::Failed(why) => services::Error::Failed(with_log(name, &why)),
         services::Error::Replaced(why) => services::Error::Replaced(format!("{name}: {why}")),
         other => other,
     }
+}
+
+fn with_log(name: &str, why: &str) -> String {
+    format!("{name}: {why}\nRead `ensctl log -u {name}` for more.")
 }
 
 /// An unknown name gets the one that was probably meant.

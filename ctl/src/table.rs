@@ -113,6 +113,7 @@ pub const STATES: &[&str] = &["ready", "done", "off", "failed", "armed"];
 const RUN: &[Flag] = &[
     with(None, "name", Value::Text("NAME"), "What it is called; made up when not said"),
     flag(Some('w'), "wait", "Wait until it has ended, and end as it did"),
+    flag(Some('P'), "pipe", "As --wait, and what it writes comes here instead of into the log"),
     with(None, "user", Value::Text("USER"), "Run it as this user"),
     with(None, "directory", Value::Text("PATH"), "Working directory"),
     with(Some('e'), "env", Value::Text("NAME=VALUE"), "Environment variable; may be repeated"),
@@ -264,7 +265,7 @@ pub const COMMANDS: &[Command] = &[
         about: "Run a program as a service of its own, with limits",
         operand: Operand::Program,
         flags: &[RUN],
-        notes: "The service is forgotten when it has ended. Its output is in the log.",
+        notes: "The service is forgotten when it has ended. Its output is in the log. With --wait and --pipe, the exit\nstatus is that of the program, 128 and the signal that ended it, or 1 when it could not be started.",
     },
     Command {
         words: &["service", "logs"],

@@ -1,6 +1,7 @@
 //! `ensctl service run`: from its options to the definition of a service, in TOML.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use crate::args::{Args, Usage};
 use crate::request::Request;
@@ -12,6 +13,9 @@ const KEYS: [(&str, &str); 3] =
 /// Limits by their option, which is also their key, and whether they are text.
 const LIMITS: [(&str, bool); 3] = [("memory", true), ("cpu", true), ("pids", false)];
 
+/// Where programs are: the `PATH` of services.
+const PROGRAMS: [&str; 4] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"];
+
 /// What was asked for.
 ///
 /// # Errors
@@ -22,7 +26,8 @@ pub fn request(args: &Args) -> Result<Request, Usage> {
         Some(name) => name.to_owned(),
         None => made_up(program, std::process::id()),
     };
-    Ok(Request::Run { name, definition: definition(args)?, wait: args.has("wait") })
+    let (wait, pipe) = (args.has("wait"), args.has("pipe"));
+    Ok(Request::Run { name, definition: definition(args)?, wait, pipe })
 }
 
 /// `run-NAME-NUMBER`, with what a name may have of the program's.
@@ -37,7 +42,10 @@ pub(crate) fn made_up(program: &str, number: u32) -> String {
 }
 
 fn definition(args: &Args) -> Result<String, Usage> {
-    let words: Vec<String> = args.operands.iter().map(|word| quoted(word)).collect();
+    let mut words: Vec<String> = args.operands.iter().map(|word| quoted(word)).collect();
+    if let (Some(word), Some(program)) = (words.first_mut(), args.operands.first()) {
+        *word = quoted(&found(program, |path| Path::new(path).is_file()));
+    }
     let mut out = format!("exec = [{}]\nabout = \"run by hand\"\n", words.join(", "));
     for (option, key) in KEYS {
         if let Some(value) = args.value(option) {
@@ -63,6 +71,13 @@ fn definition(args: &Args) -> Result<String, Usage> {
     Ok(out)
 }
 
+/// A program that is called by its name alone, where services look for programs.
+fn found(program: &str, is_file: impl Fn(&str) -> bool) -> String {
+    let plain = !program.is_empty() && !program.contains('/');
+    let mut paths = PROGRAMS.iter().map(|directory| format!("{directory}/{program}"));
+    paths.find(|path| plain && is_file(path)).unwrap_or_else(|| program.to_owned())
+}
+
 fn line(out: &mut String, key: &str, value: &str) {
     // Writing into a string does not fail.
     let _fine = writeln!(out, "{key} = {value}");
@@ -85,8 +100,8 @@ mod tests {
     fn options_become_a_definition_and_the_program_keeps_its_own() {
         let line = "service run --name job --memory 64M --pids 5 -e A=b=c -w /bin/echo -n --json";
         let asked = of(&line.split(' ').collect::<Vec<_>>()).unwrap();
-        let Request::Run { name, definition, wait } = asked else { unreachable!() };
-        assert_eq!((name.as_str(), wait), ("job", true));
+        let Request::Run { name, definition, wait, pipe } = asked else { unreachable!() };
+        assert_eq!((name.as_str(), wait, pipe), ("job", true, false));
         insta::assert_snapshot!(definition, @r#"
         exec = ["/bin/echo", "-n", "--json"]
         about = "run by hand"
@@ -104,6 +119,15 @@ mod tests {
     fn values_that_make_no_sense_are_told() {
         assert!(of(&["service", "run", "--pids", "x", "a"]).unwrap_err().why.contains("number"));
         assert!(of(&["service", "run", "--env", "x", "a"]).unwrap_err().why.contains("NAME=VALUE"));
+    }
+
+    #[test]
+    fn a_program_is_found_by_its_name_alone() {
+        let there = |path: &str| path == "/usr/sbin/tool" || path == "/usr/bin/tool";
+        assert_eq!(found("tool", there), "/usr/sbin/tool");
+        for other in ["other", "./tool", "/opt/tool", ""] {
+            assert_eq!(found(other, there), other);
+        }
     }
 
     #[test]

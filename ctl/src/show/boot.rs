@@ -27,7 +27,7 @@ pub struct Boot {
 pub struct Json<'a> {
     settled: u64,
     critical_chain: Vec<&'a str>,
-    services: &'a [Bar],
+    services: Vec<&'a Bar>,
 }
 
 impl Boot {
@@ -41,6 +41,12 @@ impl Boot {
     #[must_use]
     pub fn end(&self) -> u64 {
         if self.settled == 0 { self.uptime } else { self.settled }
+    }
+
+    /// Those that the boot is about: what was asked for later is not.
+    #[must_use]
+    pub fn of_boot(&self) -> Vec<&Bar> {
+        self.bars.iter().filter(|bar| bar.asked <= self.end()).collect()
     }
 
     /// The service that was ready last, what it waited for last, and so on, first one first.
@@ -64,13 +70,14 @@ impl Boot {
     #[must_use]
     pub fn json(&self) -> Json<'_> {
         let critical_chain = self.chain().into_iter().map(|bar| bar.name.as_str()).collect();
-        Json { settled: self.settled, critical_chain, services: &self.bars }
+        Json { settled: self.settled, critical_chain, services: self.of_boot() }
     }
 
     /// For people: the chain, then all services.
     #[must_use]
     pub fn text(&self, paint: Paint) -> String {
-        let services = count(u64::try_from(self.bars.len()).unwrap_or(u64::MAX), "service");
+        let bars = self.of_boot();
+        let services = count(u64::try_from(bars.len()).unwrap_or(u64::MAX), "service");
         let mut out = match self.settled {
             0 => format!("The boot is not over after {}: {services} so far.\n", span(self.uptime)),
             at => format!("The boot took {}: {services}.\n", span(at)),
@@ -82,10 +89,10 @@ impl Boot {
             let rows: Vec<_> = chain.into_iter().map(link).collect();
             out.push_str(&columns(paint, &["READY AT", "TOOK", "NAME"], &rows));
         }
-        if !self.bars.is_empty() {
+        if !bars.is_empty() {
             out.push('\n');
             paint.put(&mut out, Colour::Bold, "All, in order of start\n");
-            let rows: Vec<_> = self.bars.iter().map(row).collect();
+            let rows: Vec<_> = bars.into_iter().map(row).collect();
             let heading = ["NAME", "ASKED", "STARTED", "READY", "TOOK", "WAITED ON"];
             out.push_str(&columns(paint, &heading, &rows));
         }
@@ -151,7 +158,7 @@ pub(crate) mod tests {
     #[test]
     fn the_longest_chain_comes_first_then_all_services() {
         insta::assert_snapshot!(boot().text(Paint::default()), @r#"
-        The boot took 2.310 s: 6 services.
+        The boot took 2.310 s: 5 services.
 
         Longest chain, each waiting for the one above
         READY AT  TOOK     NAME
@@ -160,13 +167,12 @@ pub(crate) mod tests {
         2.310 s   0.318 s  shell
 
         All, in order of start
-        NAME     ASKED      STARTED    READY      TOOK     WAITED ON
-        journal  0.008 s    0.010 s    0.090 s    0.080 s
-        random   0.008 s    0.011 s    0.030 s    0.019 s
-        network  0.008 s    0.092 s    1.990 s    1.898 s  journal
-        web      0.008 s    0.095 s    failed              journal
-        shell    0.008 s    1.992 s    2.310 s    0.318 s  network
-        late     1 min 0 s  1 min 0 s  1 min 0 s  0.049 s
+        NAME     ASKED    STARTED  READY    TOOK     WAITED ON
+        journal  0.008 s  0.010 s  0.090 s  0.080 s
+        random   0.008 s  0.011 s  0.030 s  0.019 s
+        network  0.008 s  0.092 s  1.990 s  1.898 s  journal
+        web      0.008 s  0.095 s  failed            journal
+        shell    0.008 s  1.992 s  2.310 s  0.318 s  network
         "#);
     }
 

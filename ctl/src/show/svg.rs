@@ -85,7 +85,7 @@ struct Chart<'a> {
 impl<'a> Chart<'a> {
     fn new(boot: &'a Boot) -> Self {
         let end = boot.end();
-        let bars: Vec<&Bar> = boot.bars.iter().filter(|bar| bar.asked <= end).collect();
+        let bars = boot.of_boot();
         let letters = bars.iter().map(|bar| bar.name.chars().count()).max().unwrap_or_default();
         let letters = u64::try_from(letters).unwrap_or(LONGEST).min(LONGEST);
         let chain = boot.chain().into_iter().map(|bar| bar.name.as_str()).collect();
