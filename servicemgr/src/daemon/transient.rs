@@ -47,6 +47,11 @@ impl Daemon {
         self.place(id, service);
         self.log.service(id, self.plan.services.get(id));
         self.give_permissions(id);
+        let service = self.plan.services.get(id);
+        if service.is_some_and(|s| s.bus.is_some() || !s.permissions.is_empty()) {
+            // Asked before it starts, and the bus answers in order.
+            let _told = self.renew_bus_policy();
+        }
         Ok(id)
     }
 

@@ -170,7 +170,7 @@ impl Daemon {
     /// before us.
     pub(super) fn bus_begins(&mut self, line: OwnedFd, again: bool) {
         self.bus_ends();
-        let users = Users::read(&self.launcher.etc).unwrap_or_default();
+        let users = self.users_of_bus();
         let (claims, wrong) = policy::claims(&self.plan.services, &users);
         for problem in wrong {
             log::warn!("system bus: {problem}");

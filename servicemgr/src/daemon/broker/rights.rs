@@ -9,14 +9,14 @@ use sys::passwd::Users;
 use tokio::sync::oneshot;
 
 use super::policy::{self, Right};
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, own};
 
 impl Daemon {
     /// The permissions of services have changed: the bus gets another policy, if there is one. What comes
     /// back is told once it has it.
     pub(in crate::daemon) fn renew_bus_policy(&mut self) -> Option<oneshot::Receiver<()>> {
         self.broker.controller.as_ref()?;
-        let users = Users::read(&self.launcher.etc).unwrap_or_default();
+        let users = self.users_of_bus();
         let (claims, _) = policy::claims(&self.plan.services, &users);
         let policy = policy::policy(&claims, &self.bus_rights(&users));
         let (sender, told) = oneshot::channel();
@@ -26,6 +26,20 @@ impl Daemon {
             Err(e) => self.bus_broken(&e.to_string()),
         }
         Some(told)
+    }
+
+    /// The users of the device. A service with one of its own that has to do with the bus gets its number now:
+    /// a policy that does not know it would hold until another is made.
+    pub(super) fn users_of_bus(&self) -> Users {
+        let etc = &self.launcher.etc;
+        let own = |s: &&Service| s.bus.is_some() || !s.permissions.is_empty();
+        for service in self.plan.services.iter().filter(own) {
+            if let Err(why) = own::provide(etc, service) {
+                // It is why it does not start, too.
+                log::warn!(target: service.name.as_str(), "{}: {why}", service.name);
+            }
+        }
+        Users::read(etc).unwrap_or_default()
     }
 
     /// What services may do on the bus by their permissions.
