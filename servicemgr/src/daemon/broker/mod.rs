@@ -34,7 +34,6 @@ use std::time::Duration;
 
 use api::pid1::ToPid1;
 use model::service::{Address, Kind, Service};
-use sys::passwd::Users;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
