@@ -1,8 +1,10 @@
-//! What servicemgr and PID 1 say to each other, one message a packet.
+//! What servicemgr and PID 1 say to each other, one message a packet; exits come together when there
+//! are several.
 //!
 //! ```text
 //! start      PID 1 ── Held*, State?, Exited*, Go ──► servicemgr          (file descriptors ride along)
 //! always     PID 1 ── Exited, Asked ──────────────► servicemgr
+//! down       PID 1 ── Exited*, Tasks ─────────────► servicemgr          (several in one packet)
 //!            PID 1 ◄── Hold, Drop, State, Ack, Settled, Alive, GoingDown, End ── servicemgr
 //! ```
 //!
@@ -73,7 +75,16 @@ pub enum ToServicemgr {
     },
     /// Somebody wants the device down: a signal to PID 1, or Ctrl-Alt-Del.
     Asked(End),
+    /// So many tasks were in the groups of services when all exits so far were reaped. Told once the
+    /// device goes down, and only where the kernel counts them.
+    Tasks(u32),
 }
+
+/// Bytes of an `Exited`.
+const EXITED: usize = 18;
+
+/// Bytes of a `Tasks`.
+const TASKS: usize = 5;
 
 /// To PID 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +124,8 @@ impl ToServicemgr {
                     Exit::Signal(v) => (1, *v),
                     Exit::Unknown => (2, 0),
                 };
-                let mut out = vec![b'x', how];
+                let mut out = Vec::with_capacity(EXITED);
+                out.extend([b'x', how]);
                 out.extend(seq.to_le_bytes());
                 out.extend(pid.to_le_bytes());
                 out.extend(value.to_le_bytes());
@@ -126,6 +138,35 @@ impl ToServicemgr {
                 out
             }
             Self::Asked(end) => vec![b's', end_code(*end)],
+            Self::Tasks(count) => [&[b'n'][..], &count.to_le_bytes()].concat(),
+        }
+    }
+
+    /// Whether it can be in one packet with others like it, one behind the other.
+    #[must_use]
+    pub fn joins(&self) -> bool {
+        matches!(self, Self::Exited { .. } | Self::Tasks(_))
+    }
+
+    /// All messages of a packet, in their order.
+    ///
+    /// # Errors
+    /// [`BadPacket`] for anything that is not what [`Self::encode`] writes, or several that join.
+    pub fn decode_all(packet: &[u8]) -> Result<Vec<Self>, BadPacket> {
+        let (mut all, mut rest) = (Vec::new(), packet);
+        loop {
+            let length = match rest.first() {
+                Some(b'x') => EXITED,
+                Some(b'n') => TASKS,
+                _ if all.is_empty() => rest.len(),
+                _ => return Err(BadPacket),
+            };
+            let (one, more) = rest.split_at_checked(length).ok_or(BadPacket)?;
+            all.push(Self::decode(one)?);
+            if more.is_empty() {
+                return Ok(all);
+            }
+            rest = more;
         }
     }
 
@@ -161,6 +202,9 @@ impl ToServicemgr {
                 Ok(Self::Go { generation: u32::from_le_bytes(*generation), began })
             }
             b's' => end(body).map(Self::Asked),
+            b'n' => {
+                body.try_into().map(|n| Self::Tasks(u32::from_le_bytes(n))).map_err(|_| BadPacket)
+            }
             _ => Err(BadPacket),
         }
     }
@@ -242,10 +286,12 @@ mod tests {
             ToServicemgr::State,
             ToServicemgr::Go { generation: 2, began: 77 },
             ToServicemgr::Asked(End::Halt),
+            ToServicemgr::Tasks(7),
         ];
         all.extend(exits.map(|exit| ToServicemgr::Exited { seq: 1, pid: 2, exit }));
         for message in all {
-            assert_eq!(ToServicemgr::decode(&message.encode()), Ok(message));
+            assert_eq!(ToServicemgr::decode(&message.encode()), Ok(message.clone()));
+            assert_eq!(ToServicemgr::decode_all(&message.encode()), Ok(vec![message]));
         }
         for message in [
             ToPid1::Hold("socket/web".into()),
@@ -262,11 +308,26 @@ mod tests {
     }
 
     #[test]
+    fn exits_and_their_count_come_in_one_packet_and_nothing_else_does() {
+        let exited = |seq| ToServicemgr::Exited { seq, pid: 2, exit: Exit::Status(0) };
+        let all = vec![exited(1), exited(2), ToServicemgr::Tasks(3)];
+        assert!(all.iter().all(ToServicemgr::joins) && !ToServicemgr::State.joins());
+        let packet: Vec<u8> = all.iter().flat_map(ToServicemgr::encode).collect();
+        assert_eq!(ToServicemgr::decode_all(&packet), Ok(all));
+        for cut in [0, 1, 17, 19, 38, 40] {
+            let packet = packet.get(..cut).unwrap();
+            assert!(ToServicemgr::decode_all(packet).is_err(), "{cut}");
+        }
+        let foreign = [exited(1).encode(), ToServicemgr::State.encode()].concat();
+        assert_eq!(ToServicemgr::decode_all(&foreign), Err(BadPacket));
+    }
+
+    #[test]
     fn cut_and_padded_packets_are_refused() {
         for packet in [&b""[..], b"A", b"E", b"E\x09", b"H", b"Rx", b"?", b"S1"] {
             assert_eq!(ToPid1::decode(packet), Err(BadPacket), "{packet:?}");
         }
-        for packet in [&b""[..], b"x", b"x\0abc", b"g123", b"h", b"s\x07", b"h\xff"] {
+        for packet in [&b""[..], b"x", b"x\0abc", b"g123", b"h", b"s\x07", b"h\xff", b"n123"] {
             assert_eq!(ToServicemgr::decode(packet), Err(BadPacket), "{packet:?}");
         }
     }

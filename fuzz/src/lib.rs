@@ -170,6 +170,10 @@ pub fn packets(bytes: &[u8]) {
     if let Ok(packet) = ToServicemgr::decode(bytes) {
         assert_eq!(ToServicemgr::decode(&packet.encode()), Ok(packet));
     }
+    if let Ok(all) = ToServicemgr::decode_all(bytes) {
+        let again: Vec<u8> = all.iter().flat_map(ToServicemgr::encode).collect();
+        assert_eq!(ToServicemgr::decode_all(&again), Ok(all));
+    }
     if let Ok(packet) = ToPid1::decode(bytes) {
         assert_eq!(ToPid1::decode(&packet.encode()), Ok(packet));
     }

@@ -152,8 +152,10 @@ fn packets() -> Vec<Vec<u8>> {
         ToServicemgr::Exited { seq: 1, pid: 2, exit: Exit::Signal(9) },
         ToServicemgr::Go { generation: 1, began: 2 },
         ToServicemgr::Asked(End::Reboot),
+        ToServicemgr::Tasks(3),
     ];
     let mut all: Vec<_> = ours.iter().map(ToServicemgr::encode).collect();
+    all.push(ours.iter().filter(|m| m.joins()).flat_map(ToServicemgr::encode).collect());
     all.extend(ToDevice::Stdin(b"x".to_vec()).encode().ok());
     all.extend(ToHost::Stdout(b"x".to_vec()).encode().ok());
     all.push(BootCtl::first("1.0.0").encode());

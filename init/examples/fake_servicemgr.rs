@@ -33,32 +33,32 @@ struct Greeting {
     generation: u32,
 }
 
-fn next(pid1: &OwnedFd) -> io::Result<(ToServicemgr, Vec<OwnedFd>)> {
+/// The messages of the next packet, and its descriptor.
+fn next(pid1: &OwnedFd) -> io::Result<(Vec<ToServicemgr>, Option<OwnedFd>)> {
     let mut buf = [0; MAX_PACKET];
-    let (n, fds, _) = seqpacket::recv(pid1, &mut buf)?;
-    let message = ToServicemgr::decode(buf.get(..n).unwrap_or_default());
-    Ok((message.map_err(|_| io::Error::other("bad packet"))?, fds))
+    let (n, mut fds, _) = seqpacket::recv(pid1, &mut buf)?;
+    let messages = ToServicemgr::decode_all(buf.get(..n).unwrap_or_default());
+    Ok((messages.map_err(|_| io::Error::other("bad packet"))?, fds.pop()))
 }
 
 fn greeting(pid1: &OwnedFd) -> io::Result<Greeting> {
     let mut all = Greeting { held: Vec::new(), state: None, exits: Vec::new(), generation: 0 };
     loop {
-        match next(pid1)? {
-            (ToServicemgr::Held(name), mut fds) => {
-                all.held.extend(fds.pop().map(|fd| (name, fd)));
+        let (messages, mut fd) = next(pid1)?;
+        for message in messages {
+            match message {
+                ToServicemgr::Held(name) => all.held.extend(fd.take().map(|fd| (name, fd))),
+                ToServicemgr::State => {
+                    let mut file = File::from(fd.take().ok_or(io::ErrorKind::NotFound)?);
+                    file.rewind()?;
+                    let mut text = String::new();
+                    file.read_to_string(&mut text)?;
+                    all.state = Some(text);
+                }
+                ToServicemgr::Exited { seq, pid, exit } => all.exits.push((seq, pid, exit)),
+                ToServicemgr::Go { generation, .. } => return Ok(Greeting { generation, ..all }),
+                ToServicemgr::Asked(_) | ToServicemgr::Tasks(_) => {}
             }
-            (ToServicemgr::State, mut fds) => {
-                let mut file = File::from(fds.pop().ok_or(io::ErrorKind::NotFound)?);
-                file.rewind()?;
-                let mut text = String::new();
-                file.read_to_string(&mut text)?;
-                all.state = Some(text);
-            }
-            (ToServicemgr::Exited { seq, pid, exit }, _) => all.exits.push((seq, pid, exit)),
-            (ToServicemgr::Go { generation, .. }, _) => {
-                return Ok(Greeting { generation, ..all });
-            }
-            (ToServicemgr::Asked(_), _) => {}
         }
     }
 }
@@ -95,8 +95,10 @@ fn handover(pid1: &OwnedFd) -> Outcome {
     }
     let mut exits = got.exits;
     while !exits.iter().any(|(_, pid, _)| *pid == web) {
-        if let (ToServicemgr::Exited { seq, pid, exit }, _) = next(pid1)? {
-            exits.push((seq, pid, exit));
+        for message in next(pid1)?.0 {
+            if let ToServicemgr::Exited { seq, pid, exit } = message {
+                exits.push((seq, pid, exit));
+            }
         }
     }
     for (seq, _, exit) in exits.iter().filter(|(_, pid, _)| *pid == web) {
@@ -111,7 +113,7 @@ fn handover(pid1: &OwnedFd) -> Outcome {
     }
     say(pid1, &ToPid1::Settled)?;
     send(1, Sent::Terminate)?;
-    while !matches!(next(pid1)?, (ToServicemgr::Asked(End::PowerOff), _)) {}
+    while !next(pid1)?.0.contains(&ToServicemgr::Asked(End::PowerOff)) {}
     println!("asked to power off, wants a reboot");
     say(pid1, &ToPid1::End(End::Reboot))?;
     loop {

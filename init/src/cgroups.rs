@@ -27,6 +27,9 @@ const SYSTEM: &str = "system";
 /// The group of all services.
 const SERVICES: &str = "services";
 
+/// How many tasks are in the groups of all services.
+pub const TASKS: &str = "/sys/fs/cgroup/services/pids.current";
+
 /// The controllers behind the limits of services. Each one costs every group memory and time, so
 /// those that no limit needs stay off.
 const CONTROLLERS: [&str; 4] = ["cpu", "io", "memory", "pids"];

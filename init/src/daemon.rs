@@ -4,8 +4,10 @@
 //! nothing. It never returns on a machine.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use api::pid1::{self, End, Exit, MAX_PACKET, ToPid1};
@@ -19,7 +21,7 @@ use crate::engine::{Action, Event, Finish, Pid1, Setting};
 use crate::held::Held;
 use crate::outbox::{Letter, Outbox};
 use crate::say::Voice;
-use crate::{ending, rescue};
+use crate::{cgroups, ending, rescue};
 
 /// Most packets taken from servicemgr before signals and deadlines are looked at again.
 const MAX_TURN: usize = 256;
@@ -54,6 +56,8 @@ pub struct Daemon {
     began: Instant,
     /// Many processes end at once: all of them are reaped in one go.
     crowd: bool,
+    /// The number of tasks that services have, while the device goes down.
+    tasks: Option<File>,
 }
 
 impl Daemon {
@@ -72,6 +76,7 @@ impl Daemon {
             held: Held::default(),
             began: Instant::now(),
             crowd: false,
+            tasks: None,
         }
     }
 
@@ -108,18 +113,28 @@ impl Daemon {
         }
         todo.push_back(Event::Tick);
         self.hear(MAX_TURN, todo);
+        let mut ended = false;
         while let Ok(Some(signal)) = self.signals.next() {
             match self.meaning(signal) {
                 Some(end) => todo.push_back(Event::Asked(end)),
-                None => {
-                    if self.crowd {
-                        // Who was told to end with this one ends first; then one look finds them all.
-                        sys::process::let_others_run();
-                    }
-                    self.reap(engine, todo);
-                }
+                None => ended = true,
             }
         }
+        if ended {
+            if self.crowd {
+                // Who was told to end with this one ends first; then one look finds them all.
+                sys::process::let_others_run();
+            }
+            self.reap(engine, todo);
+            // Only we reap: who ended since then still counts, so no exit is told after its task is gone.
+            todo.extend(self.count_tasks().map(Event::Tasks));
+        }
+    }
+
+    fn count_tasks(&self) -> Option<u32> {
+        let mut text = [0; 16];
+        let n = self.tasks.as_ref()?.read_at(&mut text, 0).ok()?;
+        std::str::from_utf8(text.get(..n)?).ok()?.trim_end().parse().ok()
     }
 
     fn meaning(&self, signal: Taken) -> Option<End> {
@@ -195,7 +210,10 @@ impl Daemon {
             (Ok(ToPid1::Hold(_) | ToPid1::State), None) | (Err(_), _) => self.nonsense(),
             (Ok(ToPid1::Drop(name)), _) => self.held.release(&name),
             (Ok(said), _) => {
-                self.crowd |= said == ToPid1::GoingDown;
+                if said == ToPid1::GoingDown {
+                    self.crowd = true;
+                    self.tasks = File::open(cgroups::TASKS).ok();
+                }
                 todo.push_back(Event::Said(said));
             }
         }

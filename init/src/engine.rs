@@ -67,6 +67,8 @@ pub enum Event {
     },
     /// No process is left but us.
     Nobody,
+    /// So many tasks are in the groups of services, now that all who ended are reaped.
+    Tasks(u32),
     /// servicemgr said this.
     Said(ToPid1),
     /// servicemgr does not take what it is told, and too much has piled up.
@@ -207,6 +209,11 @@ impl Pid1 {
             Event::Nobody => {
                 if let State::Ending { finish, .. } = self.state {
                     self.finish(finish, &mut todo);
+                }
+            }
+            Event::Tasks(count) => {
+                if self.servicemgr.pid().is_some() && !matches!(self.state, State::Ending { .. }) {
+                    todo.push(Action::Tell(ToServicemgr::Tasks(count)));
                 }
             }
             Event::Said(said) => self.said(now, said, &mut todo),

@@ -1,12 +1,12 @@
 //! What servicemgr is still to be told. Its socket has little room, so packets wait here.
 //!
-//! Invariant: packets leave in the order they came, each once.
+//! Invariant: packets leave in the order they came, each once. Exits that wait together leave in one.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use api::pid1::ToServicemgr;
+use api::pid1::{MAX_PACKET, ToServicemgr};
 
 use crate::exits::MAX_EXITS;
 use crate::held::{Held, MAX_HELD};
@@ -62,8 +62,16 @@ impl Outbox {
         mut send: impl FnMut(&[u8], &[BorrowedFd<'_>]) -> io::Result<()>,
     ) -> io::Result<()> {
         while let Some(letter) = self.0.front() {
+            let mut count = 1;
             let sent = match letter {
-                Letter::Message(message) => send(&message.encode(), &[]),
+                Letter::Message(message) => {
+                    let mut packet = message.encode();
+                    if message.joins() {
+                        packet.reserve(MAX_PACKET);
+                        count += self.join(&mut packet);
+                    }
+                    send(&packet, &[])
+                }
                 Letter::Held(name) => held
                     .get(name)
                     .map_or(Ok(()), |fd| send(&ToServicemgr::Held(name.clone()).encode(), &[fd])),
@@ -72,12 +80,27 @@ impl Outbox {
                 }
             };
             match sent {
-                Ok(()) => drop(self.0.pop_front()),
+                Ok(()) => drop(self.0.drain(..count)),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) => return Err(e),
             }
         }
         Ok(())
+    }
+
+    /// Adds those behind the first that can be in a packet with it, as far as there is room. How many.
+    fn join(&self, packet: &mut Vec<u8>) -> usize {
+        let mut count = 0;
+        for letter in self.0.iter().skip(1) {
+            let Letter::Message(message) = letter else { break };
+            let more = message.encode();
+            if !message.joins() || packet.len() + more.len() > MAX_PACKET {
+                break;
+            }
+            packet.extend(more);
+            count += 1;
+        }
+        count
     }
 }
 
@@ -85,7 +108,7 @@ impl Outbox {
 mod tests {
     use std::os::fd::OwnedFd;
 
-    use api::pid1::End;
+    use api::pid1::{End, Exit};
 
     use super::*;
 
@@ -124,5 +147,26 @@ mod tests {
                 (ToServicemgr::Asked(End::Halt), 0),
             ]
         );
+    }
+
+    #[test]
+    fn exits_that_wait_together_leave_in_as_few_packets_as_hold_them() {
+        let exited = |seq| ToServicemgr::Exited { seq, pid: 2, exit: Exit::Status(0) };
+        let mut all: Vec<ToServicemgr> = (1..=20).map(exited).collect();
+        all.extend([ToServicemgr::Tasks(5), ToServicemgr::Asked(End::Halt), exited(21)]);
+        let mut outbox = Outbox::default();
+        assert!(all.iter().all(|message| outbox.push(Letter::Message(message.clone()))));
+        let (mut seen, mut packets) = (Vec::new(), Vec::new());
+        let take = |packet: &[u8], _: &[BorrowedFd<'_>]| {
+            assert!(packet.len() <= MAX_PACKET);
+            let messages = ToServicemgr::decode_all(packet).unwrap();
+            packets.push(messages.len());
+            seen.extend(messages);
+            Ok(())
+        };
+        outbox.send(&Held::default(), take).unwrap();
+        assert_eq!(seen, all);
+        assert_eq!(packets, [14, 7, 1, 1]);
+        assert!(outbox.is_empty());
     }
 }

@@ -112,11 +112,18 @@ impl Groups {
     }
 
     /// The signal to each process of the group `name` and of those below it (and `SIGCONT`, so that a
-    /// stopped one hears it), also to those that are forked meanwhile.
+    /// stopped one hears it), also to those that are forked meanwhile. One that was told before is only
+    /// made to go on.
     ///
     /// # Errors
     /// As [`Group::read`]. That a process has ended meanwhile is fine. `EINVAL`: no such signal.
-    pub fn signal(&self, name: &str, members: &Members, signal: i32) -> io::Result<()> {
+    pub fn signal(
+        &self,
+        name: &str,
+        members: &Members,
+        signal: i32,
+        knows: Option<i32>,
+    ) -> io::Result<()> {
         number::check(signal)?;
         let (mut told, mut deep) = (BTreeSet::new(), false);
         for _ in 0..ROUNDS {
@@ -128,7 +135,9 @@ impl Groups {
             for pid in all {
                 if told.insert(pid) {
                     // The only errors are that it ended meanwhile, or has no right to be ended by us.
-                    let _ended = number::send(Pid::from_raw(pid), signal);
+                    if knows != Some(pid) {
+                        let _ended = number::send(Pid::from_raw(pid), signal);
+                    }
                     let _ended = kill(Pid::from_raw(pid), Signal::SIGCONT);
                 }
             }
@@ -424,7 +433,7 @@ mod tests {
         assert_eq!(groups.remove("web").unwrap_err().kind(), io::ErrorKind::ResourceBusy);
         let members = groups.members("web").unwrap();
         assert!(groups.lives("web", &members).unwrap());
-        groups.signal("web", &members, 15).unwrap();
+        groups.signal("web", &members, 15, None).unwrap();
         let ended = child.wait().unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(15));
         while group.populated().unwrap() {

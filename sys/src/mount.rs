@@ -182,6 +182,9 @@ fn line(line: &str) -> Option<Mounted> {
 
 /// The kernel writes space, tab, newline and backslash as `\ooo`.
 fn unescape(text: &str) -> String {
+    if !text.contains('\\') {
+        return text.to_owned();
+    }
     let pairs = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\043", "#"), ("\\134", "\\")];
     pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }

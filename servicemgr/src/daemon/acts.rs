@@ -41,7 +41,9 @@ impl Daemon {
             Action::Disarm(id) => self.disarm(id),
             Action::Spawn(id) => return Some(self.spawn(id)),
             Action::Terminate(id) => {
-                self.signal(id, false);
+                if !self.end_main_first(id) {
+                    self.signal(id, false);
+                }
                 return self.give_up_main(id);
             }
             Action::Kill(id) => self.signal(id, true),
@@ -118,7 +120,7 @@ impl Daemon {
         let mut keep = |key: String, fd: BorrowedFd<'_>| hold(link, key, fd);
         let started = self.launcher.start(service, &wish, &mut self.streams, &mut keep)?;
         drop(pipe);
-        self.by_pid.insert(started.pid, id);
+        self.belongs(started.pid, id);
         self.fresh.insert(id);
         if let Some(part) = self.parts.get_mut(id) {
             part.pid = Some(started.pid);
@@ -146,28 +148,40 @@ impl Daemon {
             self.fresh.remove(&id);
         }
         let number = if kill { SIGKILL } else { service.commands.stop_signal };
-        let name = service.name.as_str();
+        let limit = service.stop_timeout;
         let told = match kill.then(|| self.group(id)).flatten() {
             Some(group) => Some(group.kill()),
-            None => self.launcher.groups.as_ref().and_then(|groups| {
-                let members = groups.members(name).ok()?;
-                let told = groups.signal(name, &members, number);
-                self.parts.get_mut(id)?.side.members = Some(members);
-                Some(told)
-            }),
+            None => self.signal_group(id, None, number),
         };
         let done = match (told, pid) {
             (Some(done), _) => done,
             (None, Some(pid)) => sys::session::signal_around(pid, number),
             (None, None) => Ok(()),
         };
+        let Some(service) = self.plan.services.get(id) else { return };
+        let name = service.name.as_str();
         if kill {
-            let limit = service.stop_timeout;
             log::warn!(target: name, "{name}: did not end within {limit:?}: killed");
         }
         if let Err(e) = done {
             log::error!(target: name, "could not signal {name}: {e}");
         }
+    }
+
+    /// A signal to each process in the group of a service, but for one that was told. `None`: it has no
+    /// group.
+    pub(super) fn signal_group(
+        &mut self,
+        id: Id,
+        told: Option<i32>,
+        number: i32,
+    ) -> Option<std::io::Result<()>> {
+        let name = self.plan.services.get(id)?.name.as_str();
+        let groups = self.launcher.groups.as_ref()?;
+        let members = groups.members(name).ok()?;
+        let done = groups.signal(name, &members, number, told);
+        self.parts.get_mut(id)?.side.members = Some(members);
+        Some(done)
     }
 
     pub(super) fn group(&self, id: Id) -> Option<sys::cgroup::Group> {
@@ -181,6 +195,9 @@ impl Daemon {
             return false;
         };
         let Some(groups) = &self.launcher.groups else { return false };
+        if self.nobody_else() {
+            return false;
+        }
         let members = self.parts.get(id).and_then(|part| part.side.members.as_ref());
         let lives = members.and_then(|members| groups.lives(name, members).ok());
         lives.unwrap_or_else(|| groups.populated(name).unwrap_or(false))

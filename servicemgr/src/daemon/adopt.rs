@@ -23,6 +23,7 @@ use super::around::launcher;
 use super::births::Births;
 use super::broker::Broker;
 use super::definitions::Definitions;
+use super::ends::Ends;
 use super::forking::Forked;
 use super::launcher::{log_key, socket_key};
 use super::link::{Hello, Link};
@@ -81,6 +82,7 @@ pub(super) fn begin(
         saver: Saver::new(settings.params().saved),
         broker: Broker::default(),
         upkeep: Upkeep::new()?,
+        ends: Ends::default(),
         kills: Kills::default(),
         link,
         notify: Notify::new(notify)?,
@@ -241,11 +243,9 @@ impl Daemon {
                 self.feed(Event::Ask(id, Ask::Restart, 0));
             }
         }
-        for (seq, pid, exit) in exits {
-            if seq > self.whole.seen {
-                self.exited(seq, pid, exit);
-            }
-        }
+        let mut exits = exits;
+        exits.retain(|(seq, ..)| *seq > self.whole.seen);
+        self.exited(&exits);
         self.follow_all();
         Ok(())
     }
@@ -312,7 +312,11 @@ impl Daemon {
         self.acknowledged = 0;
         self.down = saved.whole.down.map(down);
         let booted = saved.whole.settled.is_some();
-        self.engine.restore(lives, booted, self.down.is_some());
+        self.engine.restore(lives, booted, false);
+        // First of all, and told anew: not all that follows from it is in the log.
+        if self.down.is_some() {
+            events.insert(0, Event::Down);
+        }
         events.push(Event::Tick);
         events
     }

@@ -148,7 +148,7 @@ impl Daemon {
         };
         match self.launch(id, &wish) {
             Ok(started) => {
-                self.by_pid.insert(started.pid, id);
+                self.belongs(started.pid, id);
                 if let Some(part) = self.parts.get_mut(id) {
                     part.side.command = Some(started.pid);
                 }
@@ -208,8 +208,8 @@ impl Daemon {
         }
     }
 
-    /// A process of a service ended.
-    pub(super) fn process_ended(&mut self, id: Id, pid: i32, exit: Exit) {
+    /// A process of a service ended. What that is for the engine, if it was not told yet.
+    pub(super) fn process_ended(&mut self, id: Id, pid: i32, exit: Exit) -> Option<Event> {
         let end = match exit {
             Exit::Signal(SIGKILL) => self.killed_by_kernel(id).unwrap_or(End::Signal(SIGKILL)),
             Exit::Signal(number) => End::Signal(number),
@@ -222,13 +222,13 @@ impl Daemon {
         }
         match self.role(id, pid) {
             Role::Main if self.was_not_main(id, end) => {}
-            Role::Main => self.main_ended(id, end),
+            Role::Main => return Some(self.without_main(id, end)),
             Role::Starter => self.starter_ended(id, end),
             Role::Command => self.command_ended(id, end),
             Role::Probe => self.probe_ended(id, end),
             Role::Other => {}
         }
-        self.look_at_left();
+        None
     }
 
     /// The main process of a service ended.
@@ -251,6 +251,7 @@ impl Daemon {
         let left = self.populated(id);
         if left {
             self.left.push(id);
+            self.end_the_rest(id);
         }
         Event::Exited { id, end, left }
     }
@@ -310,7 +311,7 @@ impl Daemon {
 }
 
 /// `ESRCH`: no such process.
-const ESRCH: i32 = 3;
+pub(super) const ESRCH: i32 = 3;
 
 /// What a process was started for: the value of [`MARK`] in its environment.
 #[must_use]

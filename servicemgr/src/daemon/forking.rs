@@ -222,7 +222,7 @@ impl Daemon {
         if let Some(files) = files {
             self.upkeep.forget(&files);
         }
-        self.by_pid.insert(pid, id);
+        self.belongs(pid, id);
         self.watch_foreign(id, pid);
         self.note(id);
     }

@@ -189,7 +189,7 @@ impl Daemon {
             Wish { command: Some(command), variables: &variables, beside: true, ..Wish::default() };
         match self.launch(id, &wish) {
             Ok(started) => {
-                self.by_pid.insert(started.pid, id);
+                self.belongs(started.pid, id);
                 if let Some(part) = self.parts.get_mut(id) {
                     part.side.probe = Some(Probing { pid: started.pid, reply });
                 }

@@ -45,39 +45,37 @@ impl Hello {
     pub(super) fn listen(socket: &OwnedFd) -> io::Result<Self> {
         let mut hello = Self::default();
         loop {
-            let (message, fd) = receive(socket, false)?;
-            match (message, fd) {
-                (Some(ToServicemgr::Held(name)), Some(fd)) => {
-                    hello.held.insert(name, fd);
+            let (messages, mut fd) = receive(socket, false)?;
+            for message in messages {
+                match message {
+                    ToServicemgr::Held(name) => hello.held.extend(fd.take().map(|fd| (name, fd))),
+                    ToServicemgr::State => hello.state = fd.take(),
+                    ToServicemgr::Exited { seq, pid, exit } => hello.exits.push((seq, pid, exit)),
+                    ToServicemgr::Go { generation, began } => {
+                        hello.generation = generation;
+                        hello.began = Duration::from_nanos(began);
+                        return Ok(hello);
+                    }
+                    ToServicemgr::Asked(_) | ToServicemgr::Tasks(_) => {}
                 }
-                (Some(ToServicemgr::State), fd) => hello.state = fd,
-                (Some(ToServicemgr::Exited { seq, pid, exit }), _) => {
-                    hello.exits.push((seq, pid, exit));
-                }
-                (Some(ToServicemgr::Go { generation, began }), _) => {
-                    hello.generation = generation;
-                    hello.began = Duration::from_nanos(began);
-                    return Ok(hello);
-                }
-                (Some(ToServicemgr::Asked(_) | ToServicemgr::Held(_)) | None, _) => {}
             }
         }
     }
 }
 
-/// One packet; `None` for one that we don't know.
-fn receive(socket: &OwnedFd, now: bool) -> io::Result<(Option<ToServicemgr>, Option<OwnedFd>)> {
+/// The messages of one packet; none of one that we don't know.
+fn receive(socket: &OwnedFd, now: bool) -> io::Result<(Vec<ToServicemgr>, Option<OwnedFd>)> {
     let mut buf = [0; MAX_PACKET];
     let got = if now { seqpacket::recv_now } else { seqpacket::recv };
     let (n, mut fds, _) = got(socket, &mut buf)?;
     if n == 0 && fds.is_empty() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let message = ToServicemgr::decode(buf.get(..n).unwrap_or_default());
-    if message.is_err() {
+    let messages = ToServicemgr::decode_all(buf.get(..n).unwrap_or_default());
+    if messages.is_err() {
         log::error!("PID 1 sent a packet that we do not know: check that it is of this version");
     }
-    Ok((message.ok(), fds.pop()))
+    Ok((messages.unwrap_or_default(), fds.pop()))
 }
 
 impl Link {
@@ -99,14 +97,14 @@ impl Link {
         Ok(())
     }
 
-    /// The next message, if there is one now.
+    /// The messages of the next packet, if there is one now.
     ///
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`]: PID 1 hung up; there is no point in going on.
-    pub(super) fn next(&self) -> io::Result<Option<ToServicemgr>> {
+    pub(super) fn next(&self) -> io::Result<Option<Vec<ToServicemgr>>> {
         let got = self.socket.try_io(Interest::READABLE, |socket| receive(socket, true));
         match got {
-            Ok((message, _)) => Ok(message),
+            Ok((messages, _)) => Ok(Some(messages)),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(e) if e.kind() == io::ErrorKind::InvalidData => Ok(None),
             Err(e) => Err(e),

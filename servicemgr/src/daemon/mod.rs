@@ -22,6 +22,7 @@ mod conditions;
 mod credentials;
 mod critical;
 mod definitions;
+mod ends;
 mod explain;
 mod facts;
 mod forking;
@@ -41,6 +42,7 @@ mod permissions;
 mod probe;
 mod process;
 mod ready;
+mod record;
 mod refusals;
 mod renewal;
 mod requests;
@@ -60,13 +62,12 @@ mod view;
 mod voice;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
 use std::future::pending;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
-use api::pid1::{Exit, ToPid1, ToServicemgr};
+use api::pid1::ToPid1;
 use api::services::Error as Refusal;
 use model::{Name, Plan};
 use tokio::net::UnixListener;
@@ -77,6 +78,7 @@ use crate::engine::{Action, End, Engine, Event, Id, Job, Life, Now, State};
 use activate::Activate;
 use broker::Broker;
 use bus::Request;
+use ends::Ends;
 use launcher::Launcher;
 use link::Link;
 use notify::Notify;
@@ -92,9 +94,6 @@ pub use settings::Settings;
 
 /// Messages taken from one source before the others are looked at.
 const TURN: usize = 64;
-
-/// Ends of processes that are acknowledged together while all goes down.
-const ACK_EVERY: u64 = 32;
 
 /// How often PID 1 hears that we live, where a hardware watchdog hangs on it.
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
@@ -150,6 +149,8 @@ struct Daemon {
     streams: Streams,
     /// What is watched for running services.
     upkeep: Upkeep,
+    /// What is known of ends while the device goes down.
+    ends: Ends,
     /// Processes that the kernel killed for want of memory.
     kills: oom::Kills,
     broker: Broker,
@@ -225,6 +226,7 @@ impl Daemon {
             let look = Some(self.look.wait(self.now())).filter(|_| !self.left.is_empty());
             let renewal = self.renewal_wait();
             let spare = self.launcher.spares.wait(self.now());
+            let haste = self.haste();
             let alive = self.alive.as_ref().map(|alive| alive.wait(self.now()));
             tokio::select! {
                 ready = self.link.readable() => { ready?; self.hear_pid1()?; }
@@ -240,7 +242,8 @@ impl Daemon {
                 () = after(due) => self.feed(Event::Tick),
                 () = after(later) => self.hear_activators(),
                 () = after(look) => self.look_at_left(),
-                () = after(spare) => self.launcher.spares.make(),
+                () = after(spare) => self.make_ahead(),
+                () = after(haste) => self.end_the_slow(),
                 () = after(alive) => self.say_alive(),
                 () = after(renewal) => {}
             }
@@ -250,75 +253,31 @@ impl Daemon {
         }
     }
 
-    fn hear_pid1(&mut self) -> Result<(), Box<dyn Error>> {
-        for _ in 0..TURN {
-            match self.link.next()? {
-                None => break,
-                Some(ToServicemgr::Exited { seq, pid, exit }) => self.exited(seq, pid, exit),
-                Some(ToServicemgr::Asked(end)) => self.go_down(end),
-                Some(ToServicemgr::Held(_) | ToServicemgr::State | ToServicemgr::Go { .. }) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn exited(&mut self, seq: u64, pid: i32, exit: Exit) {
-        // What it said before it ended comes first; nobody would know who said it later.
-        self.hear_services();
-        self.whole.seen = self.whole.seen.max(seq);
-        let Some(id) = self.by_pid.remove(&pid) else {
-            // Somebody's orphan: perhaps the last process of a service.
-            self.look_at_awaited();
-            return self.look_at_left();
-        };
-        self.process_ended(id, pid, exit);
-    }
-
     fn say_alive(&mut self) {
         let now = self.now();
         self.alive.iter_mut().for_each(|alive| alive.done(now));
         self.tell(&ToPid1::Alive, None);
     }
 
-    fn look_at_left(&mut self) {
-        self.look.done(self.now());
-        for id in std::mem::take(&mut self.left) {
-            // One that was given up and started again has a group with a new life in it.
-            if self.engine.life(id).is_none_or(|life| !life.left) {
-                continue;
-            }
-            if self.populated(id) {
-                self.left.push(id);
-            } else {
-                self.feed(Event::Empty(id));
-            }
-        }
-    }
-
     fn find(&self, name: &str) -> Option<Id> {
         self.names.get(name).copied()
     }
 
-    fn go_down(&mut self, end: api::pid1::End) {
-        let event = self.going_down(end);
-        self.feed(event);
-    }
-
-    fn going_down(&mut self, end: api::pid1::End) -> Event {
-        log::info!("stopping every service");
-        self.down = Some(end);
-        self.whole.down = Some(adopt::down_code(end));
-        self.tell(&ToPid1::GoingDown, None);
-        Event::Down
-    }
-
     /// One event, and all that follows from it.
     fn feed(&mut self, event: Event) {
-        let mut todo = VecDeque::from([event]);
-        while let Some(event) = todo.pop_front() {
-            let actions = self.engine.step(self.now(), &event);
-            let settles = actions.contains(&Action::Settled);
-            if settles {
+        self.feed_all(vec![event]);
+    }
+
+    /// Events, and all that follows from them: what those that are there together lead to is written
+    /// together.
+    fn feed_all(&mut self, mut todo: Vec<Event>) {
+        while !todo.is_empty() {
+            let mut actions = Vec::new();
+            self.ends.beginning = todo == [Event::Down];
+            for event in todo.drain(..) {
+                actions.extend(self.engine.step(self.now(), &event));
+            }
+            if actions.contains(&Action::Settled) {
                 self.whole.settled = Some(self.now());
             }
             self.record();
@@ -331,80 +290,6 @@ impl Daemon {
         }
         if !self.ended.is_empty() {
             self.forget_ended();
-        }
-    }
-
-    /// Writes what changed, and tells people.
-    fn record(&mut self) {
-        let changed = self.engine.changed();
-        for id in &changed {
-            self.say(*id);
-            self.bus_hears_of(*id);
-            self.follow(*id);
-            self.params_hear_of(*id);
-            self.write_unit(*id);
-            self.answer_waits(*id);
-            if self.is_transient(*id) {
-                self.ended.push(*id);
-            }
-        }
-        if self.whole != self.written {
-            self.written = self.whole;
-            self.log.whole(self.whole);
-        }
-        self.write_log();
-        if self.log.is_long()
-            && let Err(e) = self.rewrite()
-        {
-            log::error!("could not write the state anew: {e}: going on");
-        }
-    }
-
-    fn write_log(&mut self) {
-        match self.log.flush() {
-            Ok(()) => self.launcher.births.clear(),
-            Err(e) => log::error!("could not write the state: {e}: going on"),
-        }
-    }
-
-    fn write_unit(&mut self, id: Id) {
-        if let (Some(life), Some(part)) = (self.engine.life(id), self.parts.get(id)) {
-            self.log.unit(id, part.keep(life));
-            self.launcher.births.show(id);
-        }
-    }
-
-    /// The present, without its history, in a new log that PID 1 takes over. Until it has it, the
-    /// old one goes on.
-    fn rewrite(&mut self) -> std::io::Result<()> {
-        let mut log = Log::create()?;
-        for (id, service) in self.plan.services.iter().enumerate().skip(self.fixed) {
-            if self.find(service.name.as_str()) == Some(id) {
-                log.service(id, Some(&self.permissions.as_defined(service)));
-            }
-        }
-        for (id, part) in self.parts.iter().enumerate() {
-            if let Some(life) = self.engine.life(id).filter(|l| **l != Life::default()) {
-                log.unit(id, part.keep(life));
-            }
-        }
-        log.whole(self.whole);
-        log.flush()?;
-        log.set_limit();
-        self.link.send(&ToPid1::State, Some(log.as_fd()))?;
-        (self.log, self.written) = (log, self.whole);
-        self.launcher.births.clear_all();
-        Ok(())
-    }
-
-    /// What the log shows need not be told again. While all goes down not each end is worth a packet:
-    /// the next servicemgr passes over what it is told twice.
-    fn acknowledge(&mut self) {
-        let together = if self.down.is_some() { ACK_EVERY } else { 1 };
-        if self.whole.seen >= self.acknowledged.saturating_add(together) {
-            self.record();
-            self.acknowledged = self.whole.seen;
-            self.tell(&ToPid1::Ack(self.whole.seen), None);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::service::{Kind, Reload, Service};
 use model::{Name, Plan};
-use servicemgr::engine::{Action, Ask, End, Engine, Event, Id, Job, Phase, State};
+use servicemgr::engine::{Action, Ask, End, Engine, Event, Id, Job, Life, Phase, State};
 
 /// What is left of a service in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) frozen: BTreeSet<Id>,
     /// States before this step.
     states: Vec<State>,
+    /// What servicemgr has written down: all that changed, but for what the end of everything alone means.
+    written: BTreeMap<Id, Life>,
     pub(crate) jobs: Vec<Job>,
     last_job: Job,
     pub(crate) settled: u32,
@@ -75,6 +77,7 @@ impl World {
             commands: BTreeMap::new(),
             frozen: BTreeSet::new(),
             states: Vec::new(),
+            written: BTreeMap::new(),
             jobs: Vec::new(),
             last_job: 0,
             settled: 0,
@@ -96,10 +99,21 @@ impl World {
         while let Some(event) = todo.pop() {
             let before = self.processes.clone();
             self.states = (0..self.count()).map(|id| self.engine.state(id)).collect();
-            for action in self.engine.step(self.now, &event) {
+            let actions = self.engine.step(self.now, &event);
+            self.write(&event);
+            for action in actions {
                 self.act(action, &before, fault, &mut todo);
             }
             self.check(&event);
+        }
+    }
+
+    fn write(&mut self, event: &Event) {
+        for id in self.engine.changed() {
+            let life = self.engine.life(id).cloned().unwrap_or_default();
+            if *event != Event::Down || life.state != State::Leaving {
+                self.written.insert(id, life);
+            }
         }
     }
 
@@ -279,13 +293,15 @@ impl World {
 
     /// As when servicemgr dies and the next one goes on from its state.
     pub(crate) fn adopt(&mut self) {
-        let life = |id| Some((id, self.engine.life(id)?.clone()));
-        let lives = (0..self.count()).filter_map(life).collect();
+        let lives = self.written.clone().into_iter().collect();
         let (booted, down) = (self.engine.booted(), self.engine.going_down());
         // Who waited for an answer was hung up on.
         self.jobs.clear();
         self.engine = Engine::new(&self.plan);
-        self.engine.restore(lives, booted, down);
+        self.engine.restore(lives, booted, false);
+        if down {
+            self.feed(Event::Down, false);
+        }
         for id in self.commands.keys().copied().collect::<Vec<_>>() {
             self.commands.remove(&id);
             self.feed(Event::CommandLost(id), false);
