@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `unshare` is not allowed | `clone` with a flag for a namespace; `clone3`, whose flags no filter sees |
 //! | a list `calls.allow` | typing into a terminal, and other `ioctl`s, `prctl`s, `fcntl`s for nobody's use |
-//! | `files.write`, a listed view | set-user-id and set-group-id in whatever takes a mode |
+//! | `files.write`, a listed view | set-user-id and set-group-id in whatever takes a mode; attributes of files |
 //! | `write-execute = false` | memory that is or was writable and becomes executable |
 //! | `lock-personality` | another execution domain |
 
@@ -47,6 +47,10 @@ const READ_EXECUTES: u64 = 0x40_0000;
 /// `TIOCSETD`: loads line disciplines into the kernel.
 const TERMINAL: [u64; 4] = [0x5412, 0x541C, 0x541D, 0x5423];
 
+/// `FS_IOC_FSSETXATTR`, `FS_IOC_SETFLAGS`, `FS_IOC32_SETFLAGS`: who owns a file could take it out of what
+/// counts as stored by a service. (`file_setattr` is newer than our table: it does not exist.)
+const ATTRIBUTES: [u64; 3] = [0x401C_5820, 0x4008_6602, 0x4004_6602];
+
 /// `PR_SET_MM`, `PR_SET_IO_FLUSHER`, `PR_SCHED_CORE`: forging what `/proc` says, and scheduling.
 const PROCESS: [u64; 3] = [35, 57, 62];
 
@@ -73,8 +77,14 @@ pub(super) fn rules(profile: &Profile, lists: &Lists) -> Named {
         all.insert("clone", only(&[test(0, NEW_NAMESPACE, 0)]));
         all.insert("clone3", Rule::Fixed(Verdict::Errno(ENOSYS)));
     }
+    let terminal = lists.allow.is_some().then_some(TERMINAL);
+    let attributes = restricts_modes(profile).then_some(ATTRIBUTES);
+    let asked: Vec<u64> =
+        terminal.into_iter().flatten().chain(attributes.into_iter().flatten()).collect();
+    if !asked.is_empty() {
+        all.insert("ioctl", none_of(1, &asked));
+    }
     if lists.allow.is_some() {
-        all.insert("ioctl", none_of(1, &TERMINAL));
         all.insert("prctl", none_of(0, &PROCESS));
         all.insert("fcntl", none_of(1, &[PIPE_SIZE]));
     }

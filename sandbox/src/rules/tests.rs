@@ -119,6 +119,22 @@ fn nobody_types_for_another_at_the_terminal() {
 }
 
 #[test]
+fn what_a_service_stores_counts_for_it() {
+    let files = Files { write: Some(vec!["/var/lib/a".into()]), ..Files::default() };
+    for profile in [
+        Profile { files: files.clone(), ..Profile::default() },
+        Profile { files, ..profile(&["@basic"]) },
+    ] {
+        let rules = rules(&profile);
+        for change in [0x401C_5820, 0x4008_6602, 0x4004_6602] {
+            assert_eq!(made(&rules, "ioctl", &[0, change]), REFUSED, "{change:#x}");
+        }
+        assert_eq!(made(&rules, "ioctl", &[0, 0x801C_581F]), Verdict::Allow, "looking at it");
+        assert_eq!(rules.verdict(469, &[0; 6]), UNKNOWN, "file_setattr of newer kernels");
+    }
+}
+
+#[test]
 fn who_writes_files_makes_none_set_user_id() {
     let files = Files { write: Some(vec!["/var/lib/a".into()]), ..Files::default() };
     let rules = rules(&Profile { files, ..Profile::default() });
