@@ -94,6 +94,17 @@ impl Definitions {
     }
 }
 
+impl Definitions {
+    /// Whether the image has this service start at boot.
+    pub(super) fn shipped_on(settings: &Settings, name: &Name) -> bool {
+        let plan = read_plan(&settings.plan).and_then(|bytes| Ok(Plan::decode(&bytes)?));
+        plan.is_ok_and(|plan| {
+            let id = plan.ids().get(name).copied();
+            id.is_some_and(|id| plan.enabled.contains(&id))
+        })
+    }
+}
+
 fn read_plan(path: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let about = |e: &dyn std::fmt::Display| format!("plan {}: {e}", path.display());
     let size = fs::metadata(path).map_err(|e| about(&e))?.len();

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! read ──broken──► nothing changes, the client is told where
-//!  └─fine──► what is taken away stops ──► names are noted ──► servicemgr ends ──► the next one goes
+//!  └─fine──► what is taken away stops ──► servicemgr ends ──► the next one goes
 //!            on with the new definitions: what changed and runs is restarted
 //! ```
 //!
 //! The next servicemgr is started by PID 1 at once and goes on as after a crash; lives are found
 //! again by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -48,7 +48,11 @@ impl Daemon {
         }
         let new =
             Definitions::read(&self.settings).map_err(|e| Error::BadDefinition(e.to_string()))?;
+        // Each of a circle tells the circle from its own place: once is enough.
+        let mut told = BTreeSet::new();
         let wrong = new.forbidden.iter().map(|(_, why)| why.clone());
+        let words = |why: &str| why.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
+        let wrong = wrong.filter(|why| told.insert(words(why)));
         let wrong: Vec<String> = new.problems.iter().cloned().chain(wrong).collect();
         if !wrong.is_empty() {
             return Err(Error::BadDefinition(wrong.join("\n")));
@@ -129,8 +133,6 @@ impl Daemon {
     /// It cannot be noted.
     pub(super) fn renew(&mut self) -> Result<(), Box<dyn StdError>> {
         let Some(renewal) = self.renewal.take() else { return Ok(()) };
-        let names = self.plan.services.iter().map(|s| s.name.as_str());
-        self.log.names(&names.collect::<Vec<_>>().join("\n"));
         self.log.restart(renewal.restart);
         // What it listens for may be something else then.
         self.hear_no_signals();
@@ -183,7 +185,11 @@ impl Daemon {
             false => (&mut choices.disable, &mut choices.enable),
         };
         out.remove(&name);
-        into.insert(name.clone());
+        // What the image has anyway need not be said.
+        match Definitions::shipped_on(&self.settings, &name) == on {
+            true => drop(into.remove(&name)),
+            false => drop(into.insert(name.clone())),
+        }
         choices
             .write(&path)
             .map_err(|e| Error::Failed(format!("could not write {}: {e}", path.display())))?;
