@@ -82,7 +82,11 @@ impl Daemon {
             Ok(event) => event,
             Err(why) => {
                 self.unwatch(id);
-                Event::SpawnFailed(id, why)
+                let sandbox = self.plan.services.get(id).map(|service| &*service.sandbox);
+                match sandbox.and_then(|sandbox| self.launcher.sandboxes.broken(sandbox)) {
+                    Some(_) => Event::Unheld(id, why),
+                    None => Event::SpawnFailed(id, why),
+                }
             }
         }
     }

@@ -85,7 +85,8 @@ impl Sandboxes {
         }
     }
 
-    /// Why nothing can be started in this profile on any kernel; nothing if that is not known.
+    /// Why nothing can be started in this profile, on any kernel or, once it was tried, on this one; nothing if
+    /// that is not known.
     pub(super) fn broken(&self, profile: &Profile) -> Option<&str> {
         match self.known.get(profile)? {
             Known::Refused(why) => Some(why),

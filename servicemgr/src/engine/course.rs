@@ -52,6 +52,10 @@ impl Engine {
         self.ended(now, id, false, |_| Some(Reason::Spawn(why.to_owned())));
     }
 
+    pub(super) fn unheld(&mut self, now: Now, id: Id, why: &str) {
+        self.ended(now, id, false, |_| Some(Reason::Unheld(why.to_owned())));
+    }
+
     pub(super) fn lost(&mut self, now: Now, id: Id) {
         let Some(unit) = self.units.get_mut(id).filter(|u| u.life.main) else { return };
         if unit.life.state != State::Starting {

@@ -188,6 +188,7 @@ impl Engine {
             Event::Down => self.all_down(now),
             Event::Spawned(id) => self.spawned(now, *id),
             Event::SpawnFailed(id, why) => self.spawn_failed(now, *id, why),
+            Event::Unheld(id, why) => self.unheld(now, *id, why),
             Event::Lost(id) => self.lost(now, *id),
             Event::Skipped(id, condition) => self.skipped(now, *id, condition),
             Event::Ready(id) => self.ready(now, *id),

@@ -90,6 +90,8 @@ pub enum Reason {
     Refused(String),
     /// It failed, and what triggers it is not watched any more.
     Disarmed(Box<Reason>),
+    /// Its sandbox can't hold on this kernel; which part of it, and why not.
+    Unheld(String),
 }
 
 impl Reason {
@@ -133,7 +135,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Ended(end) => end.fmt(f),
             Self::EndedEarly => f.write_str("ended before it was ready"),
-            Self::Spawn(why) => f.write_str(why),
+            Self::Spawn(why) | Self::Unheld(why) => f.write_str(why),
             Self::NotReady(limit) => write!(f, "not ready within {limit:?}"),
             Self::Needs { direct, root, why } => {
                 write!(f, "requires {direct}, which ")?;

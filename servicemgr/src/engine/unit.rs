@@ -122,6 +122,8 @@ impl Unit {
             RestartWhen::OnFailure => reason.is_some(),
             RestartWhen::Always => true,
         };
+        // The kernel stays as it is.
+        let again = again && !matches!(reason, Some(Reason::Unheld(_)));
         if !again && reason.is_none() {
             // Its work is done, as of one that is triggered again and again: nothing to count.
             (self.life.short, self.life.unready) = (0, 0);

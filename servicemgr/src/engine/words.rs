@@ -82,6 +82,8 @@ pub enum Event {
     Spawned(Id),
     /// It could not be started.
     SpawnFailed(Id, String),
+    /// It is not started, and another try would end the same: what confines it can't hold here.
+    Unheld(Id, String),
     /// A start was begun by a servicemgr that died meanwhile, and there is no process.
     Lost(Id),
     /// It is not started: this condition does not hold. Instead of `Spawned`, or of the end of its

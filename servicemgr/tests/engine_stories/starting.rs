@@ -65,6 +65,16 @@ fn a_failed_need_fails_its_users_with_the_first_cause() {
 }
 
 #[test]
+fn what_its_sandbox_keeps_from_starting_is_not_tried_again_until_somebody_asks() {
+    let mut s = Story::new("+a\n +b requires a");
+    assert_eq!(s.play("boot unheld:a"), "spawn a, settled");
+    assert_eq!((s.state("a"), s.state("b")), (State::Failed, State::Failed));
+    assert_eq!(s.reason("a"), "sandbox: this kernel has no landlock-6");
+    assert_eq!(s.play("+600000"), "");
+    assert_eq!(s.play("start:a up:a"), "spawn a, spawn b, 1 done");
+}
+
+#[test]
 fn users_that_failed_for_a_need_come_back_with_it() {
     let mut s = Story::new("+a restart never\n +b requires a");
     assert_eq!(s.play("boot nope:a"), "spawn a, settled");

@@ -179,6 +179,7 @@ impl Story {
         match what {
             "up" => Event::Spawned(id),
             "nope" => Event::SpawnFailed(id, "exec /x: No such file".into()),
+            "unheld" => Event::Unheld(id, "sandbox: this kernel has no landlock-6".into()),
             "skip" => Event::Skipped(id, "/x is not there".into()),
             "lost" => Event::Lost(id),
             "ready" => Event::Ready(id),
