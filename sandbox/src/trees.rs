@@ -26,7 +26,7 @@ pub(crate) const INTO_USR: [&str; 4] = ["/bin", "/lib", "/lib64", "/sbin"];
 
 /// What a `/proc` of its own does not show: it is of the whole device, and no program needs it. Some of it
 /// root may read without any capability.
-pub(crate) const OF_DEVICE: [&str; 12] = [
+pub(crate) const OF_DEVICE: [&str; 13] = [
     "/proc/cmdline",
     "/proc/config.gz",
     "/proc/kallsyms",
@@ -36,6 +36,7 @@ pub(crate) const OF_DEVICE: [&str; 12] = [
     "/proc/kmsg",
     "/proc/locks",
     "/proc/modules",
+    "/proc/slabinfo",
     "/proc/sysrq-trigger",
     "/proc/timer_list",
     "/proc/vmallocinfo",

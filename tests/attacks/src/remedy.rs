@@ -255,6 +255,9 @@ fn resources(name: &str) -> Line {
             forbid("capabilities = [\"IPC_LOCK\", \"SYS_RESOURCE\"]")
         }
         "fill-tmp" | "fill-state" | "use-up-inodes" => PRIVATE_TMP,
+        "fill-own-state" => at("limits", "storage = \"64M\""),
+        "use-up-own-inodes" => at("limits", "storage-files = 10000"),
+        "leave-project" => NO_WRITING,
         "fill-dev-shm" => forbid("write = [\"/dev/shm\"]"),
         "fill-run" => NO_WRITING,
         "inotify-of-victim" => forbid("capabilities = [\"SETUID\"]"),
@@ -294,14 +297,13 @@ fn kernel(name: &str) -> Line {
         "quota" => forbid("calls = [\"quotactl\", \"quotactl_fd\"]"),
         "read-log-of-kernel" | "set-console-level" => forbid("calls = [\"@kernel\"]"),
         "memory-map" => forbid("capabilities = [\"SYS_ADMIN\"]"),
-        "slab-statistics" => forbid("files = [\"/proc/slabinfo\"]"),
         "firmware-tables" => forbid("files = [\"/sys/firmware\"]"),
         "core-dump" => at("limits", "core = \"0\""),
         "forge-device-event" | "power-state" | "large-pages" | "processor-speed" => {
             forbid("write = [\"/sys\"]")
         }
         "list-modules" | "sysrq" | "kernel-addresses" | "kernel-memory" | "kernel-allocations"
-        | "timers-of-all" | "boot-arguments" => OWN_PROC,
+        | "timers-of-all" | "boot-arguments" | "slab-statistics" => OWN_PROC,
         _ => forbid("write = [\"/proc/sys\"]"),
     }
 }
