@@ -257,9 +257,12 @@ pub(super) fn copy(from: &Fd, recursive: bool) -> Result<Fd, i32> {
     fd(unsafe { libc::syscall(libc::SYS_open_tree, from.number(), empty, flags) })
 }
 
-/// The mount of a directory's entry itself, as [`copy`] gives it.
+/// The same of a directory's entry itself, a link too.
+///
+/// `ENOENT`: there is none.
 pub(super) fn copy_entry(at: c_int, name: &CStr) -> Result<Fd, i32> {
-    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | libc::AT_SYMLINK_NOFOLLOW;
+    let itself = libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT;
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | itself | AT_RECURSIVE;
     // SAFETY: a C string that outlives the call.
     fd(unsafe { libc::syscall(libc::SYS_open_tree, at, name.as_ptr(), flags) })
 }
@@ -273,6 +276,15 @@ pub(super) fn attach(tree: &Fd, place: &Fd) -> Result<(), i32> {
     let (from, to) = (tree.number(), place.number());
     // SAFETY: C strings that outlive the call.
     let moved = unsafe { libc::syscall(libc::SYS_move_mount, from, empty, to, empty, flags) };
+    result(moved).map(drop)
+}
+
+/// The same over an entry of a directory, which is no link.
+pub(super) fn attach_entry(tree: &Fd, at: c_int, name: &CStr) -> Result<(), i32> {
+    let (from, empty, flags) = (tree.number(), c"".as_ptr(), MOVE_MOUNT_F_EMPTY_PATH);
+    // SAFETY: C strings that outlive the call.
+    let moved =
+        unsafe { libc::syscall(libc::SYS_move_mount, from, empty, at, name.as_ptr(), flags) };
     result(moved).map(drop)
 }
 

@@ -16,7 +16,7 @@ use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::bare::{self, Fd, OF_ALL, PATH, SHOWN, attribute, resolve, there};
-use super::tree::{self, End, Last};
+use super::tree::Last;
 use crate::confine::{DEVICES, EMPTY_DIRECTORY, EMPTY_FILE, Mount, SCRATCH};
 use devices::Dev;
 
@@ -53,8 +53,10 @@ const ROOMS: [&CStr; 8] = [c"0", c"1", c"2", c"3", c"4", c"5", c"6", c"7"];
 struct Work<'a> {
     /// The new root, if there is one.
     root: Option<Fd>,
-    /// Where in it the last tree was shown.
+    /// Where in it something was made last.
     last: Last<'a>,
+    /// Where the last tree was that is shown.
+    from: Last<'a>,
     /// A file and a directory that hide something already: the next are copies of them.
     hiding: [Option<Fd>; 2],
     /// One file system in memory for all directories of its own, of which a start could not pay several.
@@ -77,6 +79,7 @@ pub(super) fn apply(mounts: &[Mount], at: &AtomicU32) -> Result<(), i32> {
     let mut work = Work {
         root: None,
         last: Last::default(),
+        from: Last::default(),
         hiding: [None, None],
         memory: None,
         options,
@@ -94,7 +97,8 @@ pub(super) fn apply(mounts: &[Mount], at: &AtomicU32) -> Result<(), i32> {
 
 impl<'a> Work<'a> {
     fn step(&mut self, mount: &'a Mount) -> Result<(), i32> {
-        if !matches!(mount, Mount::Show { .. }) {
+        // Nothing but these may cover the directory in which something was made last: they are in others.
+        if let Mount::Hide(_) | Mount::Unwritable(_) | Mount::Root = mount {
             self.last.forget();
         }
         let root = self.root.as_ref();
@@ -118,11 +122,11 @@ impl<'a> Work<'a> {
                 self.show(path, below(target)?, *attributes)
             }
             Mount::Hide(path) => self.hide(path),
-            Mount::Tmp(path, _) => match directory(root, path)? {
+            Mount::Tmp(path, _) => match self.directory(path)? {
                 Some(place) => self.room(&place, OF_ALL, |root| existing(root, path)),
                 None => Ok(()),
             },
-            Mount::Proc(path) => match directory(root, path)? {
+            Mount::Proc(path) => match self.directory(path)? {
                 Some(place) => bare::mount(&place, c"proc", NEW | libc::MS_RDONLY, PROC_OPTIONS),
                 None => Ok(()),
             },
@@ -140,18 +144,30 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn show(&mut self, path: &CStr, place: &'a CStr, attributes: u64) -> Result<(), i32> {
+    fn show(&mut self, path: &'a CStr, place: &'a CStr, attributes: u64) -> Result<(), i32> {
         let root = self.root.as_ref().ok_or(libc::EINVAL)?;
         let writable = attributes & attribute::READ_ONLY == 0;
-        let found = if writable { open(path) } else { tree::find(path, End::Link) };
+        let found = if writable {
+            open(path).and_then(|tree| bare::copy(&tree, true))
+        } else {
+            self.from.copy(path)
+        };
         let Some(tree) = there(found)? else { return Ok(()) };
         let kind = bare::kind(&tree)?;
         if kind.is_link() {
             let (above, name) = self.last.above(root, place)?;
             return link(&tree, above, name);
         }
-        let place = self.last.make(root, place, kind.is_directory())?;
-        over(&tree, &place, attributes, 0, kind.is_directory())
+        bare::change(&tree, attributes, 0, kind.is_directory())?;
+        self.last.attach(root, place, &tree, kind.is_directory())
+    }
+
+    /// The directory at `path`; made if it is in the new root.
+    fn directory(&mut self, path: &'a CStr) -> Result<Option<Fd>, i32> {
+        match &self.root {
+            Some(root) => self.last.make(root, below(path)?).map(Some),
+            None => existing(None, path),
+        }
     }
 
     fn hide(&mut self, path: &CStr) -> Result<(), i32> {
@@ -193,8 +209,8 @@ impl<'a> Work<'a> {
     }
 
     /// In a new root, a directory of that is enough.
-    fn dev(&mut self, path: &CStr, names: &[CString]) -> Result<(), i32> {
-        let Some(place) = directory(self.root.as_ref(), path)? else { return Ok(()) };
+    fn dev(&mut self, path: &'a CStr, names: &[CString]) -> Result<(), i32> {
+        let Some(place) = self.directory(path)? else { return Ok(()) };
         // What is mounted over it does not cover what this finds.
         let all = open(c"/dev")?;
         match &self.root {
@@ -241,14 +257,6 @@ fn existing(root: Option<&Fd>, path: &CStr) -> Result<Option<Fd>, i32> {
         Some(root) => bare::open(root.number(), below(path)?, resolve::IN_ROOT),
         None => bare::open(libc::AT_FDCWD, path, resolve::LINKS),
     })
-}
-
-/// The directory at `path`; made if it is in the new root.
-fn directory(root: Option<&Fd>, path: &CStr) -> Result<Option<Fd>, i32> {
-    match root {
-        Some(root) => tree::make(root, below(path)?, true).map(Some),
-        None => existing(None, path),
-    }
 }
 
 /// The mounts at `from`, with these attributes, over `place`.

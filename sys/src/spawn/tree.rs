@@ -133,36 +133,75 @@ pub(super) fn make(root: &Fd, path: &CStr, directory: bool) -> Result<Fd, i32> {
     Ok(above)
 }
 
-/// The directory in the new root in which the last place was made: the next one is mostly beside it.
+/// The directory in which the last one was found or made: the next one is mostly beside it.
 #[derive(Debug, Default)]
 pub(super) struct Last<'p>(Option<(&'p [u8], Fd)>);
 
 impl<'p> Last<'p> {
+    /// A copy of the tree at `path`, over no other links than root's; of a link there the link itself.
+    ///
+    /// # Errors
+    /// As of [`find`] and [`bare::copy`].
+    pub(super) fn copy(&mut self, path: &'p CStr) -> Result<Fd, i32> {
+        let (above, name) = self.of(path, |above| find(above, End::Target))?;
+        if name.is_empty() {
+            return bare::copy(&find(path, End::Link)?, true);
+        }
+        bare::copy_entry(above.number(), name)
+    }
+
     /// The directory of the place `path`, made if it is not there, and the name of the place in it.
     ///
     /// # Errors
     /// As of [`make`].
     pub(super) fn above(&mut self, root: &Fd, path: &'p CStr) -> Result<(&Fd, &'p CStr), i32> {
+        self.of(path, |above| make(root, above, true))
+    }
+
+    fn of(
+        &mut self,
+        path: &'p CStr,
+        directory: impl FnOnce(&CStr) -> Result<Fd, i32>,
+    ) -> Result<(&Fd, &'p CStr), i32> {
         let (above, name) = halves(path)?;
         if self.0.as_ref().is_none_or(|(last, _)| *last != above) {
             let mut buffer = [0; PATH];
-            let (place, _) = split(path, &mut buffer)?;
-            self.0 = Some((above, make(root, place, true)?));
+            let (text, _) = split(path, &mut buffer)?;
+            self.0 = Some((above, directory(text)?));
         }
         let (_, directory) = self.0.as_ref().ok_or(libc::ENOENT)?;
         Ok((directory, name))
     }
 
-    /// Makes a place, as [`make`] does.
-    pub(super) fn make(&mut self, root: &Fd, path: &'p CStr, directory: bool) -> Result<Fd, i32> {
+    /// Makes a directory, as [`make`] does.
+    pub(super) fn make(&mut self, root: &Fd, path: &'p CStr) -> Result<Fd, i32> {
         let (above, name) = self.above(root, path)?;
-        let new = if directory {
-            bare::make_directory(above.number(), name, SHOWN)?
-        } else {
-            bare::make_file(above.number(), name)?
-        };
         // What is there already may be a link.
-        if new { bare::entry(above.number(), name) } else { make(root, path, directory) }
+        match bare::make_directory(above.number(), name, SHOWN)? {
+            true => bare::entry(above.number(), name),
+            false => make(root, path, true),
+        }
+    }
+
+    /// Attaches a tree at a place, which is made as [`make`] does.
+    pub(super) fn attach(
+        &mut self,
+        root: &Fd,
+        path: &'p CStr,
+        tree: &Fd,
+        directory: bool,
+    ) -> Result<(), i32> {
+        let (above, name) = self.above(root, path)?;
+        // There is no name in the path of the root itself.
+        let new = match directory {
+            _ if name.is_empty() => false,
+            true => bare::make_directory(above.number(), name, SHOWN)?,
+            false => bare::make_file(above.number(), name)?,
+        };
+        if new {
+            return bare::attach_entry(tree, above.number(), name);
+        }
+        bare::attach(tree, &make(root, path, directory)?)
     }
 
     /// Something may be mounted over the directory.
@@ -188,7 +227,7 @@ pub(super) fn split<'a>(
     buffer: &'a mut [u8; PATH],
 ) -> Result<(&'a CStr, &'a CStr), i32> {
     let (above, name) = halves(path)?;
-    copy(buffer, above, b"")?;
+    copy(buffer, if above.is_empty() { b"/" } else { above }, b"")?;
     let above = CStr::from_bytes_until_nul(buffer).map_err(|_| libc::ENAMETOOLONG)?;
     Ok((above, name))
 }
@@ -225,6 +264,7 @@ mod tests {
         let mut buffer = [0; PATH];
         assert_eq!(split(c"var/lib/x", &mut buffer), Ok((c"var/lib", c"x")));
         assert_eq!(split(c"x", &mut buffer), Ok((c".", c"x")));
+        assert_eq!(split(c"/x", &mut buffer), Ok((c"/", c"x")));
     }
 
     #[test]
