@@ -179,6 +179,31 @@ fn a_listed_view_has_what_is_listed_and_nothing_else() {
 }
 
 #[test]
+fn trees_of_one_directory_are_each_shown_where_they_belong_and_each_hidden_thing_is_hidden() {
+    if !able("beside", namespaces) {
+        return;
+    }
+    let (_dir, at) = scene(&["a/one", "a/two", "a/d/in", "b/one", "a/late", "a/d2/in"]);
+    symlink("one", format!("{at}/a/link")).unwrap();
+    let of = |name: &str| show(&format!("{at}/{name}"), READ);
+    let hide = |name: &str| Mount::Hide(place(&format!("{at}/{name}")));
+    let mut steps =
+        vec![of("a/d"), of("a/d2"), of("a/link"), of("a/one"), of("a/two"), of("b/one")];
+    // A place that is there already, a directory of its own between, and one more beside the first.
+    steps.push(Mount::Tmp(place(&format!("{at}/a/tmp")), c("mode=1777,size=1m")));
+    steps.extend([of("a/late"), of("a/one")]);
+    steps.extend(["a/two", "b/one", "a/d", "a/d2", "a/gone"].map(hide));
+    let script = format!(
+        "cd {at}; ls a b; readlink a/link; cat a/one a/late; cat a/two b/one; ls a/d a/d2; \
+         stat -c '%a %n' a/tmp; (echo x > a/one) 2>&1; umask"
+    );
+    let text = run(listed(steps), &script);
+    let lists = "a:\nd\nd2\nlate\nlink\none\ntmp\ntwo\n\nb:\none\none\n";
+    assert!(text.starts_with(&format!("{lists}text\ntext\na/d:\n\na/d2:\n1777 a/tmp\n")), "{text}");
+    assert!(text.contains("Read-only") && text.ends_with("0022\n"), "{text}");
+}
+
+#[test]
 fn temporary_files_are_its_own_and_empty_at_the_start() {
     if !able("tmp", namespaces) {
         return;
