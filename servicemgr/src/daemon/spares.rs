@@ -123,7 +123,11 @@ impl Spares {
     fn expect(&mut self, all: &[Arc<Confine>]) {
         (self.changed, self.no_networks) = (false, false);
         let is_one = |of: &Spare| all.iter().any(|confine| Arc::ptr_eq(confine, &of.confine));
-        self.all.iter_mut().for_each(|spare| spare.expected = is_one(spare));
+        for spare in &mut self.all {
+            spare.expected = is_one(spare);
+            // Something may have been mounted since.
+            spare.ahead = spare.ahead.take().filter(Ahead::holds);
+        }
         for confine in all {
             if !self.all.iter().any(|spare| Arc::ptr_eq(&spare.confine, confine)) {
                 self.all.insert(0, Spare { expected: true, ..Spare::new(confine) });
