@@ -224,6 +224,13 @@ impl Daemon {
         self.tell(&ToPid1::Drop(HELD.to_owned()), None);
     }
 
+    /// Whether the bus is dbus-daemon, which takes no policy of ours. Either names the other, so that both are
+    /// there: it is the one that runs, or that was wanted last.
+    pub(super) fn bus_has_own_files(&self) -> bool {
+        let daemon = self.find(DAEMON).and_then(|id| self.engine.life(id));
+        self.broker.controller.is_none() && daemon.is_some_and(|life| life.wanted)
+    }
+
     /// The bus has something to say.
     pub(super) fn hear_bus(&mut self, woken: Woken) {
         match woken {

@@ -26,7 +26,7 @@ use super::{Widened, bus::Decided};
 use crate::daemon::adopt::end_all;
 use crate::daemon::requests::unknown;
 use crate::daemon::sandboxes::REFUSAL;
-use crate::daemon::{Daemon, Part, broker, voice};
+use crate::daemon::{Daemon, Part, voice};
 use crate::engine::{Ask, Event, Id, State};
 use crate::grants::{Answer, Decision, Decisions};
 
@@ -237,8 +237,15 @@ impl Daemon {
         outcome.kernel = more(&from.profile, &to.profile);
         outcome.bus = self.bus_difference(from, to);
         let bus = !outcome.bus.is_empty();
-        if bus && self.find(broker::DAEMON).is_some() && self.find(broker::BUS).is_none() {
+        if bus && self.bus_has_own_files() {
             let why = "the system bus is dbus-daemon, whose own files say who may do what there";
+            if let Some(name) = &granted {
+                return Err(Error::Refused(format!(
+                    "{}: `{name}` gives names of the bus, and {why}: enable `system-bus` (dbus-broker) in the \
+                     device, or write a file in /etc/dbus-1/system.d",
+                    service.name
+                )));
+            }
             outcome.notes.push(why.into());
         }
         let lost = id.map(|id| self.lost(id, &before, &after)).unwrap_or_default();
