@@ -206,7 +206,10 @@ impl Daemon {
                     self.voice.fault("servicemgr wants too many descriptors held: refused one");
                 }
             }
-            (Ok(ToPid1::State), Some(fd)) => self.held.set_state(Some(fd)),
+            (Ok(ToPid1::State), Some(fd)) => {
+                self.held.set_state(Some(fd));
+                todo.push_back(Event::Said(ToPid1::State));
+            }
             (Ok(ToPid1::Hold(_) | ToPid1::State), None) | (Err(_), _) => self.nonsense(),
             (Ok(ToPid1::Drop(name)), _) => self.held.release(&name),
             (Ok(said), _) => {

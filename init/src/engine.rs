@@ -15,9 +15,13 @@
 //! Invariants: at most one servicemgr lives; every exit is told to each new servicemgr until one
 //! acknowledges it; while nothing lives that could end, there is a deadline. PID 1 never gets stuck.
 
+mod words;
+
 use std::time::Duration;
 
 use api::pid1::{End, Exit, ToPid1, ToServicemgr};
+
+pub use words::{Action, Event, Finish, Setting};
 
 use crate::exits::Exits;
 use crate::servicemgr::{Death, Servicemgr};
@@ -39,96 +43,6 @@ pub const PET_EVERY: Duration = Duration::from_secs(15);
 
 /// How long a watched servicemgr may be silent before it is replaced.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(30);
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The boot phases are over.
-    Booted,
-    /// servicemgr runs.
-    Started(i32),
-    /// servicemgr could not be started.
-    NotStarted {
-        /// Why.
-        why: String,
-        /// Whether trying again is useless until somebody changes something.
-        lasting: bool,
-    },
-    /// The rescue shell runs.
-    ShellStarted(i32),
-    /// There is no rescue shell, for this reason.
-    NoShell(String),
-    /// A child ended.
-    Exited {
-        /// Process id.
-        pid: i32,
-        /// How.
-        exit: Exit,
-    },
-    /// No process is left but us.
-    Nobody,
-    /// So many tasks are in the groups of services, now that all who ended are reaped.
-    Tasks(u32),
-    /// servicemgr said this.
-    Said(ToPid1),
-    /// servicemgr does not take what it is told, and too much has piled up.
-    Clogged,
-    /// servicemgr closed its socket: it is dying, or will never hear us again.
-    HungUp,
-    /// A signal or Ctrl-Alt-Del.
-    Asked(End),
-    /// Time passed.
-    Tick,
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Start servicemgr on a new socket pair; answer with an event.
-    Start,
-    /// Send it all that is held, and its state.
-    Introduce,
-    /// Send it this.
-    Tell(ToServicemgr),
-    /// Kill the servicemgr with this process id.
-    Kill(i32),
-    /// Close the state memfd: servicemgr dies of it.
-    ForgetState,
-    /// Start the rescue shell under this reason; answer with an event.
-    Shell(String),
-    /// `SIGTERM` to all processes.
-    TermAll,
-    /// `SIGKILL` to all processes.
-    KillAll,
-    /// Put the hardware watchdog off.
-    Pet,
-    /// Save, unmount, sync, and go down. The last action.
-    Finish(Finish),
-    /// Something a person should know.
-    Fault(String),
-    /// Something a person may want to know.
-    Note(String),
-}
-
-/// How PID 1 ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// As somebody wished.
-    Down(End),
-    /// A container without a servicemgr is no use.
-    Failed,
-}
-
-/// Where we run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setting {
-    /// In a container there is no console to rescue from, and PID 1 may exit.
-    pub container: bool,
-    /// A hardware watchdog is armed.
-    pub watchdog: bool,
-    /// `CLOCK_BOOTTIME` in nanoseconds when PID 1 began.
-    pub began: u64,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -261,7 +175,11 @@ impl Pid1 {
 
     fn exited(&mut self, now: Duration, pid: i32, exit: Exit, todo: &mut Vec<Action>) {
         if self.servicemgr.pid() == Some(pid) {
+            let renewed = self.servicemgr.renews(exit);
             let death = self.servicemgr.died(now, exit);
+            if renewed && matches!(death, Death::Retry { .. }) {
+                return todo.push(Action::Note("servicemgr begins anew".into()));
+            }
             return self.died(now, death, &format!("it ended ({})", said_of(exit)), todo);
         }
         if self.state == (State::Rescue { shell: Some(pid), retry: None }) {
@@ -340,13 +258,10 @@ impl Pid1 {
                 State::Running | State::Stopping { .. } => self.end(now, Finish::Down(end), todo),
                 _ => {}
             },
+            ToPid1::State => self.servicemgr.works(),
             // Descriptors are kept by who received them; being heard is all that Alive is for; how one
             // reaps is no rule.
-            ToPid1::Hold(_)
-            | ToPid1::Drop(_)
-            | ToPid1::State
-            | ToPid1::Alive
-            | ToPid1::GoingDown => {}
+            ToPid1::Hold(_) | ToPid1::Drop(_) | ToPid1::Alive | ToPid1::GoingDown => {}
         }
     }
 

@@ -5,8 +5,9 @@
 //! ```
 //!
 //! A servicemgr that settled, lived long or was killed from outside can run: the next one starts
-//! at once, or after a blink if they die too fast. One that ended by itself early may never run:
-//! the pauses grow, then it has to do without its state, then it is hopeless.
+//! at once, or after a blink if they die too fast. So does the next one after a servicemgr that had taken
+//! over and ended with status 0: it makes room for one with new definitions. One that ended by itself
+//! early otherwise may never run: the pauses grow, then it has to do without its state, then it is hopeless.
 
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub struct Servicemgr {
     generation: u32,
     early_deaths: u32,
     settled: bool,
+    /// It has taken over: its state is here.
+    works: bool,
     condemned: bool,
     dying: Option<Duration>,
     ended: bool,
@@ -147,6 +150,7 @@ impl Servicemgr {
         self.life = Life::Alive { pid, since: now };
         self.generation = self.generation.saturating_add(1);
         self.settled = false;
+        self.works = false;
         self.condemned = false;
         self.dying = None;
         self.generation
@@ -156,6 +160,17 @@ impl Servicemgr {
     pub fn settled(&mut self) {
         self.settled = true;
         self.early_deaths = 0;
+    }
+
+    /// It has taken over, says its state.
+    pub fn works(&mut self) {
+        self.works = true;
+    }
+
+    /// Whether an end like this makes room for the next one.
+    #[must_use]
+    pub fn renews(&self, exit: Exit) -> bool {
+        self.works && exit == Exit::Status(0)
     }
 
     /// It shall die; gives its process id, once.
@@ -175,7 +190,7 @@ impl Servicemgr {
         let Life::Alive { since, .. } = self.life else { return self.early(now) };
         let lived = now.saturating_sub(since);
         let killed = exit == KILLED && !self.condemned;
-        if !(self.settled || killed || lived >= PROVEN_AFTER) {
+        if !(self.settled || killed || self.renews(exit) || lived >= PROVEN_AFTER) {
             return self.early(now);
         }
         if lived >= PROVEN_AFTER {
@@ -219,6 +234,14 @@ mod tests {
 
     /// Lives and dies over and over; gives the pauses until it is hopeless or has died 12 times.
     fn pauses(lived: Duration, exit: Exit, settles: bool) -> Vec<Duration> {
+        pauses_of(lived, exit, |servicemgr| {
+            if settles {
+                servicemgr.settled()
+            }
+        })
+    }
+
+    fn pauses_of(lived: Duration, exit: Exit, does: impl Fn(&mut Servicemgr)) -> Vec<Duration> {
         let mut servicemgr = Servicemgr::default();
         let mut now = Duration::ZERO;
         let mut pauses = Vec::new();
@@ -226,9 +249,7 @@ mod tests {
         while pauses.len() < 12 {
             assert!(servicemgr.begin(now));
             servicemgr.started(now, 2);
-            if settles {
-                servicemgr.settled();
-            }
+            does(&mut servicemgr);
             now += lived;
             let Death::Retry { after, .. } = servicemgr.died(now, exit) else { break };
             pauses.push(after);
@@ -253,6 +274,15 @@ mod tests {
     fn one_that_settled_or_lived_long_is_always_started_again() {
         assert_eq!(pauses(ms(3), Exit::Signal(11), true), [ms(100); 12]);
         assert_eq!(pauses(PROVEN_AFTER, Exit::Signal(11), false), [ms(0); 12]);
+    }
+
+    #[test]
+    fn one_that_makes_room_for_the_next_is_not_suspected() {
+        let end = Exit::Status(0);
+        assert_eq!(pauses_of(ms(60), end, Servicemgr::works), [ms(100); 12]);
+        assert_eq!(pauses_of(ms(1500), end, Servicemgr::works), [ms(0); 12]);
+        assert_eq!(pauses_of(ms(60), Exit::Status(1), Servicemgr::works).len(), 7);
+        assert_eq!(pauses_of(ms(60), end, |_| ()).len(), 7, "it never took over");
     }
 
     #[test]

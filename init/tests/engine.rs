@@ -66,6 +66,21 @@ fn an_exit_is_told_to_every_servicemgr_until_one_acknowledges_it() {
 }
 
 #[test]
+fn servicemgrs_that_make_room_for_new_definitions_keep_their_state() {
+    let mut pid1 = running(MACHINE);
+    for generation in 2..20 {
+        let now = at(u64::from(generation) * 2);
+        assert_eq!(pid1.step(now, Event::Said(ToPid1::State)), []);
+        assert_eq!(
+            pid1.step(now, gone(SERVICEMGR)),
+            [Action::Note("servicemgr begins anew".into()), Action::Start]
+        );
+        let begun = pid1.step(now, Event::Started(SERVICEMGR));
+        assert_eq!(begun, [Action::Introduce, go(generation)]);
+    }
+}
+
+#[test]
 fn going_down_is_servicemgrs_work_first_then_what_is_left_is_ended() {
     let mut pid1 = running(MACHINE);
     let asked = Action::Tell(ToServicemgr::Asked(End::Reboot));
