@@ -236,7 +236,7 @@ mod tests {
     fn pauses(lived: Duration, exit: Exit, settles: bool) -> Vec<Duration> {
         pauses_of(lived, exit, |servicemgr| {
             if settles {
-                servicemgr.settled()
+                servicemgr.settled();
             }
         })
     }
