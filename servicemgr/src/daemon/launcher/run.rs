@@ -16,11 +16,12 @@ use model::service::Service;
 /// Where it is made.
 pub(super) const RUN: &str = "/run";
 
-/// How the name of a file ends in which a daemon writes its number, whether or not somebody reads it.
-const PID_FILE: &str = ".pid";
+/// How the names of files end: that in which a daemon writes its number, whether or not somebody reads it, and
+/// what one finds out for all (`resolv.conf`).
+const FILES: [&str; 2] = [".pid", ".conf"];
 
-/// Makes the trees of a service: empty directories, and an empty file for each that is called as one with
-/// a number of a process; with their owner.
+/// Makes the trees of a service: empty directories, and an empty file for each that is called as one; with
+/// their owner.
 ///
 /// # Errors
 /// What could not be made, and why.
@@ -34,7 +35,7 @@ pub(super) fn make(
         .filter_map(|tree| {
             let name = tree.strip_prefix(RUN)?.strip_prefix('/')?;
             let direct = !name.is_empty() && !name.contains('/');
-            let is_file = name.ends_with(PID_FILE);
+            let is_file = FILES.iter().any(|end| name.ends_with(end));
             (direct && run.join(name).symlink_metadata().is_err()).then_some((name, is_file))
         })
         .collect();
@@ -70,15 +71,24 @@ mod tests {
     fn what_is_named_right_below_run_is_made_once_and_nothing_else() {
         let run = tempfile::tempdir().unwrap();
         let mut service = Service::new(Name::try_from("web").unwrap(), vec!["/bin/web".into()]);
-        let list = ["/run", "/run/web", "/run/web.pid", "/run/a/b", "/runner", "/var/lib/web"];
+        let list = [
+            "/run",
+            "/run/web",
+            "/run/web.pid",
+            "/run/web.conf",
+            "/run/a/b",
+            "/runner",
+            "/var/lib/web",
+        ];
         service.sandbox.files.write = Some(list.map(str::to_owned).to_vec());
         let own = || Ok((sys::process::user(), sys::process::group()));
         make(run.path(), &service, own).unwrap();
         let mut names: Vec<_> =
             fs::read_dir(run.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
-        assert_eq!(names, ["web", "web.pid"]);
-        assert!(run.path().join("web").is_dir() && run.path().join("web.pid").is_file());
+        assert_eq!(names, ["web", "web.conf", "web.pid"]);
+        let is_file = |name| run.path().join(name).is_file();
+        assert_eq!(["web", "web.conf", "web.pid"].map(is_file), [false, true, true]);
         // What is there is not looked at again, whosever it is.
         make(run.path(), &service, || Err("nobody asks".into())).unwrap();
     }
