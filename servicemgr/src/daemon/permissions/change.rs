@@ -238,15 +238,7 @@ impl Daemon {
         outcome.bus = self.bus_difference(from, to);
         let bus = !outcome.bus.is_empty();
         if bus && self.bus_has_own_files() {
-            let why = "the system bus is dbus-daemon, whose own files say who may do what there";
-            if let Some(name) = &granted {
-                return Err(Error::Refused(format!(
-                    "{}: `{name}` gives names of the bus, and {why}: enable `system-bus` (dbus-broker) in the \
-                     device, or write a file in /etc/dbus-1/system.d",
-                    service.name
-                )));
-            }
-            outcome.notes.push(why.into());
+            outcome.notes.push(own_files(&service.name, granted.as_ref())?);
         }
         let lost = id.map(|id| self.lost(id, &before, &after)).unwrap_or_default();
         outcome.processes = match (wish, id.filter(|id| self.has_processes(*id))) {
@@ -411,4 +403,14 @@ fn say(service: &Name, permission: &Name, wish: &Wish, uid: u32) {
 fn seconds() -> u64 {
     let since: Duration = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs()
+}
+
+/// What is said where dbus-daemon is the bus, or why this permission with names of it is not granted.
+fn own_files(service: &Name, granted: Option<&Name>) -> Result<String, Error> {
+    let why = "the system bus is dbus-daemon, whose own files say who may do what there";
+    let Some(name) = granted else { return Ok(why.to_owned()) };
+    Err(Error::Refused(format!(
+        "{service}: `{name}` gives names of the bus, and {why}: enable `system-bus` (dbus-broker) in the device, or \
+         write a file in /etc/dbus-1/system.d"
+    )))
 }
