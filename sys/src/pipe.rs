@@ -16,18 +16,45 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, SpliceFFlags, tee};
 use nix::unistd::{Uid, fchown, pipe2};
 
-/// The end to keep (non-blocking) and a first end to write. The pipe belongs to `uid`, so that a
-/// process of that user may open its own `/dev/stderr`.
+/// A pipe that nobody has yet. The kernel keeps pipes that were made one after the other side by side;
+/// among what else a start makes, and gives back, each would hold a page for itself.
+#[derive(Debug)]
+pub struct Blank {
+    reader: OwnedFd,
+    writer: OwnedFd,
+}
+
+impl Blank {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE`.
+    pub fn new() -> io::Result<Self> {
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+        Ok(Self { reader, writer })
+    }
+
+    /// The end to keep (non-blocking) and a first end to write. The pipe belongs to `uid`, so that a
+    /// process of that user may open its own `/dev/stderr`.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE`. `ENOENT`, `EACCES`: no `/proc`.
+    pub fn lasting(self, uid: u32) -> io::Result<(OwnedFd, OwnedFd)> {
+        let mut both = OpenOptions::new();
+        let kept = reopen(&self.reader, both.read(true).write(true), libc::O_NONBLOCK)?;
+        if uid != 0 {
+            fchown(&kept, Some(Uid::from_raw(uid)), None)?;
+        }
+        Ok((kept, self.writer))
+    }
+}
+
+/// A pipe for `uid`, as [`Blank::lasting`] has it.
 ///
 /// # Errors
-/// `EMFILE`, `ENFILE`. `ENOENT`, `EACCES`: no `/proc`.
+/// As [`Blank::new`] and [`Blank::lasting`].
 pub fn lasting(uid: u32) -> io::Result<(OwnedFd, OwnedFd)> {
-    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
-    let kept = reopen(&reader, OpenOptions::new().read(true).write(true), libc::O_NONBLOCK)?;
-    if uid != 0 {
-        fchown(&kept, Some(Uid::from_raw(uid)), None)?;
-    }
-    Ok((kept, writer))
+    Blank::new()?.lasting(uid)
 }
 
 /// A further end to write, from the kept one.

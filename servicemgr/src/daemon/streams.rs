@@ -13,13 +13,19 @@ use std::future::pending;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use sys::{pipe, seqpacket};
+use sys::pipe::{self, Blank};
+use sys::seqpacket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
 use super::launcher::Socket;
 use super::ready;
+
+/// Pipes that are made at once while a boot makes many: what they have in the kernel is side by side then,
+/// and not alone in pages whose other things were given back. More would make the table of
+/// descriptors long, of which every start takes a copy.
+const AT_ONCE: usize = 16;
 
 /// All pipes, and the line to the journal.
 #[derive(Debug, Default)]
@@ -29,6 +35,10 @@ pub(super) struct Streams {
     unsent: VecDeque<Unsent>,
     drains: Vec<JoinHandle<()>>,
     draining: bool,
+    /// Pipes for services that start soon.
+    blank: Vec<Blank>,
+    /// How many more will start, at most.
+    expected: usize,
 }
 
 /// What the journal is to hear of the pipe of a service.
@@ -46,6 +56,30 @@ impl Streams {
         }
         self.pipes.insert(name.to_owned(), kept);
         self.unsent.push_back(Unsent::Pipe(name.to_owned()));
+    }
+
+    /// So many services may come soon that have no pipe yet.
+    pub(super) fn expect(&mut self, services: usize) {
+        self.expected = services;
+        if services == 0 {
+            self.blank = Vec::new();
+        }
+    }
+
+    /// A new pipe: the end for [`Streams::insert`], and a first end to write.
+    ///
+    /// # Errors
+    /// As [`pipe::lasting`].
+    pub(super) fn make(&mut self, uid: u32) -> io::Result<(OwnedFd, OwnedFd)> {
+        if self.blank.is_empty() {
+            let count = self.expected.min(AT_ONCE);
+            self.blank = (0..count).map_while(|_| Blank::new().ok()).collect();
+        }
+        self.expected = self.expected.saturating_sub(1);
+        match self.blank.pop() {
+            Some(blank) => blank.lasting(uid),
+            None => pipe::lasting(uid),
+        }
     }
 
     /// The pipe of a service.
@@ -167,4 +201,25 @@ fn refuse(socket: &OwnedFd) -> Option<JoinHandle<()>> {
             tokio::task::yield_now().await;
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pipes_are_made_together_while_many_are_expected_and_one_by_one_after() {
+        let mut streams = Streams::default();
+        assert!(streams.make(0).is_ok() && streams.blank.is_empty());
+        streams.expect(AT_ONCE + 2);
+        assert!(streams.make(0).is_ok());
+        assert_eq!(streams.blank.len(), AT_ONCE - 1);
+        for _ in 1..AT_ONCE {
+            assert!(streams.make(0).is_ok());
+        }
+        assert!(streams.make(0).is_ok());
+        assert_eq!(streams.blank.len(), 1, "no more than are expected");
+        streams.expect(0);
+        assert!(streams.blank.is_empty(), "the boot is over");
+    }
 }
