@@ -252,6 +252,10 @@ pub struct Limits {
     pub file_size: Option<u64>,
     /// Bytes of a stack.
     pub stack: Option<u64>,
+    /// Bytes of what it keeps on the state, in trees of its own.
+    pub storage: Option<u64>,
+    /// Files of that.
+    pub storage_files: Option<u64>,
 }
 
 /// What no other rule can allow, in whichever file it stands.

@@ -5,6 +5,7 @@
 mod activation;
 mod instance;
 mod own;
+mod stores;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub use activation::{
 };
 pub use instance::PLACEHOLDER;
 pub use own::{OWN, OWN_IDS, OWN_PREFIX, own_user, state_directory};
+pub use stores::is_shared;
 pub use upkeep::{
     Check, Command, Commands, Condition, Credential, CredentialSource, Critical, Health,
     OutOfMemory, Probe, Reload, SIGTERM,
@@ -79,6 +81,8 @@ pub struct Service {
     pub limits: Shared<Limits>,
     /// What it may do; as linked, with what the permissions it asks for add that nobody is asked about.
     pub sandbox: Shared<Profile>,
+    /// Why it has no profile that confines it; `None` if it has one, or nobody says why not.
+    pub exception: Option<Box<str>>,
     /// Permissions it asks for, sorted.
     pub permissions: Vec<Name>,
     /// Listening sockets opened before it starts, passed as systemd does (`LISTEN_FDS`).
@@ -113,6 +117,13 @@ pub struct Service {
 }
 
 impl Service {
+    /// Whether it is left to do what it likes, and nobody says why. One without programs does nothing.
+    #[must_use]
+    pub fn unconfined(&self) -> bool {
+        let runs = !self.exec.is_empty() || *self.commands != Commands::default();
+        runs && self.exception.is_none() && !self.sandbox.confines()
+    }
+
     /// A service of this name that runs `exec`, everything else as when nothing is said.
     #[must_use]
     pub fn new(name: Name, exec: Vec<String>) -> Self {
@@ -139,6 +150,7 @@ impl Service {
             directory: None,
             limits: Shared::default(),
             sandbox: Shared::default(),
+            exception: None,
             permissions: Vec::new(),
             sockets: Vec::new(),
             output: Output::Journal,
@@ -255,9 +267,31 @@ pub struct Limits {
     pub file_size: Option<u64>,
     /// Bytes of the stack of its main thread, and of others that ask for no size (`RLIMIT_STACK`).
     pub stack: Option<u64>,
+    /// Bytes of what it keeps in [`Service::stores`] (a quota of the file system).
+    pub storage: Option<u64>,
+    /// Files, directories and links of that.
+    pub storage_files: Option<u64>,
 }
 
 impl Limits {
+    /// Those of them that profiles have too.
+    #[must_use]
+    pub fn bounds(&self) -> sandbox::Limits {
+        sandbox::Limits {
+            memory: self.memory,
+            cpu: self.cpu,
+            pids: self.pids,
+            open_files: self.open_files,
+            core: self.core,
+            signals: self.signals,
+            locked_memory: self.locked_memory,
+            file_size: self.file_size,
+            stack: self.stack,
+            storage: self.storage,
+            storage_files: self.storage_files,
+        }
+    }
+
     /// These, and those of its profile where nothing is said.
     #[must_use]
     pub fn over(self, profile: &sandbox::Limits) -> Self {
@@ -271,6 +305,8 @@ impl Limits {
             locked_memory: self.locked_memory.or(profile.locked_memory),
             file_size: self.file_size.or(profile.file_size),
             stack: self.stack.or(profile.stack),
+            storage: self.storage.or(profile.storage),
+            storage_files: self.storage_files.or(profile.storage_files),
             ..self
         }
     }

@@ -259,9 +259,13 @@ fn what_starts_a_service_must_make_sense() {
     let idle =
         "exec = [\"/bin/x\"]\nidle-stop = \"20s\"\n[[socket]]\nname = \"a\"\npath = \"/run/a\"\n";
     insta::assert_snapshot!(refused(idle), @r#"2:13 a service that stops when idle needs something that starts it again (start = "demand" and a [[socket]])"#);
+    let said = "[sandbox]\nexception = \"a test\"\n";
     let files = Files::default()
-        .with("services/web.toml", "exec = [\"/bin/x\"]\nstart = \"demand\"\n")
-        .with("services/get@.toml", "exec = [\"/bin/x\"]\nstart = \"demand\"\nuser = \"%i\"\n");
+        .with("services/web.toml", &format!("exec = [\"/bin/x\"]\nstart = \"demand\"\n{said}"))
+        .with(
+            "services/get@.toml",
+            &format!("exec = [\"/bin/x\"]\nstart = \"demand\"\nuser = \"%i\"\n{said}"),
+        );
     let (_, report) = check_file(&files, "services/web.toml");
     insta::assert_snapshot!(report, @r#"
     warning: nothing triggers this service

@@ -55,6 +55,29 @@ fn everything_that_ships_checks_without_a_word() {
 }
 
 #[test]
+fn every_service_has_a_profile_but_the_two_for_development() {
+    let excepted = |file: &String| {
+        let service = fs::read_to_string(file).expect("it is listed");
+        service.lines().any(|line| line.starts_with("exception = "))
+    };
+    let names = shipped("services").into_iter().filter(excepted);
+    let names: Vec<_> =
+        names.filter_map(|file| Some(Path::new(&file).file_stem()?.to_owned())).collect();
+    // Those without one and without a reason are warned about: see above.
+    assert_eq!(names, ["console", "debug-agent"]);
+}
+
+#[test]
+fn people_come_at_no_call_that_is_forbidden_to_services() {
+    let calls = |name: &str| {
+        let directory = format!("{CONFIGS}/sandbox");
+        let forbid = sandbox::load(&Disk, &[directory], name).expect("it ships").profile.forbid;
+        forbid.calls.into_iter().collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(calls("sessions").is_superset(&calls("base")));
+}
+
+#[test]
 fn every_file_names_its_schema() {
     let kinds = [
         ("devices", "device"),

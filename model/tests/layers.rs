@@ -128,8 +128,8 @@ fn an_error_in_an_inherited_value_points_at_its_own_file() {
 #[test]
 fn a_release_with_debug_parts_is_warned_about() {
     let loaded = device("version = 1\ninherit = [\"base\"]\nrelease = true\n").expect("it builds");
-    assert_eq!(loaded.warnings.counts(), (0, 1));
-    insta::assert_snapshot!(loaded.warnings, @"
+    assert_eq!(loaded.warnings.counts(), (0, 2));
+    insta::assert_snapshot!(loaded.warnings, @r#"
     warning: `[debug] agent` in a release: anyone at the host's end of it is root
      --> devices/base.toml:5:9
       |
@@ -142,7 +142,15 @@ fn a_release_with_debug_parts_is_warned_about() {
       |           ---- a release
       |
     help: set it to false in the release's TOML
-    ");
+
+    warning: nothing restricts `network`: it has no profile
+     --> services/network.toml:1:1
+      |
+    1 | exec = ["/usr/sbin/dhcpcd"]
+      | ^
+      |
+    help: [sandbox] with inherit = ["service"]; for development only, `exception` says why not
+    "#);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn who_may_only_take_away_gets_the_smaller_of_both() {
 
 #[test]
 fn a_limit_that_is_none_is_a_mistake_with_its_place() {
-    let text = "[limits]\nmemory = \"1K\"\npids = 0\nopen-files = 7\nsignals = -1\ncpu = \"0%\"\nstack = \"4K\"\nheap = 1\n";
+    let text = "[limits]\nmemory = \"1K\"\npids = 0\nopen-files = 7\nsignals = -1\ncpu = \"0%\"\nstack = \"4K\"\nstorage = \"1K\"\nstorage-files = 0\nheap = 1\n";
     let (_, report) = check_file(&profiles(&[("x", text)]), "sandbox/x.toml");
     insta::assert_snapshot!(brief(&report), @r#"
     1:1 this profile restricts nothing (`ens new sandbox NAME` writes one to start from)
@@ -93,6 +93,62 @@ fn a_limit_that_is_none_is_a_mistake_with_its_place() {
     6:11 the number of signals can't be -1 (0 to 1048576)
     7:7 `0%` is not a share of CPU time (percent of one CPU, like "50%"; two whole CPUs are "200%")
     8:9 no program starts with 4K of stack (at least 256K)
-    9:1 unknown key `heap` (keys here: memory, cpu, pids, open-files, core, signals, locked-memory, file-size, stack)
+    9:11 1K is less than a few files take (at least 64K)
+    10:17 the number of files can't be 0 (8 to 1000000000)
+    11:1 unknown key `heap` (keys here: memory, cpu, pids, open-files, core, signals, locked-memory, file-size, stack, storage, storage-files)
     "#);
+}
+
+/// A profile under which a limit of storage holds.
+const STORES: &str =
+    "capabilities = []\n[files]\nwrite = []\n[limits]\nstorage = \"64M\"\nstorage-files = 1000\n";
+
+#[test]
+fn a_limit_of_storage_counts_the_trees_that_are_its_own() {
+    let text = "user = \"own\"\n[limits]\nstorage = \"1M\"\n[sandbox]\ninherit = [\"x\"]\n[sandbox.files]\n\
+                write = [\"/var/cache/x\", \"/run/x\"]\n";
+    let files = profiles(&[("x", STORES)])
+        .with("services/x.toml", &format!("exec = [\"/bin/x\"]\n{text}"))
+        .with("devices/x.toml", DEVICE);
+    let service = load_device(&files, "devices/x.toml").unwrap().plan.services.remove(0);
+    assert_eq!((service.limits.storage, service.limits.storage_files), (Some(1 << 20), Some(1000)));
+    assert_eq!(service.stores(), ["/var/cache/x", "/var/lib/x"]);
+    let told = sandbox::sentences(
+        &Profile { limits: service.limits.bounds(), ..Profile::default() },
+        None,
+        &[],
+    );
+    let of_limits: Vec<&str> =
+        told.iter().map(|s| s.text.as_str()).filter(|text| text.contains("trees")).collect();
+    assert_eq!(
+        of_limits,
+        [
+            "In its own trees of /var it stores at most 1M.",
+            "In its own trees of /var it has at most 1000 files."
+        ]
+    );
+}
+
+#[test]
+fn a_limit_of_storage_that_would_limit_nothing_is_a_mistake() {
+    let said = |text: &str| {
+        let text = format!("exec = [\"/bin/x\"]\n{text}");
+        let files = profiles(&[("x", STORES)]).with("services/x.toml", &text);
+        brief(&check_file(&files, "services/x.toml").1)
+    };
+    insta::assert_snapshot!(said("[limits]\nstorage = \"1M\"\n"), @r#"
+    3:11 a limit of storage holds only with a list of what may be written ([sandbox] inherit = ["service"] has one; its directories go to [sandbox.files] write)
+    3:11 no limit of storage holds who has the capability SYS_RESOURCE (give it a user, or capabilities without that one ([] is none))
+    "#);
+    insta::assert_snapshot!(
+        said("user = \"own\"\n[limits]\nstorage-files = 100\n"), @r#"4:17 a limit of storage holds only with a list of what may be written ([sandbox] inherit = ["service"] has one; its directories go to [sandbox.files] write)"#);
+    insta::assert_snapshot!(
+        said("[limits]\nstorage = \"1M\"\n[sandbox]\ninherit = [\"x\"]\n"), @r#"3:11 a limit of storage, and no directory to store anything in ([sandbox.files] write = ["/var/lib/NAME"]; or `user = "own"`, which makes one)"#);
+    let shared = "[sandbox]\ninherit = [\"x\"]\n[sandbox.files]\nwrite = [\"/var/lib\", \"/etc/x\", \"/var/lib/x\"]\n";
+    insta::assert_snapshot!(said(shared), @r#"
+    5:10 `/var/lib` is not its own, so `storage` can't count what is in it (name a directory of its own, like /var/lib/NAME; `user = "own"` makes one)
+    5:22 `/etc/x` is not its own, so `storage` can't count what is in it (name a directory of its own, like /var/lib/NAME; `user = "own"` makes one)
+    "#);
+    let strong = "[sandbox]\ninherit = [\"x\"]\ncapabilities = [\"SYS_RESOURCE\"]\n";
+    insta::assert_snapshot!(said(strong), @r"1:1 no limit of storage holds who has the capability SYS_RESOURCE (give it a user, or capabilities without that one ([] is none))");
 }

@@ -4,8 +4,24 @@ mod allows;
 
 use allows::profiles::profile;
 use allows::{allows, wishes};
-use model::sandbox::Feature;
+use model::sandbox::{Feature, Files, Profile, View};
 use proptest::prelude::*;
+
+#[test]
+fn a_listed_view_without_devices_gets_none_from_the_ceiling() {
+    let list = |names: &[&str]| Some(names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>());
+    let view = |view, read: &[&str], devices| {
+        let files = Files { view, read: list(read), devices, ..Files::default() };
+        Profile { files, ..Profile::default() }
+    };
+    let ceiling = view(View::Whole, &["/"], list(&["fb0", "video0"]));
+    let both = |own: Profile| own.within(&ceiling).files.devices;
+    assert_eq!(both(view(View::Listed, &["/usr"], None)), list(&[]));
+    assert_eq!(both(view(View::Listed, &["/usr"], list(&["fb0", "snd"]))), list(&["fb0"]));
+    // These see the device's otherwise, so the ceiling says which.
+    assert_eq!(both(view(View::Listed, &["/dev"], None)), list(&["fb0", "video0"]));
+    assert_eq!(both(view(View::Whole, &["/"], None)), list(&["fb0", "video0"]));
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]

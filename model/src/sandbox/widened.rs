@@ -126,7 +126,7 @@ impl Files {
     }
 
     /// Whether the device's `/dev` is in a list.
-    fn shows_dev(&self) -> bool {
+    pub(super) fn shows_dev(&self) -> bool {
         let mut lists = [&self.read, &self.write, &self.execute].into_iter().flatten().flatten();
         lists.any(|tree| is_below("/dev", tree))
     }

@@ -62,7 +62,7 @@ impl Profile {
 
 impl Files {
     fn within(&self, most: &Self) -> Self {
-        let devices = either(&self.devices, &most.devices, common);
+        let devices = either(&self.named_devices(), &most.named_devices(), common);
         let tmp = if self.tmp == Tmp::Private { Tmp::Private } else { most.tmp };
         let proc = if self.proc == Proc::Own { Proc::Own } else { most.proc };
         let view = if self.view == View::Listed { View::Listed } else { most.view };
@@ -82,6 +82,12 @@ impl Files {
         let lists = || [&self.read, &self.write, &self.execute].into_iter().flatten().flatten();
         let all = lists().cloned().collect::<BTreeSet<_>>();
         (self.view == View::Listed || self.read.is_some()).then(|| all.into_iter().collect())
+    }
+
+    /// The devices of a `/dev` of its own, which a view of listed trees has unless it shows the device's.
+    fn named_devices(&self) -> Option<Vec<String>> {
+        let own = || (self.view == View::Listed && !self.shows_dev()).then(Vec::new);
+        self.devices.clone().or_else(own)
     }
 
     fn writable(&self) -> Option<Vec<String>> {
@@ -132,6 +138,8 @@ impl Limits {
             locked_memory: less(self.locked_memory, most.locked_memory),
             file_size: less(self.file_size, most.file_size),
             stack: less(self.stack, most.stack),
+            storage: less(self.storage, most.storage),
+            storage_files: less(self.storage_files, most.storage_files),
         }
     }
 }

@@ -161,6 +161,7 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
     enabled.extend(extra.others.iter().cloned());
     services.gather(enabled);
     services.check_users(&device);
+    services.check_exceptions(&device);
     let text = format!("{} {}", device.hostname, device.version);
     let mut plan = services.link(&text, &device.services, &place);
     plan.iter_mut().for_each(|plan| plan.tolerate(&device.optional));

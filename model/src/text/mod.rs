@@ -179,10 +179,15 @@ fn check_service(source: &dyn Source, path: &str, text: String) -> Report {
     let written = read_service(&mut loader, path, text, profiles);
     let Some(written) = written else { return loader.report() };
     let named = written.edges.iter().map(|edge| edge.to.clone()).collect();
+    let unconfined = written.unconfined();
     let mut services = Services::new(&mut loader, directories, std::collections::BTreeMap::new());
     services.take(written);
     services.gather(named);
     let _ = services.link("", &[], &Place::new(0, 0..0));
+    // Where something is wrong, that is more important.
+    if loader.failed().is_none() {
+        unconfined.into_iter().for_each(|problem| loader.check.add(problem));
+    }
     loader.report()
 }
 

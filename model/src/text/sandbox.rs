@@ -115,6 +115,7 @@ pub(crate) fn check_service(raw: &raw::Sandbox, service: &Service, c: &mut Check
     clash::check(raw, c);
     lint::check(raw, &service.sandbox, None, c);
     clash::privileges(raw, service, c);
+    clash::excepted(raw, service, c);
 }
 
 /// What the rules mean, all that they inherit joined to them.
@@ -198,6 +199,8 @@ fn bounds(raw: &raw::Bounds, c: &mut Check) -> Limits {
         locked_memory: c.one(raw.locked_memory.as_ref(), units::size),
         file_size: c.one(raw.file_size.as_ref(), units::size),
         stack: c.one(raw.stack.as_ref(), upkeep::stack),
+        storage: c.one(raw.storage.as_ref(), upkeep::storage),
+        storage_files: upkeep::storage_files(raw.storage_files.as_ref(), c),
     }
 }
 

@@ -22,6 +22,7 @@ mod activation;
 mod fits;
 mod overlay;
 mod relations;
+mod storage;
 pub(crate) mod upkeep;
 mod words;
 
@@ -33,6 +34,8 @@ pub(crate) use relations::{Edge, one_service, template};
 pub(crate) struct Written {
     pub(crate) service: Service,
     pub(crate) edges: Vec<Edge>,
+    /// Where it says why it has no profile, or where it begins.
+    pub(crate) place: Place,
     /// Users that it names.
     pub(crate) users: Vec<At<String>>,
     /// Where its sockets listen.
@@ -42,6 +45,15 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    /// A warning if nothing restricts it and nobody says why.
+    pub(crate) fn unconfined(&self) -> Option<Problem> {
+        let message = format!("nothing restricts `{}`: it has no profile", self.service.name);
+        let help = "[sandbox] with inherit = [\"service\"]; for development only, `exception` says why not";
+        let made = self.service.name.of_template().is_some();
+        (self.service.unconfined() && !made)
+            .then(|| Problem::warning(self.place.clone(), message).help(help))
+    }
+
     /// An instance of this template; `None` when the instance can't be part of a name.
     pub(crate) fn instance(&self, instance: &str) -> Option<Self> {
         let service = self.service.instance(instance).ok()?;
@@ -98,6 +110,7 @@ pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check)
         directory: directory(raw.working_directory.as_ref(), c),
         limits: limits.over(&profile.limits).into(),
         sandbox: profile.into(),
+        exception: exception(raw).and_then(|at| c.one(Some(at), value::exception)).map(Into::into),
         permissions: raw.sandbox.as_ref().map(|raw| permission::asked(raw, c)).unwrap_or_default(),
         sockets: sockets.sockets,
         output: choice(raw.output.as_ref(), Output::Journal),
@@ -122,7 +135,13 @@ pub(crate) fn check(name: Name, raw: &raw::Service, file: &Place, c: &mut Check)
         sandbox::check_service(raw, &service, c);
     }
     let users = users(raw).filter(|at| user(at).is_ok()).cloned().collect();
-    Written { service, edges, users, sockets: sockets.addresses, bus: bus_names }
+    let place = exception(raw).map_or(file, |at| &at.place).clone();
+    Written { service, edges, place, users, sockets: sockets.addresses, bus: bus_names }
+}
+
+/// Why it has no profile; an empty text takes back what an earlier file says.
+fn exception(raw: &raw::Service) -> Option<&At<String>> {
+    raw.sandbox.as_ref()?.exception.as_ref().filter(|at| !at.value.is_empty())
 }
 
 /// With its data to be written, where only what is listed may be.

@@ -174,6 +174,25 @@ impl<'l, 's> Services<'l, 's> {
         }
     }
 
+    /// Notes services without a profile: those that say why are for development, and a release is to have
+    /// one for all others too.
+    pub(crate) fn check_exceptions(&mut self, device: &Device) {
+        let written = || self.found.values().flatten();
+        let development = device.debug.agent || device.debug.console;
+        let problem = |at: &Place| {
+            let message = "a service without a profile is for development, and this device is not";
+            let problem = Problem::new(at.clone(), message).label("why it has none");
+            let help = "inherit a profile, leave the service out, or write [debug] agent = true in the device";
+            problem.help(help)
+        };
+        let excepted = written().filter(|w| w.service.exception.is_some()).map(|w| &w.place);
+        let mut problems: Vec<_> = excepted.filter(|_| !development).map(problem).collect();
+        if device.release {
+            problems.extend(written().filter_map(service::Written::unconfined));
+        }
+        problems.into_iter().for_each(|problem| self.loader.check.add(problem));
+    }
+
     /// Notes sockets at an address and names on the bus that another service has.
     fn check_own(&mut self) {
         let running = || self.found.values().flatten().filter(|w| !w.service.name.is_template());

@@ -193,10 +193,19 @@ pub(crate) fn version(text: &str) -> Checked<String> {
 
 /// One line for people.
 pub(crate) fn about(text: &str) -> Checked<String> {
+    line(text, "`about`")
+}
+
+/// Why a service has no profile.
+pub(crate) fn exception(text: &str) -> Checked<String> {
+    line(text, "a reason")
+}
+
+fn line(text: &str, what: &str) -> Checked<String> {
     if text.chars().count() <= 200 && !text.chars().any(char::is_control) {
         return Ok(text.to_owned());
     }
-    bad("`about` is one line of at most 200 characters", "put more into a comment")
+    bad(format!("{what} is one line of at most 200 characters"), "put more into a comment")
 }
 
 /// An argument or a value that goes through `execve`.

@@ -74,6 +74,9 @@ pub fn allows(p: &Profile, wish: Wish) -> bool {
         Some(list) => covers(list, path),
         None => !listed,
     };
+    // Without a list of devices they are the device's, if that is there at all.
+    let lists = || [&files.read, &files.write, &files.execute].into_iter().flatten();
+    let device_s = || !listed || lists().any(|list| covers(list, "/dev"));
     let there = |path: &str| !covers(&p.forbid.files, path);
     match wish {
         Wish::Read(path) => {
@@ -87,7 +90,10 @@ pub fn allows(p: &Profile, wish: Wish) -> bool {
         Wish::Execute(path) => there(path) && given(&files.execute, path),
         Wish::Device(name) => {
             there(&format!("/dev/{name}"))
-                && files.devices.as_ref().is_none_or(|list| list.iter().any(|d| d == name))
+                && files
+                    .devices
+                    .as_ref()
+                    .map_or_else(device_s, |list| list.iter().any(|d| d == name))
         }
         Wish::Connect(port) => network.connect.as_ref().is_none_or(|l| l.contains(&port)),
         Wish::Listen(port) => network.listen.as_ref().is_none_or(|l| l.contains(&port)),

@@ -36,13 +36,15 @@ impl Source for Files {
 
 const WEB: &str = "exec = [\"/usr/bin/web\"]\nrequires = [\"network\"]\n";
 const NETWORK: &str = "exec = [\"/usr/sbin/dhcpcd\"]\n";
+const AGENT: &str =
+    "exec = [\"/usr/lib/ensemble/debug-agent\"]\n\n[sandbox]\nexception = \"development\"\n";
 
 /// A network, a web server that needs it, and a base with a debug agent.
 pub fn shipped() -> Files {
     Files::default()
         .with("services/network.toml", NETWORK)
         .with("services/web.toml", WEB)
-        .with("services/debug-agent.toml", "exec = [\"/usr/lib/ensemble/debug-agent\"]\n")
+        .with("services/debug-agent.toml", AGENT)
         .with(
             "devices/base.toml",
             "version = 1\n[services]\nenable = [\"network\"]\n[debug]\nagent = true\n",

@@ -47,8 +47,14 @@ pub(super) struct Sandboxes {
 #[derive(Debug)]
 enum Known {
     Compiled(Compiled),
-    /// With what this kernel lacks of what it uses.
-    Fitted(Arc<Confine>, Vec<Feature>),
+    Fitted {
+        /// Of all users.
+        confine: Arc<Confine>,
+        /// Of users who have devices by it.
+        of_users: BTreeMap<u32, Arc<Confine>>,
+        /// What this kernel lacks of what it uses.
+        lacks: Vec<Feature>,
+    },
     /// Why nothing is started in it.
     Refused(String),
 }
@@ -90,7 +96,7 @@ impl Sandboxes {
     pub(super) fn broken(&self, profile: &Profile) -> Option<&str> {
         match self.known.get(profile)? {
             Known::Refused(why) => Some(why),
-            Known::Compiled(_) | Known::Fitted(..) => None,
+            Known::Compiled(_) | Known::Fitted { .. } => None,
         }
     }
 
@@ -108,12 +114,16 @@ impl Sandboxes {
         if let Known::Compiled(compiled) = known {
             let here = confine::features();
             *known = match sandbox::fit(compiled, &here) {
-                Ok(confine) => Known::Fitted(Arc::new(confine), sandbox::left_out(compiled, &here)),
+                Ok(confine) => Known::Fitted {
+                    confine: Arc::new(confine),
+                    of_users: BTreeMap::new(),
+                    lacks: sandbox::left_out(compiled, &here),
+                },
                 Err(why) => Known::Refused(why.to_string()),
             };
         }
         match known {
-            Known::Fitted(confine, _) => {
+            Known::Fitted { confine, .. } => {
                 if !self.prepared {
                     confine::prepare().map_err(|e| format!("{REFUSAL}/run/ensemble: {e}"))?;
                     self.prepared = true;
@@ -125,6 +135,20 @@ impl Sandboxes {
         }
     }
 
+    /// What confines a process of `service` that runs as this user; `shared` confines all of its profile.
+    pub(super) fn of_user(
+        &mut self,
+        service: &Service,
+        shared: Arc<Confine>,
+        uid: u32,
+    ) -> Arc<Confine> {
+        let Some(Known::Fitted { of_users, .. }) = self.known.get_mut(&service.sandbox) else {
+            return shared;
+        };
+        let own = || shared.of_user(uid).map_or_else(|| Arc::clone(&shared), Arc::new);
+        Arc::clone(of_users.entry(uid).or_insert_with(own))
+    }
+
     /// What this kernel lacks of what the sandbox of `service` uses, so that it does without.
     ///
     /// # Errors
@@ -132,7 +156,7 @@ impl Sandboxes {
     pub(super) fn left_out(&mut self, service: &Service) -> Result<Vec<Feature>, String> {
         self.of(service)?;
         match self.known.get(&service.sandbox) {
-            Some(Known::Fitted(_, lacks)) => Ok(lacks.clone()),
+            Some(Known::Fitted { lacks, .. }) => Ok(lacks.clone()),
             _ => Ok(Vec::new()),
         }
     }

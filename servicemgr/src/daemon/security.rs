@@ -15,15 +15,6 @@ use super::requests::unknown;
 use super::sandboxes::REFUSAL;
 use crate::engine::Id;
 
-/// Services that run without a profile on purpose, and why.
-const EXCEPTIONS: [(&str, &str); 2] = [
-    ("console", "a person works on the device there; only in images for development"),
-    (
-        "debug-agent",
-        "it does what a person who works on the device asks for; only in images for development",
-    ),
-];
-
 /// Rules that keep a program from a call.
 const REFUSALS: [&str; 3] = ["calls.kill", "calls.deny", "forbid.calls"];
 
@@ -47,7 +38,6 @@ impl Daemon {
             Err(why) => (Vec::new(), why.strip_prefix(REFUSAL).unwrap_or(&why).to_owned()),
         };
         let name = service.name.as_str();
-        let exception = EXCEPTIONS.iter().find(|(known, _)| !confined && *known == name);
         let kept = service.sandbox.capabilities.clone();
         Some(Restricted {
             name: name.to_owned(),
@@ -60,7 +50,7 @@ impl Daemon {
             capabilities: kept.unwrap_or_default(),
             left_out,
             refused,
-            exception: exception.map_or_else(String::new, |(_, why)| (*why).to_owned()),
+            exception: service.exception.as_deref().unwrap_or_default().to_owned(),
         })
     }
 

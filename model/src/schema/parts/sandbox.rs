@@ -66,13 +66,24 @@ pub(super) const OF_SERVICE: Part = Part {
     heading: "[sandbox]",
     definition: "Sandbox",
     keys: raw::Sandbox::KEYS,
-    rows: rules![],
+    rows: rules![row(
+        "exception",
+        "",
+        Text(
+            "one line, at most 200 characters; not beside a profile, and not in a device without [debug]"
+        )
+    )],
     notes: &[
         "The tables `[sandbox.files]`, `[sandbox.network]`, `[sandbox.calls]` and `[sandbox.forbid]` are \
          those of a profile; see [sandbox.md](sandbox.md).",
     ],
     around: (super::service::EXEC, "[sandbox]\n"),
-    examples: &["\
+    examples: &[
+        "\
+[sandbox]
+exception = \"for development: the owner's shell\"
+",
+        "\
 [sandbox]
 inherit = [\"base\"]
 permissions = [\"camera\"]
@@ -86,7 +97,8 @@ keyring = \"own\"
 namespaces = [\"ipc\"]
 [sandbox.files]
 write = [\"/var/lib/web\"]
-"],
+",
+    ],
 };
 
 const FILES: Part = Part {
@@ -180,6 +192,8 @@ const BOUNDS: Part = Part {
         row("locked-memory", "no limit", Any),
         row("file-size", "no limit", Any),
         row("stack", "no limit", Text("at least `\"256K\"`")),
+        row("storage", "no limit", Text("at least `\"64K\"`")),
+        row("storage-files", "no limit", Range("8", "1000000000")),
     ],
     notes: &["What a service says in its own `[limits]` wins."],
     around: (LEAST, "[limits]\n"),
@@ -194,6 +208,8 @@ signals = 256
 locked-memory = \"64K\"
 file-size = \"100M\"
 stack = \"1M\"
+storage = \"64M\"
+storage-files = 10000
 "],
 };
 

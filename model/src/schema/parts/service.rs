@@ -171,6 +171,10 @@ const CRITICAL: Part = Part {
     examples: &["[critical]\nlimit = 3\nwindow = \"5min\"\n"],
 };
 
+/// A service whose limit of storage has something to limit.
+const STORES: &str =
+    "exec = [\"/usr/bin/x\"]\nuser = \"own\"\nsandbox = { files = { write = [] } }\n";
+
 const LIMITS: Part = Part {
     heading: "[limits]",
     definition: "Limits",
@@ -196,13 +200,16 @@ const LIMITS: Part = Part {
         row("locked-memory", "the kernel's default: 8M", Any),
         row("file-size", "no limit", Any),
         row("stack", "the kernel's default: 8M, more if it raises it", Text("at least `\"256K\"`")),
+        row("storage", "no limit", Text("at least `\"64K\"`; with a list of what may be written")),
+        row("storage-files", "no limit", Range("8", "1000000000")),
     ],
     notes: &[
+        "`storage` and `storage-files` count what is in its own trees of `[sandbox.files] write`.",
         "Of what is absent, what the profile says in its `[limits]` counts.",
         "`out-of-memory`: `\"kill\"` ends all its processes, `\"stop\"` stops it as if its main \
          process had failed, `\"continue\"` lets the others go on.",
     ],
-    around: (EXEC, "[limits]\n"),
+    around: (STORES, "[limits]\n"),
     examples: &["\
 [limits]
 memory = \"64M\"
@@ -221,6 +228,8 @@ signals = 256
 locked-memory = \"64K\"
 file-size = \"100M\"
 stack = \"1M\"
+storage = \"64M\"
+storage-files = 10000
 "],
 };
 

@@ -21,14 +21,15 @@ pub(crate) fn inherit(mut one: raw::Sandbox, over: raw::Sandbox) -> raw::Sandbox
 
 by_field! {
     Sandbox {
-        inherit, permissions, requires, optional, capabilities, no_new_privileges, write_execute,
+        exception, inherit, permissions, requires, optional, capabilities, no_new_privileges, write_execute,
         lock_personality, keyring, namespaces, files, network, calls,
         limits, forbid
     }
     Files { view, read, write, execute, tmp, proc, devices }
     Network { access, families, connect, listen, udp }
     Calls { allow, deny, kill }
-    Bounds { memory, cpu, pids, open_files, core, signals, locked_memory, file_size, stack }
+    Bounds { memory, cpu, pids, open_files, core, signals, locked_memory, file_size, stack, storage,
+        storage_files }
 }
 
 impl Merge for Option<raw::Forbid> {

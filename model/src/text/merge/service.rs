@@ -51,7 +51,8 @@ by_field! {
     Critical { limit, window }
     Limits {
         memory, memory_high, out_of_memory, oom_score, cpu, cpu_weight, io_weight, io_read, io_write,
-        pids, open_files, core, signals, locked_memory, file_size, stack
+        pids, open_files, core, signals, locked_memory, file_size, stack, storage,
+        storage_files
     }
     Commands { before_start, after_start, reload, stop, after_stop }
     Bus { name, also, owner, users }

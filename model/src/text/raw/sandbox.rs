@@ -63,7 +63,11 @@ with_rules! {
 
 with_rules! {
     /// What a service may do.
-    Sandbox, required [] {}
+    Sandbox, required [] {
+        /// Why no profile restricts it: it is for development, and only images with a part for development
+        /// ([debug] of the device) may have it.
+        "exception" => exception: At<String>,
+    }
 }
 
 table! {
@@ -136,6 +140,10 @@ table! {
         "file-size" => file_size: At<String>,
         /// Stack of its main thread, and of those that ask for no size: "8M".
         "stack" => stack: At<String>,
+        /// What it keeps on the state partition, in trees of its own: "64M".
+        "storage" => storage: At<String>,
+        /// Files, directories and links of that.
+        "storage-files" => storage_files: At<i64>,
     }
 }
 
@@ -164,6 +172,7 @@ table! {
 impl From<Profile> for Sandbox {
     fn from(file: Profile) -> Self {
         Self {
+            exception: None,
             inherit: file.inherit,
             permissions: file.permissions,
             requires: file.requires,

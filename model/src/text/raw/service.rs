@@ -158,6 +158,10 @@ table! {
         "file-size" => file_size: At<String>,
         /// Stack of its main thread, and of those that ask for no size: "8M".
         "stack" => stack: At<String>,
+        /// What it keeps on the state partition, in trees of its own: "64M".
+        "storage" => storage: At<String>,
+        /// Files, directories and links of that.
+        "storage-files" => storage_files: At<i64>,
     }
 }
 

@@ -71,6 +71,18 @@ pub(crate) fn privileges(raw: &raw::Sandbox, service: &Service, c: &mut Check) {
     c.add(Problem::new(at.place.clone(), message).help(help));
 }
 
+/// Notes that a service has a profile and says why it has none.
+pub(crate) fn excepted(raw: &raw::Sandbox, service: &Service, c: &mut Check) {
+    let said = raw.exception.as_ref().filter(|_| service.exception.is_some());
+    if let (Some(at), true) = (said, service.sandbox.confines()) {
+        let problem = Problem::new(
+            at.place.clone(),
+            "`exception` says why there is no profile, and there is one",
+        );
+        c.add(problem.help("leave it out; a drop-in takes it back with exception = \"\""));
+    }
+}
+
 /// Whether rules are held by Landlock or by a filter of system calls.
 fn filtered(profile: &Profile) -> bool {
     let Profile { files, network, calls, forbid, .. } = profile;

@@ -92,6 +92,8 @@ pub(crate) fn places(raw: &raw::Sandbox) -> Vec<Placed> {
         all.text("limits.locked-memory", &limits.locked_memory);
         all.text("limits.file-size", &limits.file_size);
         all.text("limits.stack", &limits.stack);
+        all.text("limits.storage", &limits.storage);
+        all.number("limits.storage-files", &limits.storage_files);
     }
     if let Some(forbid) = &raw.forbid {
         all.texts("forbid.files", &forbid.files);

@@ -136,6 +136,10 @@ fn limits(limits: &Limits, all: &mut Sentences<'_>) {
     };
     one(limits.file_size.map(file), "limits.file-size");
     one(limits.stack.map(|n| format!("Its stacks have at most {}.", size(n))), "limits.stack");
+    let stored = |n| format!("In its own trees of /var it stores at most {}.", size(n));
+    one(limits.storage.map(stored), "limits.storage");
+    let files = |n| format!("In its own trees of /var it has at most {n} files.");
+    one(limits.storage_files.map(files), "limits.storage-files");
     if *limits == Limits::default() {
         all.say("It may use as much as there is.", "limits");
     }

@@ -3,7 +3,7 @@
 use super::super::check::Check;
 use super::super::raw;
 use super::super::report::{Place, Problem};
-use super::written_by;
+use super::{storage, written_by};
 use crate::service::{Kind, RestartWhen, Service, Start};
 use crate::word::Word;
 
@@ -28,6 +28,7 @@ pub(super) fn check(raw: &raw::Service, service: &Service, file: &Place, c: &mut
     }
     readiness(raw, service, c);
     start(raw, service, c);
+    storage::check(raw, service, file, c);
 }
 
 /// A target is a name for others: it has no process.

@@ -16,6 +16,9 @@ use crate::service::{
 /// Least memory limit: below it no program starts.
 pub(crate) const MIN_MEMORY: u64 = 256 << 10;
 
+/// The least that can be stored: directories and a few small files.
+const MIN_STORAGE: u64 = 64 << 10;
+
 /// The smallest stack: arguments and environment take up to a quarter of it.
 const MIN_STACK: u64 = 256 << 10;
 
@@ -149,6 +152,19 @@ pub(crate) fn stack(text: &str) -> Checked<u64> {
     }
 }
 
+pub(crate) fn storage(text: &str) -> Checked<u64> {
+    match units::size(text)? {
+        bytes if bytes < MIN_STORAGE => {
+            bad(format!("{text} is less than a few files take"), "at least 64K")
+        }
+        bytes => Ok(bytes),
+    }
+}
+
+pub(crate) fn storage_files(at: Option<&At<i64>>, c: &mut Check) -> Option<u64> {
+    c.range(at, "the number of files", 8, 1_000_000_000)
+}
+
 pub(super) fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
     let rate = |text: &str| match units::size(text)? {
         0 => bad("nothing could be read or written", "bytes a second, like \"10M\""),
@@ -172,6 +188,8 @@ pub(super) fn limits(raw: &raw::Limits, c: &mut Check) -> Limits {
         locked_memory: c.one(raw.locked_memory.as_ref(), units::size),
         file_size: c.one(raw.file_size.as_ref(), units::size),
         stack: c.one(raw.stack.as_ref(), stack),
+        storage: c.one(raw.storage.as_ref(), storage),
+        storage_files: storage_files(raw.storage_files.as_ref(), c),
     };
     if let (Some(high), Some(max), Some(memory)) = (&raw.memory_high, &raw.memory, limits.memory)
         && limits.memory_high.is_some_and(|high| high > memory)
