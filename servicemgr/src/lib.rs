@@ -12,4 +12,5 @@ pub mod engine;
 pub mod grants;
 pub mod own;
 pub mod params;
+pub mod projects;
 pub mod timers;

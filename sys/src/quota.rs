@@ -17,7 +17,7 @@ use std::path::Path;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{Mode, fstat};
 
 /// `PRJQUOTA` (`linux/quota.h`): the third kind of quotas, after those of users and of groups.
@@ -52,6 +52,9 @@ pub const MAX_FILES: u32 = 200_000;
 
 /// Deepest directory that is gone into.
 const MAX_DEPTH: usize = 128;
+
+/// `ELOOP`: a link is on the way.
+pub const LINK: i32 = libc::ELOOP;
 
 /// `struct fsxattr` (`linux/fs.h`).
 #[repr(C)]
@@ -169,10 +172,10 @@ unsafe fn control(
 /// it are left out. When it fails half-way the next time begins again.
 ///
 /// # Errors
-/// - `ENOENT`: there is none. `ELOOP`: it is a link. `EOPNOTSUPP`, `ENOTTY`: the file system has no projects.
+/// - `ENOENT`: there is none. `ELOOP`: a link is on the way. `EOPNOTSUPP`, `ENOTTY`: the file system has no projects.
 /// - [`io::ErrorKind::FileTooLarge`]: more than [`MAX_FILES`], or too deep.
 pub fn assign(path: &Path, project: u32) -> io::Result<bool> {
-    let top = open(path, FLAGS, Mode::empty())?;
+    let top = open_tree(path)?;
     let now = attributes(top.as_fd())?;
     let is_directory = File::from(top.try_clone()?).metadata()?.is_dir();
     if now.project == project && (now.flags & HANDED_ON != 0 || !is_directory) {
@@ -191,7 +194,14 @@ pub fn assign(path: &Path, project: u32) -> io::Result<bool> {
 /// # Errors
 /// As [`assign`].
 pub fn project(path: &Path) -> io::Result<u32> {
-    Ok(attributes(open(path, FLAGS, Mode::empty())?.as_fd())?.project)
+    Ok(attributes(open_tree(path)?.as_fd())?.project)
+}
+
+/// What lies at `path`, without a link anywhere on the way: who may make one could have it lead to files
+/// of others.
+fn open_tree(path: &Path) -> io::Result<OwnedFd> {
+    let how = OpenHow::new().flags(FLAGS).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    Ok(openat2(AT_FDCWD, path, how)?)
 }
 
 /// Opened to be looked at: no link is followed, and no pipe waited for.

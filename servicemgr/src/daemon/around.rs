@@ -16,6 +16,7 @@ use super::permissions::Permissions;
 use super::sandboxes::Sandboxes;
 use super::settings::Settings;
 use super::spares::Spares;
+use super::storage::Storage;
 use crate::engine::JOURNAL;
 
 /// A launcher that knows all this.
@@ -55,6 +56,7 @@ pub(super) fn launcher(
         births: Births::default(),
         sandboxes,
         spares: Spares::default(),
+        storage: Storage::default(),
     })
 }
 

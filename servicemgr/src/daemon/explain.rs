@@ -18,7 +18,8 @@ use api::sandbox::{
 };
 use api::services::Error;
 use model::Name;
-use model::sandbox::Feature;
+use model::sandbox::{Feature, Profile};
+use model::service::Service;
 use model::text::sandbox::{Rule, sentences};
 use sys::bind::Access;
 use zbus::interface;
@@ -158,7 +159,7 @@ impl Daemon {
             Ok(lacks) => (lacks.iter().map(ToString::to_string).collect(), String::new()),
             Err(why) => (Vec::new(), why.strip_prefix(REFUSAL).unwrap_or(&why).to_owned()),
         };
-        let told = sentences(&service.sandbox, service.user.as_deref(), &rules);
+        let told = sentences(&limited(service), service.user.as_deref(), &limiting(service, rules));
         Ok(Explained {
             name: name.to_owned(),
             user: service.user.clone().unwrap_or_else(|| "root".to_owned()),
@@ -191,6 +192,31 @@ impl Daemon {
         defined.rules.extend(self.permissions.rules(service));
         Ok(defined.rules)
     }
+}
+
+/// Its profile with the limits that hold: those of the service itself win.
+fn limited(service: &Service) -> Profile {
+    Profile { limits: service.limits.bounds(), ..Profile::clone(&service.sandbox) }
+}
+
+/// The rules without those of limits that the service itself has another of.
+fn limiting(service: &Service, mut rules: Vec<Rule>) -> Vec<Rule> {
+    let (own, most) = (service.limits.bounds(), service.sandbox.limits);
+    let other = [
+        ("limits.memory", own.memory != most.memory),
+        ("limits.cpu", own.cpu != most.cpu),
+        ("limits.pids", own.pids != most.pids),
+        ("limits.open-files", own.open_files != most.open_files),
+        ("limits.core", own.core != most.core),
+        ("limits.signals", own.signals != most.signals),
+        ("limits.locked-memory", own.locked_memory != most.locked_memory),
+        ("limits.file-size", own.file_size != most.file_size),
+        ("limits.stack", own.stack != most.stack),
+        ("limits.storage", own.storage != most.storage),
+        ("limits.storage-files", own.storage_files != most.storage_files),
+    ];
+    rules.retain(|rule| !other.contains(&(rule.key.as_str(), true)));
+    rules
 }
 
 /// As the bus shows it.

@@ -32,6 +32,7 @@ impl Daemon {
             ("error", errno.map(|errno| io::Error::from_raw_os_error(errno).to_string())),
             ("signal", part.signal.told.as_deref().map(Facts::sentence)),
             ("due", self.timers.next(id, self.now())),
+            ("storage", self.launcher.storage.told(service)),
             ("stored", (stored > 0).then(|| format!("{stored} descriptors for its next start"))),
         ];
         all.into_iter()

@@ -21,6 +21,7 @@ use super::births::Births;
 use super::broker::{self, BUS};
 use super::sandboxes::Sandboxes;
 use super::spares::Spares;
+use super::storage::Storage;
 use super::streams::Streams;
 use super::{credentials, limits, own};
 use crate::engine::{Id, JOURNAL};
@@ -62,6 +63,8 @@ pub(super) struct Launcher {
     pub(super) sandboxes: Sandboxes,
     /// What was made ahead for them.
     pub(super) spares: Spares,
+    /// How much services may store.
+    pub(super) storage: Storage,
 }
 
 /// What is particular about one start.
@@ -220,6 +223,7 @@ impl Launcher {
         hold: &mut ToHold<'_>,
     ) -> Result<(), String> {
         own::provide(&self.etc, service)?;
+        self.storage.provide(&self.etc, service)?;
         run::make(Path::new(run::RUN), service, || self.ids(service))?;
         self.open(service, hold)?;
         if service.credentials.is_empty() {

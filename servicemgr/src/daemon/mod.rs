@@ -52,6 +52,7 @@ mod security;
 mod settings;
 mod spares;
 mod state;
+mod storage;
 mod store;
 mod streams;
 mod timer;

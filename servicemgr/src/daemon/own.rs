@@ -85,7 +85,7 @@ fn limited(path: &Path, most: u64) -> io::Result<String> {
 }
 
 /// Writes it beside and puts it into its place when it is on the disk.
-fn keep(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn keep(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(directory)?;
     let beside = path.with_extension("new");

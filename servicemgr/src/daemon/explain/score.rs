@@ -111,6 +111,8 @@ fn imitate(
         differences.push("it is not handed sockets, descriptors and credentials".to_owned());
     }
     let mut limits = of.limits;
+    // Its trees go on to count for the service itself.
+    (limits.storage, limits.storage_files) = (None, None);
     for (limit, missing) in bounded(&mut limits) {
         differences.push(missing);
         exec.extend(["--unlimited".to_owned(), limit.to_owned()]);
