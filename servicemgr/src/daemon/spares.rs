@@ -13,10 +13,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::service::Service;
 use sys::confine::Confine;
 use sys::spawn::{Ahead, EmptyNetwork, Launch, Passed, Ready, SpawnError, spawn, spawn_with};
 
 use super::Daemon;
+use super::launcher::Launcher;
 
 /// Most confinements whose mounts are made ahead: each costs the kernel 32 KiB, and us four descriptors.
 const MOST: usize = 8;
@@ -198,13 +200,18 @@ impl Daemon {
             let armed = (0..self.plan.services.len()).filter(|id| self.waits_armed(*id));
             let armed: Vec<_> = armed.take(MOST).collect();
             let services = armed.into_iter().filter_map(|id| self.plan.services.get(id));
-            // Why one can't start is told when it does.
-            let confines = services.filter_map(|s| self.launcher.sandboxes.of(s).ok()?);
-            let all: Vec<_> = confines.collect();
+            let all: Vec<_> = services.filter_map(|s| confines(&mut self.launcher, s)).collect();
             self.launcher.spares.expect(&all);
         }
         self.launcher.spares.make();
     }
+}
+
+/// What will confine a service, if that is known. Why one can't start is told when it does.
+fn confines(launcher: &mut Launcher, service: &Service) -> Option<Arc<Confine>> {
+    let shared = launcher.sandboxes.of(service).ok()??;
+    let uid = launcher.ids(service).map_or(0, |(uid, _)| uid);
+    Some(if uid == 0 { shared } else { launcher.sandboxes.of_user(service, shared, uid) })
 }
 
 #[cfg(test)]
