@@ -289,7 +289,7 @@ fn here() -> Files<'static> {
 }
 
 /// Of several services it must be clear which one failed, and where to read more.
-fn named(name: &str, error: services::Error) -> services::Error {
+pub(crate) fn named(name: &str, error: services::Error) -> services::Error {
     match error {
         services::Error::Failed(why) => services::Error::Failed(with_log(name, &why)),
         services::Error::Replaced(why) => services::Error::Replaced(format!("{name}: {why}")),

@@ -14,6 +14,7 @@ use crate::call;
 use crate::fault::Fault;
 use crate::request::Request;
 use crate::run::local;
+use crate::services::named;
 
 /// Tells what came at the descriptor, about the request that `line` is.
 ///
@@ -29,10 +30,8 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Fault> 
     let bytes = answer.map_err(|_| wrong())?;
     Err(match Answer::read(&bytes) {
         Some(Answer::Done) => return Ok(ExitCode::SUCCESS),
-        Some(Answer::Failed(why)) => call::said(Error::Failed(format!(
-            "{name}: {why}\nRead `ensctl log -u {name}` for more."
-        ))),
-        Some(Answer::Replaced(why)) => call::said(Error::Replaced(format!("{name}: {why}"))),
+        Some(Answer::Failed(why)) => call::said(named(name, Error::Failed(why.to_owned()))),
+        Some(Answer::Replaced(why)) => call::said(named(name, Error::Replaced(why.to_owned()))),
         Some(Answer::InFull) | None => wrong(),
     })
 }
