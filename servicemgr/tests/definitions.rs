@@ -99,8 +99,49 @@ fn a_mistake_in_any_file_changes_nothing() {
     write(&device, "a.d/10-typo.toml", "requires = [\"b\"]\n");
     write(&device, "b.d/10-fine.toml", "requires = [\"a\"]\n");
     let Err(Error::BadDefinition(why)) = reload(&device, false) else { unreachable!() };
-    assert!(why.contains("wait for each other"), "{why}");
+    assert_eq!(why, "services wait for each other: a → b → a");
     assert_eq!((device.settled().generation, pid(&device, "a")), (lives, before));
+}
+
+#[test]
+fn a_new_servicemgr_knows_what_runs_whatever_was_written_meanwhile() {
+    let _one = ONE_AT_A_TIME.lock();
+    let device = boot(&[("b", SLEEPER), ("c", SLEEPER)]);
+    device.settled();
+    let before = (pid(&device, "b"), pid(&device, "c"));
+    // Nobody reloads: it is another plan, in which each has another number.
+    write(&device, "a.toml", SLEEPER);
+    write(&device, "b.d/10-about.toml", "about = \"of my own\"\n");
+    device.call(|s| async move { s.disable("c", false).await }).expect("disabled");
+    device.kill_servicemgr();
+    device.until("a", || device.call(|s| async move { s.start("a").await }).is_ok());
+    assert_eq!((pid(&device, "b"), pid(&device, "c")), before);
+    assert_eq!(device.status("c").row.restarts, 0);
+    let was = u32::try_from(pid(&device, "a")).expect("a process");
+    fs::remove_file(device.path("definitions/services/a.toml")).expect("it was there");
+    device.kill_servicemgr();
+    device.until("the end of a", || {
+        let gone = device.call(|s| async move { s.status("a").await });
+        matches!(gone, Err(Error::NoSuchService(_)))
+            && !std::path::Path::new(&format!("/proc/{was}")).exists()
+    });
+    assert_eq!((pid(&device, "b"), pid(&device, "c")), before);
+}
+
+#[test]
+fn what_lies_beside_definitions_is_left_alone_and_what_is_no_file_is_told() {
+    let _one = ONE_AT_A_TIME.lock();
+    let device = boot(&[("a", SLEEPER)]);
+    device.settled();
+    for other in [".a.toml.swp", ".b.toml", "a.toml.bak", "a.toml~", "README"] {
+        write(&device, other, "nonsense");
+    }
+    assert_eq!(reload(&device, false).expect("fine"), []);
+    let fifo = device.path("definitions/services/b.toml");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
+    assert!(made.success());
+    let Err(Error::BadDefinition(why)) = reload(&device, false) else { unreachable!() };
+    assert!(why.contains("b.toml: not a regular file"), "{why}");
 }
 
 #[test]

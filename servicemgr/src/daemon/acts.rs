@@ -245,6 +245,7 @@ impl Daemon {
             1 => log::warn!("the boot is over, 1 service has failed: see `ensctl status`"),
             _ => log::warn!("the boot is over, {failed} services have failed: see `ensctl status`"),
         }
+        self.streams.expect(0);
         // Nobody may have asked for a journal at all.
         self.nobody_listens();
         self.tell(&ToPid1::Settled, None);
@@ -274,7 +275,7 @@ impl Daemon {
             return;
         }
         let name = service.name.as_str();
-        let why = || life.reason.as_ref().map(ToString::to_string).unwrap_or_default();
+        let why = || life.reason.as_ref().map_or("ended".to_owned(), ToString::to_string);
         let took = life.times.leaving.map(|began| life.since.saturating_sub(began));
         let quiet = self.engine.going_down() && took.is_some_and(|took| took < QUICK);
         match life.state {

@@ -171,6 +171,9 @@ impl Daemon {
         if now.is_empty() && !same {
             return None;
         }
+        if !same {
+            self.end_undefined(&saved, &now);
+        }
         for (old, service) in std::mem::take(&mut saved.services) {
             let name = service.name.to_string();
             if self.find(&name).is_none()
@@ -189,6 +192,23 @@ impl Daemon {
         self.launcher.births.rename(&now);
         saved.whole.plan = self.whole.plan;
         Some(saved)
+    }
+
+    /// Ends services that somebody took away meanwhile without a reload.
+    fn end_undefined(&self, saved: &Saved, now: &BTreeMap<Id, Id>) {
+        for (old, kept) in &saved.units {
+            let Some(name) = saved.names.get(*old).filter(|_| !now.contains_key(old)) else {
+                continue;
+            };
+            if !(kept.life.main || kept.life.left) {
+                continue;
+            }
+            log::warn!("{name} is defined no more: ending what is left of it");
+            let group = self.launcher.groups.as_ref().and_then(|groups| groups.get(name).ok());
+            if let Some(Err(e)) = group.map(|group| end_all(&group, LOOKS)) {
+                log::error!("could not end what is left of {name}: {e}");
+            }
+        }
     }
 
     /// Takes what PID 1 held. Sockets of those that are to restart are made anew.
@@ -252,6 +272,7 @@ impl Daemon {
 
     /// Nothing is known: whatever runs in the groups of services is nobody's.
     fn afresh(&mut self) {
+        self.streams.expect(self.plan.enabled.len());
         let Some(groups) = &self.launcher.groups else { return };
         if self.generation > 1 {
             log::error!("the state is lost: ending what runs and starting afresh");
