@@ -170,6 +170,9 @@ impl Launcher {
             .map_err(|refused| refused.to_string())?;
         limits::lower(&mut launch.limits, &service.name, &mut self.lowered);
         let uid = launch.ids.as_ref().map_or(0, |ids| ids.uid);
+        if let Some(shared) = launch.confine.take_if(|_| uid != 0) {
+            launch.confine = Some(self.sandboxes.of_user(service, shared, uid));
+        }
         let output = match wanted {
             Some(fd) => Sink::Pipe(fd),
             None => self.output(service, uid, streams, hold)?,
@@ -293,7 +296,7 @@ impl Launcher {
                 let name = service.name.as_str();
                 let end = match streams.pipe(name) {
                     Some(kept) => pipe::writer(kept),
-                    None => pipe::lasting(uid).map(|(kept, first)| {
+                    None => streams.make(uid).map(|(kept, first)| {
                         hold(log_key(name), kept.as_fd());
                         streams.insert(name, kept);
                         first
