@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::pid1::End;
-use api::services::{Bar, Change, Edge, Error, Failed, PATH, Row, Status, System, Transaction, Why};
+use api::services::{
+    Bar, Change, Edge, Error, Failed, PATH, Row, Status, System, Transaction, Why,
+};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::connection::Builder;

@@ -139,7 +139,10 @@ mod tests {
         let nothing = b"READY=0\n\xff\xfe\nMAINPID=0\nERRNO=-3\nWATCHDOG=2\nFDNAME=x\n=\n";
         assert_eq!(Said::parse(nothing), Said::default());
         let long = format!("STATUS={}", "é".repeat(5000));
-        assert_eq!(Said::parse(long.as_bytes()).status.map(|s| s.chars().count()), Some(MAX_STATUS));
+        assert_eq!(
+            Said::parse(long.as_bytes()).status.map(|s| s.chars().count()),
+            Some(MAX_STATUS)
+        );
         let late = [b"\n".repeat(MAX_LINES), b"READY=1".to_vec()].concat();
         assert!(!Said::parse(&late).ready);
     }
