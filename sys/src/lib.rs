@@ -1,5 +1,6 @@
 //! Every system call we make, once, with what can go wrong.
 
+pub mod above;
 pub mod bind;
 pub mod cgroup;
 pub mod child;

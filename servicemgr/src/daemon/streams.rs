@@ -51,6 +51,7 @@ enum Unsent {
 impl Streams {
     /// Takes a pipe over that was held, or a new one.
     pub(super) fn insert(&mut self, name: &str, kept: OwnedFd) {
+        let kept = sys::above::lifted(kept);
         if self.draining {
             self.drains.extend(drain(&kept));
         }

@@ -148,6 +148,13 @@ fn signals() -> Result<(), Failed> {
 /// Puts `shared.fds` at 0, 1, 2, … and closes all others; those that are not passed to the program close
 /// when it is executed.
 fn descriptors(shared: &Shared<'_>) -> Result<(), Failed> {
+    // So far these are our parent's: a copy, without those above what is passed.
+    let above = shared.fds.iter().fold(0, |above, fd| c_long::from(*fd).saturating_add(1).max(above));
+    // SAFETY: integers only.
+    done(Step::Descriptors, unsafe {
+        let unshare = libc::CLOSE_RANGE_UNSHARE;
+        libc::syscall(libc::SYS_close_range, above, c_long::from(u32::MAX), unshare)
+    })?;
     let count = shared.fds.len();
     let end = c_long::try_from(count).unwrap_or(c_long::MAX);
     let mut sources = [-1; ROOM];

@@ -35,7 +35,8 @@ pub(super) struct Origin<'a> {
     pub(super) copy: bool,
     /// Where the kernel writes its id before it runs.
     pub(super) note: Option<&'a AtomicI32>,
-    /// It is a child of ours that leaves us its descriptors, not one of our parent's.
+    /// It is a child of ours that leaves us its descriptors, not one of our parent's. That one has ours
+    /// too until it takes a copy of those it needs: we may have a thousand.
     pub(super) helper: bool,
 }
 
@@ -50,9 +51,10 @@ struct Block([u8; 16]);
 pub(super) fn beside<S>(origin: Origin<'_>, main: Main<S>, shared: &S) -> Result<i32, i32> {
     let mut stack: Vec<Block> = Vec::with_capacity(STACK / size_of::<Block>());
     let flag = |f: i32| u64::try_from(f).unwrap_or(0);
-    let whose = if origin.helper { libc::CLONE_FILES } else { libc::CLONE_PARENT };
+    let whose = if origin.helper { 0 } else { libc::CLONE_PARENT };
     let mut arguments = libc::clone_args {
         flags: flag(whose)
+            | flag(libc::CLONE_FILES)
             | flag(libc::CLONE_VFORK)
             | CLEAR_SIGHAND
             | origin.namespaces & !NEW_CGROUP,
