@@ -141,6 +141,13 @@ pub const IOPORTS: Need = test("io-ports", "an x86 kernel with ioperm", || {
 /// `modify_ldt`.
 pub const LDT: Need =
     test("ldt", "an x86 kernel with modify_ldt", || cfg!(target_arch = "x86_64") && known(154));
+/// Limits of what services store.
+pub const PROJECTS: Need = test("project-quota", "quotas of projects on /var", || {
+    std::fs::read_to_string("/proc/self/mounts").is_ok_and(|text| {
+        let mut lines = text.lines();
+        lines.any(|line| line.contains(" /var ") && line.contains("prjquota"))
+    })
+});
 /// Quotas of file systems.
 pub const QUOTA: Need = path("/proc/sys/fs/quota");
 

@@ -136,8 +136,11 @@ fn child(attack: &Attack, text: &str, to: usize) -> ! {
     let words = ["attacks", "run", attack.name, &facts].map(tools::c);
     let mut pointers: Vec<usize> = words.iter().map(Arg::arg).collect();
     pointers.push(0);
-    let environment = [0_usize];
-    let _ = sys!(SYS_execve, &program, &pointers[..], &environment);
+    // Of its environment an attack has only what it can attack.
+    let own =
+        std::env::var("STATE_DIRECTORY").map(|own| tools::c(&format!("STATE_DIRECTORY={own}")));
+    let environment = [own.as_ref().map_or(0, |own| own.arg()), 0];
+    let _ = sys!(SYS_execve, &program, &pointers[..], &environment[..]);
     // A sandbox may forbid to run what may be read, or hide `/proc`.
     let (status, reason) = run(attack, &Facts::parse(text));
     let _ = tools::write(1, reason.as_bytes());

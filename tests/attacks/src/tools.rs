@@ -158,7 +158,8 @@ impl Drop for Scratch {
 
 /// Takes away what killed attacks have left.
 pub fn sweep(pid: usize) {
-    for place in ["/tmp", "/var/tmp", "/dev/shm", "/run", "."] {
+    let own = std::env::var("STATE_DIRECTORY").unwrap_or_default();
+    for place in ["/tmp", "/var/tmp", "/dev/shm", "/run", ".", own.as_str()] {
         drop(fs::remove_dir_all(format!("{place}/attack-{pid}"))); // mostly there is none
     }
 }

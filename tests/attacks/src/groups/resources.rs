@@ -5,7 +5,7 @@
 use std::fs;
 
 use crate::attack::{Attempt, Stop, blocked, got, if_so};
-use crate::needs::{CGROUP2, VICTIM, path};
+use crate::needs::{CGROUP2, PROJECTS, VICTIM, path};
 use crate::raw::{self, Arg};
 use crate::tools::{
     NO_FD, Scratch, c, close, fork, leave, map, open, pause, rewrite, thrown_away, wait, write,
@@ -58,23 +58,13 @@ attacks! { Resources:
     "fill-dev-shm" [] "fills /dev/shm" => |_| fill("/dev/shm");
     "fill-run" [] "fills /run, which the system needs" => |_| fill("/run");
     "fill-state" [path("/var/tmp")] "fills the state of the device" => |_| fill("/var/tmp");
-    "use-up-inodes" [] "makes so many files that nobody can make one" => |_| {
-        let scratch = Scratch::new()?;
-        // Words of `struct statfs`: files there can be, and can still be.
-        let [all, free, _] = space(&scratch.0, [5, 6, 0]);
-        let most = u64::try_from(FILES).unwrap_or(0);
-        if all >= most && free < 2 * most {
-            return Err(Stop::Absent("too few files can be made to try it without harm".to_owned()));
-        }
-        for count in 0..FILES {
-            let name = c(&scratch.file(&count.to_string()));
-            match sys!(SYS_mknodat, libc::AT_FDCWD, &name, libc::S_IFREG | 0o600, 0) {
-                Ok(_) => {}
-                Err(e) => return blocked(format!("{e} after {count}")),
-            }
-        }
-        got(format!("made {FILES} files"))
-    };
+    "fill-own-state" [PROJECTS] "fills the state of the device from its own directory" =>
+        |_| fill(&own_state()?);
+    "use-up-inodes" [] "makes so many files that nobody can make one" =>
+        |_| use_up_inodes(&Scratch::new()?);
+    "use-up-own-inodes" [PROJECTS] "does so in its own directory" =>
+        |_| use_up_inodes(&Scratch::below(&own_state()?)?);
+    "leave-project" [PROJECTS] "takes what it stores out of what counts for it" => |_| leave_project();
     "inotify-of-victim" [VICTIM] "uses up what another user may watch" => |v| thrown_away(|| {
         sys!(SYS_setresuid, v.uid, v.uid, v.uid)?;
         let _ = raise_to_hard(libc::RLIMIT_NOFILE);
@@ -220,6 +210,47 @@ fn take(length: usize, lock: bool) -> Attempt {
         }
     }
     got(format!("has {} MiB", length >> 20))
+}
+
+/// The directory of what is its own.
+fn own_state() -> Result<String, Stop> {
+    let none = || Stop::Absent("it has no directory of its own ($STATE_DIRECTORY)".to_owned());
+    std::env::var("STATE_DIRECTORY").map_err(|_| none())
+}
+
+fn use_up_inodes(scratch: &Scratch) -> Attempt {
+    // Words of `struct statfs`: files there can be, and can still be.
+    let [all, free, _] = space(&scratch.0, [5, 6, 0]);
+    let most = u64::try_from(FILES).unwrap_or(0);
+    if all >= most && free < 2 * most {
+        return Err(Stop::Absent("too few files can be made to try it without harm".to_owned()));
+    }
+    for count in 0..FILES {
+        let name = c(&scratch.file(&count.to_string()));
+        match sys!(SYS_mknodat, libc::AT_FDCWD, &name, libc::S_IFREG | 0o600, 0) {
+            Ok(_) => {}
+            Err(e) => return blocked(format!("{e} after {count}")),
+        }
+    }
+    got(format!("made {FILES} files"))
+}
+
+/// Who owns a directory may say whose storage it counts for, if nothing keeps it from that.
+fn leave_project() -> Attempt {
+    const GET_ATTRIBUTES: u64 = 0x801C_581F;
+    const SET_ATTRIBUTES: u64 = 0x401C_5820;
+    const PROJECT: usize = 3;
+    let place = own_state().unwrap_or_else(|_| "/var/tmp".to_owned());
+    let scratch = Scratch::below(&place).or_else(|_| Scratch::new())?;
+    let fd = open(&scratch.0, libc::O_RDONLY)?;
+    // struct fsxattr: flags, extents, project.
+    let mut attributes = [0_u32; 7];
+    sys!(SYS_ioctl, fd, GET_ATTRIBUTES, &mut attributes)?;
+    attributes[PROJECT] += 4242;
+    sys!(SYS_ioctl, fd, SET_ATTRIBUTES, &attributes)?;
+    let mut now = [0_u32; 7];
+    sys!(SYS_ioctl, fd, GET_ATTRIBUTES, &mut now)?;
+    if_so(now == attributes, "it counts for another", "it counts as before")
 }
 
 /// Fills what is there for files, unless it would be all that the others have left.
