@@ -149,7 +149,8 @@ fn signals() -> Result<(), Failed> {
 /// when it is executed.
 fn descriptors(shared: &Shared<'_>) -> Result<(), Failed> {
     // So far these are our parent's: a copy, without those above what is passed.
-    let above = shared.fds.iter().fold(0, |above, fd| c_long::from(*fd).saturating_add(1).max(above));
+    let above =
+        shared.fds.iter().fold(0, |above, fd| c_long::from(*fd).saturating_add(1).max(above));
     // SAFETY: integers only.
     done(Step::Descriptors, unsafe {
         let unshare = libc::CLOSE_RANGE_UNSHARE;
