@@ -65,7 +65,7 @@ fn services_start_in_order_and_tell_how_they_are() {
     let device = boot(vec![web, prepare, late]);
     let system = device.settled();
     assert_eq!((system.state, system.ready, system.total), (SystemState::Ready, 3, 3));
-    assert_eq!(device.seen().settled, 1);
+    device.until("PID 1 hears of it", || device.seen().settled == 1);
     let status = device.status("web");
     assert_eq!((status.text.as_str(), status.kind.as_str()), ("at your service", "notify"));
     assert_eq!(status.required_by, ["late"]);
