@@ -6,12 +6,18 @@
 //! | [`pid1`] | servicemgr and PID 1 | one `SOCK_SEQPACKET` pair, made by PID 1 |
 //! | `services` | anyone and servicemgr | peer-to-peer D-Bus on a UNIX socket |
 //! | `params`, `sandbox`, `permissions` | anyone and servicemgr | the same |
+//! | `abilities` | anyone and ability-manager | the same, on a socket of its own |
+//! | `app` | an app and ability-manager | the same, on a socket for each instance |
 //! | [`kernel`] | PID 1 and who looks at what it set | `/proc/sys` |
 //! | [`export`] | journal and who reads its records | files and pipes |
 //! | `journal` | anyone and journal | peer-to-peer D-Bus on a UNIX socket, records in a pipe |
 //!
 //! Nothing here does I/O of its own.
 
+#[cfg(feature = "bus")]
+pub mod abilities;
+#[cfg(feature = "bus")]
+pub mod app;
 pub mod debug;
 pub mod export;
 #[cfg(feature = "bus")]

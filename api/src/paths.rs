@@ -6,6 +6,9 @@ pub const RUN: &str = "/run/ensemble";
 /// Control socket of servicemgr.
 pub const SERVICES_SOCKET: &str = "/run/ensemble/services.sock";
 
+/// Control socket of ability-manager.
+pub const ABILITIES_SOCKET: &str = "/run/ensemble/abilities.sock";
+
 /// Control socket of journal.
 pub const JOURNAL_SOCKET: &str = "/run/ensemble/journal.sock";
 

@@ -8,6 +8,7 @@
 //! The device links only what it needs: TOML and its diagnostics are behind the feature `text`.
 
 pub mod bootctl;
+pub mod bundle;
 pub mod calendar;
 pub mod capability;
 #[cfg(feature = "text")]
@@ -24,6 +25,7 @@ pub mod service;
 pub mod shared;
 #[cfg(feature = "text")]
 pub mod text;
+pub mod want;
 pub mod word;
 
 pub use device::Device;

@@ -9,13 +9,15 @@ use serde_json::Value;
 
 /// Who may name whom, among our own crates. `docs/architecture.md` draws it.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("ability-manager", &["api", "bundle", "model", "sys"]),
     ("api", &[]),
     ("attacks", &[]),
     ("bare", &[]),
     ("brief", &["bare"]),
+    ("bundle", &[]),
     ("ctl", &["api", "brief", "sys"]),
     ("debug-agent", &["api", "sys"]),
-    ("image-builder", &["api", "model", "sandbox", "sys"]),
+    ("image-builder", &["api", "bundle", "model", "sandbox", "sys"]),
     ("init", &["api", "model", "sys"]),
     ("journal", &["api", "sys"]),
     ("model", &[]),

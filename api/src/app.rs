@@ -1,0 +1,97 @@
+//! What an app asks of the device, and what it is told: D-Bus on the socket of its instance.
+//!
+//! ```text
+//! $DBUS_SESSION_BUS_ADDRESS ─ Hello ─ Attach ─► the want it was started for, its saved state
+//!   ◄─ signal Lifecycle(event, token, want) ─ Done(token, state) ─►          foreground background want terminate
+//! ```
+//!
+//! The socket belongs to one instance: who is at the other end of it is that instance, whatever it says of
+//! itself. ability-manager answers `org.freedesktop.DBus` on it as far as the libraries of a session bus need.
+//!
+//! Invariant: nothing here names another app's instance.
+
+use std::collections::HashMap;
+
+use zbus::Type;
+use zbus::zvariant::{DeserializeDict, SerializeDict};
+
+pub use crate::abilities::{Candidate, Error, Want};
+
+/// The name that answers on the socket.
+pub const NAME: &str = "org.ensemble.App";
+
+/// The object path.
+pub const PATH: &str = "/org/ensemble/App";
+
+/// The interface.
+pub const INTERFACE: &str = "org.ensemble.App1";
+
+/// Most bytes of state that an ability may save: what a continuation moves without a pause.
+pub const MAX_STATE: usize = 100 << 10;
+
+/// Events of [`AppProxy::receive_lifecycle`].
+pub mod event {
+    /// It comes to the screen.
+    pub const FOREGROUND: &str = "foreground";
+    /// It leaves the screen: `Done` with the state it wants to find again.
+    pub const BACKGROUND: &str = "background";
+    /// It runs already, and is wanted for something more.
+    pub const WANT: &str = "want";
+    /// It ends: `Done`, then exit.
+    pub const TERMINATE: &str = "terminate";
+    /// The device lacks memory: `moderate`, `low` or `critical` is the parameter `level` of the want. Nothing is answered.
+    pub const MEMORY: &str = "memory";
+}
+
+/// What an instance is told when it attaches, as `a{sv}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zvariant(signature = "dict", rename_all = "kebab-case")]
+pub struct Launch {
+    /// `s`: its bundle.
+    pub bundle: Option<String>,
+    /// `s`: which ability it is.
+    pub ability: Option<String>,
+    /// `s`: why it runs: `start`, `connect`, `restore`.
+    pub reason: Option<String>,
+    /// `a{sv}`: what it was started for.
+    pub want: Option<Want>,
+    /// `ay`: what it saved the last time.
+    pub state: Option<Vec<u8>>,
+    /// `s`: locale of the device.
+    pub locale: Option<String>,
+}
+
+/// The calls of an app.
+#[zbus::proxy(
+    interface = "org.ensemble.App1",
+    default_path = "/org/ensemble/App",
+    default_service = "org.ensemble.App"
+)]
+pub trait App {
+    /// The instance is there; from now on it is told of its lifecycle.
+    fn attach(&self) -> Result<Launch, Error>;
+
+    /// It did what `token` asked for. `state` counts with `background` alone; at most [`MAX_STATE`].
+    fn done(&self, token: u32, state: &[u8]) -> Result<(), Error>;
+
+    /// Wants something of an app. Answers when that is there.
+    fn start(&self, want: Want) -> Result<(), Error>;
+
+    /// What would answer a want: those that this app may start.
+    fn candidates(&self, want: Want) -> Result<Vec<Candidate>, Error>;
+
+    /// Ends this instance.
+    fn terminate(&self) -> Result<(), Error>;
+
+    /// Whether it has these permissions: `granted`, `refused`, `settings` (only the owner can change it
+    /// now), `undeclared`.
+    fn permissions(&self, names: &[&str]) -> Result<HashMap<String, String>, Error>;
+
+    /// Asks the owner for these permissions; answers when that has decided. What is granted counts from the
+    /// next start of the instance on, and the answer says `restart` then.
+    fn request(&self, names: &[&str]) -> Result<HashMap<String, String>, Error>;
+
+    /// What happens to this instance: one of [`event`], the token for [`AppProxy::done`] (0: no answer), a want.
+    #[zbus(signal)]
+    fn lifecycle(&self, event: &str, token: u32, want: Want) -> zbus::Result<()>;
+}
