@@ -8,11 +8,13 @@
 //! the other, each with a name. Invariant: a step that fails ends the start: nothing runs less confined
 //! than it says here.
 
+mod base;
 mod host;
 mod words;
 
 use std::ffi::{CStr, CString};
 
+pub(crate) use base::{MOST_OWN, Own, below, seen_from_inside};
 pub use host::{features, prepare};
 
 /// What a process is confined by.

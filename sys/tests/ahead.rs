@@ -110,6 +110,13 @@ fn make(confine: &Arc<Confine>) -> Ahead {
         .unwrap()
 }
 
+/// Our descriptors of a kind.
+fn ours(kind: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let all = all.filter_map(|entry| fs::read_link(entry.path()).ok());
+    all.map(|to| to.to_string_lossy().into_owned()).filter(|to| to.contains(kind)).collect()
+}
+
 fn scene() -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir_in("/var/tmp").unwrap();
     let path = dir.path().to_str().unwrap().to_owned();
@@ -142,13 +149,7 @@ fn a_program_finds_the_same_whether_it_was_made_ahead_or_not() {
 fn two_starts_share_nothing_and_nothing_stays_open_with_us() {
     let Some(_alone) = able("share") else { return };
     let confine = listed(&[], &[]);
-    // Other tests start things too: each has its own descriptors of these kinds.
-    let ours = || {
-        let all = fs::read_dir("/proc/self/fd").unwrap().flatten();
-        all.filter_map(|entry| fs::read_link(entry.path()).ok())
-            .filter(|to| to.to_string_lossy().contains("landlock"))
-            .count()
-    };
+    let ours = || ours("landlock").len();
     let script = "ls /tmp /dev/shm; echo x > /tmp/x; echo x > /dev/shm/x; readlink /proc/self/ns/net /proc/self/ns/mnt";
     let all: Vec<_> = (0..2).map(|_| start(&confine, Some(make(&confine)), script)).collect();
     assert!(all.iter().all(|text| text.starts_with("/dev/shm:\n\n/tmp:\n")), "{all:?}");
@@ -251,4 +252,117 @@ fn mounts_made_ahead_do_without_a_network_and_a_network_without_mounts() {
     assert_eq!(start_with(&confine, mounts, script), plain);
     let network = Ready { ahead: None, network: Some(EmptyNetwork::make().unwrap()) };
     assert_eq!(start_with(&confine, network, script), plain);
+}
+
+/// Beyond a base: a directory and a file to be read, a directory to be written, one that is not there, a link.
+fn beyond(at: &str) -> Arc<Confine> {
+    fs::create_dir_all(format!("{at}/data/deep")).unwrap();
+    fs::create_dir_all(format!("{at}/program")).unwrap();
+    fs::write(format!("{at}/program/file"), "program\n").unwrap();
+    fs::write(format!("{at}/note"), "note\n").unwrap();
+    symlink("program", format!("{at}/link")).unwrap();
+    let trees = ["data", "gone", "link", "note", "program"].map(|name| format!("{at}/{name}"));
+    let trees: Vec<&str> = trees.iter().map(String::as_str).collect();
+    let mut confine = Confine::clone(&listed(&trees, &["/proc/keys"]));
+    for mount in &mut confine.mounts {
+        if let Mount::Show { path, attributes, .. } = mount
+            && path.to_bytes().ends_with(b"/data")
+        {
+            *attributes = 2 | 4 | 8;
+        }
+    }
+    let paths = &mut confine.ruleset.as_mut().unwrap().paths;
+    let data = paths.iter_mut().find(|(path, _)| path.to_bytes().ends_with(b"/data"));
+    data.unwrap().1 |= WRITE;
+    Arc::new(confine)
+}
+
+/// Tells all that a program finds: mounts, files with their modes, what it can change, what it is given.
+fn all_of_it(at: &str) -> String {
+    format!(
+        "sed 's/^[0-9]* [0-9]* [0-9:]* //' /proc/self/mountinfo | sort; find / -xdev -printf '%p %M %u %l\\n' | sort; \
+         cat {at}/program/file {at}/note {at}/link/file; readlink {at}/link; ls {at} {at}/data /dev /dev/shm; \
+         for f in {at}/data/new {at}/program/new {at}/note /new {at}/new /usr/new /dev/new /tmp/new; do \
+         (echo x > $f) 2>&1; done; ls {at}/data; rm {at}/data/new; cat /proc/keys; cut -d: -f1 /proc/net/dev; umask; pwd; \
+         ls /proc/self/fd; for n in mnt net ipc uts cgroup; do test /proc/1/ns/$n -ef /proc/self/ns/$n && echo $n; done; true"
+    )
+}
+
+#[test]
+fn a_program_that_never_started_finds_the_same_in_what_was_made_for_its_base() {
+    let Some(_alone) = able("base") else { return };
+    let (_dir, at) = scene();
+    let mounted = std::path::Path::new(&at);
+    // What is mounted in a shared mount is seen in every copy of it, unless that is private.
+    sys::mount::mount("tmpfs", mounted, "tmpfs", sys::mount::Flags::default(), "").unwrap();
+    let shared = std::process::Command::new("mount").args(["--make-shared", &at]).status();
+    let confine = beyond(&at);
+    let script = all_of_it(&at);
+    let base = Arc::new(confine.base().unwrap());
+    let plain = start(&confine, None, &script);
+    let beyond = start(&confine, Some(make(&base)), &script);
+    // Each enters the mounts of one, and no other.
+    let bases = [(); 2].map(|()| make(&base));
+    let made = ours("mnt:");
+    let entered = bases.map(|one| start(&confine, Some(one), "readlink /proc/self/ns/mnt"));
+    sys::mount::unmount(mounted).unwrap();
+    assert!(shared.unwrap().success());
+    assert!(plain.contains("program\nnote\nprogram\nprogram\n"), "{plain}");
+    assert_eq!(plain.matches("Read-only file system").count(), 6, "{plain}");
+    assert!(!plain.contains("shared:") && plain.contains("\nnew\n"), "{plain}");
+    assert_eq!(beyond, plain);
+    assert!(
+        entered.iter().all(|one| made.contains(&one.trim().to_owned())),
+        "{made:?} {entered:?}"
+    );
+    assert_ne!(entered[0], entered[1]);
+}
+
+#[test]
+fn rights_on_its_own_trees_are_given_and_no_others() {
+    let Some(_alone) = able("rights") else { return };
+    let (_dir, at) = scene();
+    let confine = beyond(&at);
+    let base = Arc::new(confine.base().unwrap());
+    let mut less = Confine::clone(&confine);
+    let paths = &mut less.ruleset.as_mut().unwrap().paths;
+    paths.retain(|(path, _)| !path.to_bytes().ends_with(b"/note"));
+    let (script, less) = (format!("cat {at}/program/file {at}/note"), Arc::new(less));
+    for ahead in [None, Some(make(&base))] {
+        let text = start(&less, ahead, &script);
+        assert!(
+            text.starts_with("program\n") && text.contains("note: Permission denied"),
+            "{text}"
+        );
+    }
+    let mut fails = Confine::clone(&confine);
+    fails.ruleset.as_mut().unwrap().paths.push((c("/usr/share"), 1 << 40));
+    let launch = Launch {
+        program: c("/bin/true"),
+        directory: c("/"),
+        confine: Some(Arc::new(fails)),
+        ..Launch::default()
+    };
+    let null = File::open("/dev/null").unwrap();
+    let passed = Passed { standard: [null.as_fd(); 3], fds: &[], cgroup: None, note: None };
+    let ready = Ready { ahead: Some(make(&base)), network: None };
+    let SpawnError { step, .. } = spawn_with(&launch, &passed, ready).unwrap_err();
+    assert_eq!(step, Step::Ruleset, "a rule that can't be added ends the start");
+}
+
+#[test]
+fn a_base_is_not_used_by_who_has_something_in_the_way_of_it() {
+    let Some(_alone) = able("in the way") else { return };
+    let (_dir, at) = scene();
+    let confine = beyond(&at);
+    let base = Arc::new(confine.base().unwrap());
+    let key = format!("{at}/program/file");
+    let hides = listed(&[&format!("{at}/program")], &["/proc/keys", &key]);
+    assert_eq!(
+        start(&hides, Some(make(&base)), &format!("cat {key}; ls /")),
+        start(&hides, None, &format!("cat {key}; ls /"))
+    );
+    let less = listed(&[], &[]);
+    let text = start(&less, Some(make(&base)), "cat /proc/keys > /dev/null && echo read");
+    assert_eq!(text, "read\n", "it hides no keys, so it made its own");
 }

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::fmt;
 
-use super::{Confine, Mount, SCRATCH};
+use super::{Confine, Mount, SCRATCH, seen_from_inside};
 use crate::spawn::Step;
 
 impl Confine {
@@ -42,6 +42,5 @@ impl fmt::Display for Mount {
 
 /// A path as the program sees it.
 fn seen(path: &CStr) -> String {
-    let path = path.to_string_lossy();
-    path.strip_prefix(&*SCRATCH.to_string_lossy()).unwrap_or(&path).to_owned()
+    String::from_utf8_lossy(seen_from_inside(path)).into_owned()
 }

@@ -4,14 +4,18 @@
 //! ```text
 //! make ─► helper: our memory and descriptors, its own namespaces ─► the same steps as a child takes ─► it ends
 //!              └► descriptors of what it leaves, and what was at every path it went by
-//! spawn ─ same mounts, and the same at every path? ─ yes ─► the child enters, and nobody else ever does
-//!                                                  └ no ──► let go of; the child makes its own
+//! spawn ─ same mounts, and the same at every path? ─ no ──► let go of; the child makes its own
+//!           └ yes ─ made for this, or for its base? ─ no ─┘
+//!                     │            └► the child finds its own trees, enters, attaches them ─┐
+//!                     └► the child enters ──────────────────────────────────────────────────┴► nobody else ever does
 //! ```
 //!
 //! An [`EmptyNetwork`] is the same for everybody, so it is made before it is known for whom; the mounts and
-//! the ruleset of an [`Ahead`] are those of one [`Confine`]. Invariant: each is for one start, and that start
-//! finds what it would have made itself at that moment. No process waits for it: it costs some memory of the
-//! kernel, and goes with us.
+//! the ruleset of an [`Ahead`] are those of one [`Confine`], or of all that go beyond it ([`Confine::base`]): a
+//! start adds its own trees and rules to what is made. Invariant: each is for one start, and that start
+//! finds what it would have made itself at that moment. So two starts have nothing in common that they would
+//! not have without it, whatever they add: nothing is a copy of what another has. No process waits for it: it
+//! costs some memory of the kernel, and goes with us.
 
 #![expect(unsafe_code, reason = "descriptors that a helper leaves in our table")]
 
@@ -34,7 +38,7 @@ use super::child::{Failed, step};
 use super::clone::{self, Origin};
 use super::state::State;
 use super::{SpawnError, Step, bare, confined, landlock, mounts, step_code};
-use crate::confine::Confine;
+use crate::confine::{Confine, Own};
 use crate::poll::{For, poll};
 use seen::Seen;
 
@@ -77,7 +81,7 @@ impl EmptyNetwork {
     }
 }
 
-/// Mounts and rights that were made for the next start of something confined by this.
+/// Mounts and rights that were made for the next start of something confined by this, or beyond this.
 #[derive(Debug)]
 pub struct Ahead {
     confine: Arc<Confine>,
@@ -111,9 +115,12 @@ impl Ahead {
         Ok(Some(ahead))
     }
 
-    /// For whom it was made.
-    fn is_for(&self, confine: &Arc<Confine>) -> bool {
-        Arc::ptr_eq(&self.confine, confine)
+    /// What a start confined so adds; `None` if it is not for that.
+    fn serves(&self, confine: &Arc<Confine>) -> Option<Added> {
+        if Arc::ptr_eq(&self.confine, confine) {
+            return Some(Added::Nothing);
+        }
+        confine.beyond(&self.confine).map(Added::Own)
     }
 
     /// Whether it is what would be made now: the same is mounted, and the same is at every path.
@@ -134,39 +141,74 @@ pub struct Ready {
     pub network: Option<EmptyNetwork>,
 }
 
+/// What a start adds to what was made.
+#[derive(Debug)]
+enum Added {
+    /// It was made for it.
+    Nothing,
+    /// It was made for its base.
+    Own(Own),
+}
+
+/// What of it is for a start.
+#[derive(Debug, Default)]
+pub(super) struct Fitting {
+    ahead: Option<(Ahead, Added)>,
+    network: Option<EmptyNetwork>,
+}
+
 impl Ready {
     /// What of it is for a start that is confined so, and still what that would make.
-    pub(super) fn fitting(self, confine: Option<&Arc<Confine>>) -> Self {
-        let Some(confine) = confine else { return Self::default() };
-        Self {
-            ahead: self.ahead.filter(|ahead| ahead.is_for(confine) && ahead.holds()),
+    pub(super) fn fitting(self, confine: Option<&Arc<Confine>>) -> Fitting {
+        let Some(confine) = confine else { return Fitting::default() };
+        let ahead = self.ahead.and_then(|ahead| Some((ahead.serves(confine)?, ahead)));
+        let ahead = ahead.filter(|(_, ahead)| ahead.holds());
+        Fitting {
+            ahead: ahead.map(|(added, ahead)| (ahead, added)),
             network: self.network.filter(|_| EmptyNetwork::is_for(confine)),
         }
     }
+}
 
+impl Fitting {
     /// Flags of the namespaces that a child enters instead of making them.
     pub(super) fn flags(&self) -> u64 {
         self.namespaces().fold(0, |all, (flag, _)| all | flag)
     }
 
-    /// The same one by one, in the order of [`Ready::fds`].
+    /// The same one by one, in the order of [`Fitting::fds`].
     pub(super) fn kinds(&self) -> impl Iterator<Item = u64> {
         self.namespaces().map(|(flag, _)| flag)
     }
 
     /// What a child is passed: its namespaces, then the ruleset.
     pub(super) fn fds(&self) -> impl Iterator<Item = RawFd> {
-        let ruleset = self.ahead.iter().flat_map(|ahead| &ahead.ruleset);
-        self.namespaces().map(|(_, fd)| fd).chain(ruleset).map(AsRawFd::as_raw_fd)
+        self.namespaces().map(|(_, fd)| fd).chain(self.ruleset()).map(AsRawFd::as_raw_fd)
+    }
+
+    /// What it adds, if it was made for its base.
+    pub(super) fn own(&self) -> Option<&Own> {
+        match &self.ahead {
+            Some((_, Added::Own(own))) => Some(own),
+            _ => None,
+        }
     }
 
     pub(super) fn has_ruleset(&self) -> bool {
-        self.ahead.as_ref().is_some_and(|ahead| ahead.ruleset.is_some())
+        self.ruleset().is_some()
+    }
+
+    fn ruleset(&self) -> Option<&OwnedFd> {
+        let (ahead, added) = self.ahead.as_ref()?;
+        match added {
+            Added::Own(Own { rules: None, .. }) => None,
+            _ => ahead.ruleset.as_ref(),
+        }
     }
 
     fn namespaces(&self) -> impl Iterator<Item = (u64, &OwnedFd)> {
         let network = self.network.iter().map(|network| (clone::NEW_NETWORK, &network.0));
-        let ahead = self.ahead.iter().flat_map(|ahead| &ahead.namespaces);
+        let ahead = self.ahead.iter().flat_map(|(ahead, _)| &ahead.namespaces);
         network.chain(ahead.map(|(flag, fd)| (*flag, fd)))
     }
 }

@@ -292,8 +292,18 @@ pub(super) fn attach_entry(tree: &Fd, at: c_int, name: &CStr) -> Result<(), i32>
 ///
 /// `EPERM`: an attribute is locked: it came from a namespace above ours.
 pub(super) fn change(mounts: &Fd, set: u64, clear: u64, recursive: bool) -> Result<(), i32> {
+    attributes(mounts, [set, clear, 0, 0], recursive)
+}
+
+/// The same of a copy that is made where mounts may be shared: what is mounted elsewhere is no longer seen in
+/// it, and the other way round.
+pub(super) fn change_own(mounts: &Fd, set: u64, recursive: bool) -> Result<(), i32> {
+    attributes(mounts, [set, 0, libc::MS_PRIVATE, 0], recursive)
+}
+
+fn attributes(mounts: &Fd, attributes: [u64; 4], recursive: bool) -> Result<(), i32> {
     let flags = libc::AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
-    let (empty, attributes) = (c"".as_ptr(), [set, clear, 0, 0]);
+    let empty = c"".as_ptr();
     let (address, size) = (attributes.as_ptr(), size_of_val(&attributes));
     // SAFETY: a C string and a structure of 32 bytes that outlive the call.
     let changed = unsafe {

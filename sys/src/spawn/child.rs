@@ -81,6 +81,10 @@ fn surroundings(confine: &Confine, shared: &Shared<'_>) -> Result<(), Failed> {
         step(Step::Namespaces, confined::own_cgroups())?;
     }
     let entered = shared.ready.flags();
+    let own = shared.ready.own();
+    // From inside there is no way to them.
+    let found = own.map(|own| mounts::find(&confine.mounts, own, &shared.state.at)).transpose();
+    let found = step(Step::Mount, found)?;
     for (kind, fd) in shared.ready.kinds().zip(kept(shared)) {
         step(Step::Namespaces, confined::enter(fd, kind))?;
     }
@@ -89,6 +93,9 @@ fn surroundings(confine: &Confine, shared: &Shared<'_>) -> Result<(), Failed> {
     }
     if entered & NEW_MOUNTS == 0 {
         step(Step::Mount, mounts::apply(&confine.mounts, &shared.state.at))?;
+    } else if let Some((own, found)) = own.zip(found) {
+        let added = mounts::add(&confine.mounts, own, &found, &shared.state.at);
+        step(Step::Mount, added)?;
     }
     if confine.keyring {
         step(Step::Keyring, confined::own_keyring())?;
@@ -104,8 +111,13 @@ fn kept(shared: &Shared<'_>) -> impl Iterator<Item = i32> {
 
 fn ruleset(confine: &Confine, shared: &Shared<'_>) -> Result<Option<Fd>, Failed> {
     let Some(ruleset) = &confine.ruleset else { return Ok(None) };
-    if shared.ready.has_ruleset() {
-        return Ok(kept(shared).last().map(Fd::passed));
+    if shared.ready.has_ruleset()
+        && let Some(made) = kept(shared).last().map(Fd::passed)
+    {
+        let rules = shared.ready.own().and_then(|own| own.rules.as_deref());
+        let add = |rules| landlock::add_all(&made, ruleset, rules, &shared.state.at);
+        step(Step::Ruleset, rules.map_or(Ok(()), add))?;
+        return Ok(Some(made));
     }
     step(Step::Ruleset, landlock::make(ruleset, &shared.state.at)).map(Some)
 }

@@ -38,17 +38,44 @@ pub(super) fn make(ruleset: &Ruleset, at: &AtomicU32) -> Result<Fd, i32> {
         bare::fd(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, address, size, 0) })?;
     for (number, (path, rights)) in (0_u32..).zip(&ruleset.paths) {
         at.store(number, Ordering::Relaxed);
-        match matching::pattern(path).filter(|(above, _)| above.starts_with(b"/dev")) {
-            None => allow(&made, path, *rights)?,
-            Some((above, begins)) => devices(&made, above, begins, *rights)?,
-        }
+        one(&made, path, *rights)?;
     }
     at.store(u32::MAX, Ordering::Relaxed);
-    for (port, rights) in &ruleset.allowed_ports {
-        let rule = [*rights, u64::from(*port)];
-        add(&made, RULE_NET_PORT, rule.as_ptr().cast())?;
-    }
+    ports(&made, ruleset)?;
     Ok(made)
+}
+
+/// Adds the rules with these numbers, and the ports, to one that has the others.
+///
+/// `EINVAL`: a right that it does not handle.
+pub(super) fn add_all(
+    made: &Fd,
+    ruleset: &Ruleset,
+    rules: &[u32],
+    at: &AtomicU32,
+) -> Result<(), i32> {
+    for number in rules {
+        at.store(*number, Ordering::Relaxed);
+        let rule = usize::try_from(*number).ok().and_then(|number| ruleset.paths.get(number));
+        let (path, rights) = rule.ok_or(libc::EINVAL)?;
+        one(made, path, *rights)?;
+    }
+    at.store(u32::MAX, Ordering::Relaxed);
+    ports(made, ruleset)
+}
+
+fn one(made: &Fd, path: &CStr, rights: u64) -> Result<(), i32> {
+    match matching::pattern(path).filter(|(above, _)| above.starts_with(b"/dev")) {
+        None => allow(made, path, rights),
+        Some((above, begins)) => devices(made, above, begins, rights),
+    }
+}
+
+fn ports(made: &Fd, ruleset: &Ruleset) -> Result<(), i32> {
+    ruleset.allowed_ports.iter().try_for_each(|(port, rights)| {
+        let rule = [*rights, u64::from(*port)];
+        add(made, RULE_NET_PORT, rule.as_ptr().cast())
+    })
 }
 
 /// A tree that is not there gives nothing.

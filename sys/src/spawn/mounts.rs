@@ -11,14 +11,16 @@
 
 mod devices;
 pub(super) mod matching;
+mod own;
 
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::bare::{self, Fd, OF_ALL, PATH, SHOWN, attribute, resolve, there};
+use super::bare::{self, Fd, Kind, OF_ALL, PATH, SHOWN, attribute, resolve, there};
 use super::tree::Last;
 use crate::confine::{DEVICES, EMPTY_DIRECTORY, EMPTY_FILE, Mount, SCRATCH};
 use devices::Dev;
+pub(super) use own::{add, find};
 
 /// A new root: directories, links and places to mount on, nothing else. It has no limits, and making a file
 /// in it costs a third of what it costs in tmpfs; nothing is written there once it is the root.
@@ -146,20 +148,11 @@ impl<'a> Work<'a> {
 
     fn show(&mut self, path: &'a CStr, place: &'a CStr, attributes: u64) -> Result<(), i32> {
         let root = self.root.as_ref().ok_or(libc::EINVAL)?;
-        let writable = attributes & attribute::READ_ONLY == 0;
-        let found = if writable {
-            open(path).and_then(|tree| bare::copy(&tree, true))
-        } else {
-            self.from.copy(path)
-        };
-        let Some(tree) = there(found)? else { return Ok(()) };
-        let kind = bare::kind(&tree)?;
-        if kind.is_link() {
-            let (above, name) = self.last.above(root, place)?;
-            return link(&tree, above, name);
+        let Some((tree, kind)) = tree_of(&mut self.from, path, attributes)? else { return Ok(()) };
+        if !kind.is_link() {
+            bare::change(&tree, attributes, 0, kind.is_directory())?;
         }
-        bare::change(&tree, attributes, 0, kind.is_directory())?;
-        self.last.attach(root, place, &tree, kind.is_directory())
+        put(&tree, kind, &mut self.last, root, place)
     }
 
     /// The directory at `path`; made if it is in the new root.
@@ -229,6 +222,38 @@ impl<'a> Work<'a> {
         self.room(&shm()?, OF_ALL, |_| shm().map(Some))?;
         bare::change(&dev, attribute::READ_ONLY, 0, false)
     }
+}
+
+/// A copy of the tree at `path`, if there is one, to be shown with these attributes.
+fn tree_of<'a>(
+    from: &mut Last<'a>,
+    path: &'a CStr,
+    attributes: u64,
+) -> Result<Option<(Fd, Kind)>, i32> {
+    let writable = attributes & attribute::READ_ONLY == 0;
+    let found = if writable {
+        open(path).and_then(|tree| bare::copy(&tree, true))
+    } else {
+        from.copy(path)
+    };
+    let Some(tree) = there(found)? else { return Ok(None) };
+    let kind = bare::kind(&tree)?;
+    Ok(Some((tree, kind)))
+}
+
+/// Shows it at `place` in the new root; a link becomes one there.
+fn put<'a>(
+    tree: &Fd,
+    kind: Kind,
+    last: &mut Last<'a>,
+    root: &Fd,
+    place: &'a CStr,
+) -> Result<(), i32> {
+    if kind.is_link() {
+        let (above, name) = last.above(root, place)?;
+        return link(tree, above, name);
+    }
+    last.attach(root, place, tree, kind.is_directory())
 }
 
 fn writable(path: &CStr) -> Result<(), i32> {

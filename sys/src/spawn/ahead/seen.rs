@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 
 use nix::errno::Errno;
 
-use crate::confine::{Confine, Mount, SCRATCH};
+use crate::confine::{Confine, Mount, below, seen_from_inside};
 
 /// A path and what was there.
 #[derive(Debug)]
@@ -104,7 +104,9 @@ fn paths(confine: &Confine) -> BTreeSet<CString> {
     }
     let ruled = confine.ruleset.iter().flat_map(|all| &all.paths).map(|(path, _)| path.clone());
     let ours = |path: &CString| {
-        own.iter().any(|outer| below(path, outer)) && !shown.iter().any(|tree| below(path, tree))
+        let path = path.to_bytes();
+        let within = |outer: &CString| below(path, outer.to_bytes());
+        own.iter().any(within) && !shown.iter().any(within)
     };
     let mut all: BTreeSet<_> = others.into_iter().chain(ruled).filter(|path| !ours(path)).collect();
     all.extend(shown);
@@ -113,18 +115,11 @@ fn paths(confine: &Confine) -> BTreeSet<CString> {
 
 /// Where something in the new root is outside of it.
 fn outside(place: &CStr) -> CString {
-    let bytes = place.to_bytes();
-    let path = bytes.strip_prefix(SCRATCH.to_bytes()).unwrap_or(bytes);
-    CString::new(path).unwrap_or_default()
+    CString::new(seen_from_inside(place)).unwrap_or_default()
 }
 
 fn join(directory: &CStr, name: &CStr) -> CString {
     CString::new([directory.to_bytes(), b"/", name.to_bytes()].concat()).unwrap_or_default()
-}
-
-fn below(path: &CStr, outer: &CStr) -> bool {
-    let rest = path.to_bytes().strip_prefix(outer.to_bytes());
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// What is at a path now, if anything.
