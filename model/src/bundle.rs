@@ -51,7 +51,8 @@ pub const BUNDLES: &str = "/run/bundles";
 /// Where bundles keep their data: `DATA/ID/{el1,el2}`.
 pub const DATA: &str = "/var/lib/apps";
 
-/// Where an instance finds what is its alone: `INSTANCES/UNIT/bus`, the socket to ability-manager.
+/// Where instances find the socket to ability-manager: `INSTANCES/ID/NUMBER/bus`. The tree of their sandboxes is
+/// `INSTANCES/ID`, the same for all instances of a bundle, so that one compiled sandbox serves all of them.
 pub const INSTANCES: &str = "/run/apps";
 
 /// Users of bundles, one each, on this device. Above the people of Debian's adduser (from 1000 on), below
