@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Who may name whom, among our own crates. `docs/architecture.md` draws it.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("ability-manager", &["api", "bundle", "model", "sys"]),
+    ("ability-manager", &["api", "bundle", "model", "sys", "wire"]),
     ("api", &[]),
     ("attacks", &[]),
     ("bare", &[]),
@@ -22,8 +22,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("journal", &["api", "sys"]),
     ("model", &[]),
     ("sandbox", &["model", "sys"]),
-    ("servicemgr", &["api", "brief", "model", "sandbox", "sys"]),
+    ("servicemgr", &["api", "brief", "model", "sandbox", "sys", "wire"]),
     ("sys", &[]),
+    ("wire", &["sys"]),
 ];
 
 /// Crates with system calls in them; only `sys` names these.

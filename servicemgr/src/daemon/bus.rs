@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use zbus::connection::Builder;
 use zbus::interface;
 
-use super::{Daemon, explain, params, permissions, wire};
+use super::{Daemon, explain, params, permissions};
 use crate::engine::Ask;
 use brief::Asked;
 
@@ -32,6 +32,10 @@ const MAX_CLIENTS: usize = 32;
 
 /// How long a client may take to introduce itself.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// What a client may send: a name and a header, sixteen times before it reads an answer. No call takes descriptors.
+const LIMITS: wire::Limits =
+    wire::Limits { message: 16 << 10, unanswered: Some(16), descriptors: false };
 
 /// Pause after the system had no descriptor for a new client.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -116,10 +120,10 @@ pub(super) async fn serve_one(
 ) -> zbus::Result<()> {
     let slow = |_| zbus::Error::Failure("too slow".into());
     let services = Services { desk: desk.clone(), uid };
-    let greeted = tokio::time::timeout(HANDSHAKE, wire::greet(stream, guid.as_str())).await;
-    let socket = match greeted.map_err(slow)?? {
-        wire::Client::Bus(socket) => socket,
-        wire::Client::Brief(stream, asked) => {
+    let greeting = wire::greet(stream, guid.as_str(), LIMITS, Asked::read);
+    let socket = match tokio::time::timeout(HANDSHAKE, greeting).await.map_err(slow)?? {
+        wire::Begun::Messages(reader, writer) => wire::split(reader, writer),
+        wire::Begun::Question(stream, asked) => {
             return Ok(brief::serve(&stream, services.brief(asked)).await?);
         }
     };

@@ -61,7 +61,6 @@ mod transient;
 mod upkeep;
 mod view;
 mod voice;
-mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;

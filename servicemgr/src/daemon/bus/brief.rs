@@ -8,8 +8,7 @@ use std::io;
 use api::services::Error;
 use brief::{Answer, Question};
 use tokio::net::UnixStream;
-
-use crate::daemon::wire::{receive, send};
+use wire::{receive, send};
 
 /// A question, on its own.
 #[derive(Debug)]
