@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use lexopt::{Arg, Parser};
 
 use crate::near::hint;
-use crate::table::{COMMANDS, COMMON, Command, Flag, Operand, Value};
+use crate::table::{COMMON, Command, Flag, Operand, Value, commands};
 
 /// A command line that fits the table.
 #[derive(Debug)]
@@ -134,16 +134,16 @@ impl Args {
             return Ok(());
         }
         let typed: Vec<&str> = self.group.into_iter().chain([word.as_str()]).collect();
-        self.command = COMMANDS.iter().find(|command| command.words == typed);
+        self.command = commands().find(|command| command.words == typed);
         let fits = |command: &&Command| command.words.starts_with(&typed);
         if self.command.is_some() {
             return Ok(());
         }
-        if let Some(command) = COMMANDS.iter().find(fits) {
+        if let Some(command) = commands().find(|command| fits(command)) {
             self.group = command.words.first().copied();
             return Ok(());
         }
-        let known = COMMANDS.iter().filter_map(|command| match (self.group, command.words) {
+        let known = commands().filter_map(|command| match (self.group, command.words) {
             (None, [first, ..]) => Some(*first),
             (Some(group), [first, second]) if group == *first => Some(*second),
             _ => None,
@@ -163,7 +163,7 @@ impl Args {
         if let Some(flag) = known().find(|flag| is(flag)) {
             return Ok(flag);
         }
-        if self.command.is_none() && COMMANDS.iter().any(|c| c.options().any(&is)) {
+        if self.command.is_none() && commands().any(|c| c.options().any(&is)) {
             let why = format!("the command comes first, then its option `{}`", dashes(name));
             return Err(self.wrong(why));
         }
@@ -237,7 +237,7 @@ impl Args {
 }
 
 fn group_words(group: &str) -> String {
-    let words = COMMANDS.iter().filter_map(|command| match command.words {
+    let words = commands().filter_map(|command| match command.words {
         [first, second] if *first == group => Some(*second),
         _ => None,
     });

@@ -1,5 +1,7 @@
 //! The calls of `api` as ensctl makes them: the same names as in its proxies, without a runtime.
 
+mod abilities;
+
 use std::os::fd::OwnedFd;
 
 use api::params::Param;
@@ -12,6 +14,8 @@ use serde::de::DeserializeOwned;
 use zbus::zvariant::{DynamicType, Type};
 
 use crate::wire::{Object, Wire};
+
+pub(crate) use abilities::Abilities;
 
 const SERVICES: Object = Object { path: services::PATH, interface: services::INTERFACE };
 const SANDBOX: Object = Object { path: sandbox::PATH, interface: sandbox::INTERFACE };

@@ -13,10 +13,10 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use api::paths::{JOURNAL_SOCKET, SERVICES_SOCKET};
-use api::{journal, params, services};
+use api::paths::{ABILITIES_SOCKET, JOURNAL_SOCKET, SERVICES_SOCKET};
+use api::{abilities, journal, params, services};
 
-use crate::bus::{self, Params, Services};
+use crate::bus::{self, Abilities, Params, Services};
 use crate::fault::Fault;
 use crate::wire::{self, Deadline, Wire};
 
@@ -31,6 +31,8 @@ const RECONNECTS: u32 = 3;
 struct Daemon {
     name: &'static str,
     socket: &'static str,
+    /// Questions or answers may carry descriptors.
+    fds: bool,
     /// What to do when it can't be reached.
     advice: &'static str,
 }
@@ -38,23 +40,32 @@ struct Daemon {
 const SERVICEMGR: Daemon = Daemon {
     name: "servicemgr",
     socket: SERVICES_SOCKET,
+    fds: false,
     advice: "on a running device, read its console for why; elsewhere there is nothing to control",
 };
 
 const JOURNAL: Daemon = Daemon {
     name: "journal",
     socket: JOURNAL_SOCKET,
+    fds: true,
     advice: "see `ensctl service status journal`; kernel messages are in `dmesg`",
+};
+
+const ABILITIES: Daemon = Daemon {
+    name: "ability-manager",
+    socket: ABILITIES_SOCKET,
+    fds: true,
+    advice: "see `ensctl service status ability-manager`; a device without it has no apps",
 };
 
 impl Daemon {
     fn unreachable(&self, why: &str) -> Fault {
-        let Self { name, socket, advice } = self;
+        let Self { name, socket, advice, .. } = self;
         Fault::Unreachable(format!("cannot reach {name} at {socket}: {why}\n{advice}"))
     }
 
-    fn connect(&self, fds: bool, until: Deadline) -> Result<Wire, Fault> {
-        Wire::connect(Path::new(self.socket), fds, until).map_err(|e| match e.kind() {
+    fn connect(&self, until: Deadline) -> Result<Wire, Fault> {
+        Wire::connect(Path::new(self.socket), self.fds, until).map_err(|e| match e.kind() {
             ErrorKind::PermissionDenied => {
                 Fault::Refused(format!("{} answers only root: run ensctl as root", self.name))
             }
@@ -104,7 +115,9 @@ pub(crate) fn services_within<T>(
     limit: Option<Duration>,
     ask: impl Fn(Services<'_>) -> Result<T, services::Error>,
 ) -> Result<Option<T>, Fault> {
-    repeat(again, limit, |wire| ask(Services(wire)), lost_services)?.transpose().map_err(said)
+    repeat(&SERVICEMGR, again, limit, |wire| ask(Services(wire)), lost_services)?
+        .transpose()
+        .map_err(said)
 }
 
 /// Asks servicemgr about parameters, as [`services()`].
@@ -116,13 +129,28 @@ pub(crate) fn params<T>(
     limit: Option<Duration>,
     ask: impl Fn(Params<'_>) -> Result<T, params::Error>,
 ) -> Result<T, Fault> {
-    let answer = repeat(again, limit, |wire| ask(Params(wire)), lost_params)?;
+    let answer = repeat(&SERVICEMGR, again, limit, |wire| ask(Params(wire)), lost_params)?;
     let late = || SERVICEMGR.late(limit.unwrap_or(PATIENCE));
     answer.ok_or_else(late)?.map_err(said_params)
 }
 
-/// Asks servicemgr until there is an answer, whatever it is.
+/// Asks ability-manager, as [`services()`]. Questions may carry descriptors.
+///
+/// # Errors
+/// [`Fault`], in words for people.
+pub(crate) fn abilities<T>(
+    again: bool,
+    limit: Option<Duration>,
+    ask: impl Fn(Abilities<'_>) -> Result<T, abilities::Error>,
+) -> Result<T, Fault> {
+    let answer = repeat(&ABILITIES, again, limit, |wire| ask(Abilities(wire)), lost_abilities)?;
+    let late = || ABILITIES.late(limit.unwrap_or(PATIENCE));
+    answer.ok_or_else(late)?.map_err(said_abilities)
+}
+
+/// Asks a daemon until there is an answer, whatever it is.
 fn repeat<T, E>(
+    daemon: &Daemon,
     again: bool,
     limit: Option<Duration>,
     ask: impl Fn(&Wire) -> Result<T, E>,
@@ -130,7 +158,7 @@ fn repeat<T, E>(
 ) -> Result<Option<Result<T, E>>, Fault> {
     let until = limit.and_then(wire::within);
     for _ in 0..RECONNECTS {
-        let wire = SERVICEMGR.connect(false, until)?;
+        let wire = daemon.connect(until)?;
         match ask(&wire).map_err(lost) {
             Ok(answer) => return Ok(Some(Ok(answer))),
             Err(Lost::Said(error)) => return Ok(Some(Err(error))),
@@ -139,9 +167,11 @@ fn repeat<T, E>(
             Err(Lost::Gone) => break,
         }
     }
-    let why =
-        "servicemgr was replaced before it answered: look with `ensctl status`, then ask again";
-    Err(Fault::Unreachable(why.to_owned()))
+    let why = format!(
+        "{} was replaced before it answered: look with `ensctl status`, then ask again",
+        daemon.name
+    );
+    Err(Fault::Unreachable(why))
 }
 
 /// Tells of each change of parameters whose names begin with `prefix`: first those there are, then
@@ -154,7 +184,7 @@ pub(crate) fn watch(
     mut began: impl FnMut(),
     mut each: impl FnMut(params::Param) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let wire = SERVICEMGR.connect(false, None)?;
+    let wire = SERVICEMGR.connect(None)?;
     let bus = Params(&wire);
     let all = bus.watch(prefix).and_then(|()| bus.list(prefix)).map_err(said_params)?;
     began();
@@ -170,7 +200,7 @@ pub(crate) fn watch(
 /// # Errors
 /// [`Fault`], in words for people.
 pub(crate) fn read(query: &journal::Query) -> Result<OwnedFd, Fault> {
-    let wire = JOURNAL.connect(true, wire::within(PATIENCE))?;
+    let wire = JOURNAL.connect(wire::within(PATIENCE))?;
     match bus::read(&wire, query) {
         Ok(fd) => Ok(fd),
         Err(journal::Error::BadQuery(why)) => {
@@ -196,6 +226,14 @@ fn lost_params(error: params::Error) -> Lost<params::Error> {
     match error {
         params::Error::ZBus(zbus::Error::InputOutput(e)) if is_gone(&e) => Lost::Gone,
         params::Error::ZBus(zbus::Error::InputOutput(e)) if is_late(&e) => Lost::Late,
+        other => Lost::Said(other),
+    }
+}
+
+fn lost_abilities(error: abilities::Error) -> Lost<abilities::Error> {
+    match error {
+        abilities::Error::ZBus(zbus::Error::InputOutput(e)) if is_gone(&e) => Lost::Gone,
+        abilities::Error::ZBus(zbus::Error::InputOutput(e)) if is_late(&e) => Lost::Late,
         other => Lost::Said(other),
     }
 }
@@ -233,6 +271,19 @@ fn said_params(error: params::Error) -> Fault {
         }
         E::Refused(why) | E::NotPermitted(why) | E::GoingDown(why) => Fault::Refused(why),
         E::ZBus(e) => SERVICEMGR.unreachable(&bus_words(&e)),
+    }
+}
+
+fn said_abilities(error: abilities::Error) -> Fault {
+    use abilities::Error as E;
+    match error {
+        E::NotFound(why) => Fault::NoSuchService(why),
+        E::Failed(why) | E::Ambiguous(why) => Fault::NotWell(why),
+        E::Refused(why) | E::Invalid(why) | E::NotPermitted(why) => Fault::Refused(why),
+        E::Untrusted(why) => Fault::Refused(format!(
+            "{why}\nif its maker told you this key, `ensctl app install --trust` installs it"
+        )),
+        E::ZBus(e) => ABILITIES.unreachable(&bus_words(&e)),
     }
 }
 

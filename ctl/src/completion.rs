@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::request::Shell;
-use crate::table::{COMMANDS, Command, Flag, Operand, Value};
+use crate::table::{Command, Flag, Operand, Value, commands};
 
 /// Prints the names of all services: the first words of the lines that start with one.
 const SERVICES: &str =
@@ -18,6 +18,13 @@ const PARAMS: &str = r"ensctl param list 2>/dev/null | sed 's/=.*//'";
 
 /// Prints the names of services and of the permissions that they ask for.
 const PERMISSIONS: &str = r"ensctl permission list 2>/dev/null | sed -n 's/^\([a-z][a-zA-Z0-9@._-]*\) *\([a-z0-9-]*\) .*/\1\n\2/p' | sort -u";
+
+/// Prints the ids of all apps.
+const APPS: &str =
+    r"ensctl app list 2>/dev/null | sed -n 's/^\([a-z][a-z0-9-]*\.[a-z0-9.-]*\) .*/\1/p'";
+
+/// Prints what runs of apps, and the numbers of missions.
+const INSTANCES: &str = r"{ ensctl ability list; ensctl ability missions; } 2>/dev/null | sed -n 's/^\(app@[^ ]*\|[0-9][0-9]*\) .*/\1/p'";
 
 /// What the help calls the path of a file.
 const FILE: &str = "FILE";
@@ -38,17 +45,17 @@ struct Place {
     line: String,
     /// Words and what they are for.
     words: Vec<(String, &'static str)>,
-    /// What the device is asked for: `services`, `permissions` or `params`.
+    /// What the device is asked for: `services`, `permissions`, `params`, `apps` or `instances`.
     names: Option<&'static str>,
     files: bool,
 }
 
 /// Every place, the longest lines first, so that the first match is the right one.
 fn places() -> Vec<Place> {
-    let groups: BTreeSet<&str> = COMMANDS.iter().filter_map(|c| group(c)).collect();
-    let mut places: Vec<Place> = COMMANDS.iter().map(after).collect();
+    let groups: BTreeSet<&str> = commands().filter_map(group).collect();
+    let mut places: Vec<Place> = commands().map(after).collect();
     for group in groups {
-        let within = COMMANDS.iter().filter_map(|command| match command.words {
+        let within = commands().filter_map(|command| match command.words {
             [first, second] if *first == group => Some(((*second).to_owned(), command.about)),
             _ => None,
         });
@@ -56,7 +63,7 @@ fn places() -> Vec<Place> {
         places.push(Place { line: format!("{group} "), words, names: None, files: false });
     }
     let mut words: Vec<(String, &'static str)> = Vec::new();
-    for command in COMMANDS {
+    for command in commands() {
         match (group(command), command.words.first()) {
             (None, Some(word)) => words.push(((*word).to_owned(), command.about)),
             (Some(word), _) if !words.iter().any(|(known, _)| known == word) => {
@@ -81,7 +88,11 @@ fn after(command: &Command) -> Place {
         names: names(command.operand),
         files: matches!(
             command.operand,
-            Operand::File | Operand::Program | Operand::Tried | Operand::Scored
+            Operand::File
+                | Operand::Program
+                | Operand::Tried
+                | Operand::Scored
+                | Operand::Words("BUNDLE", ..)
         ),
     }
 }
@@ -91,6 +102,13 @@ fn names(operand: Operand) -> Option<&'static str> {
         Operand::Service | Operand::Services | Operand::MaybeService | Operand::Scored => {
             Some("services")
         }
+        Operand::Words(words, ..) if words.trim_start_matches('[').starts_with("ID") => {
+            Some("apps")
+        }
+        Operand::Words(words, ..) if words.contains("UNIT") || words == "MISSION" => {
+            Some("instances")
+        }
+        Operand::Words("BUNDLE" | "KEY", ..) => None,
         Operand::Words(words, ..) if words.ends_with("PERMISSION") => Some("permissions"),
         Operand::Words(..) => Some("params"),
         _ => None,
@@ -106,6 +124,8 @@ fn group(command: &Command) -> Option<&'static str> {
 
 fn group_about(group: &str) -> &'static str {
     match group {
+        "ability" => "What runs of apps, and what it can do",
+        "app" => "Install and look after apps",
         "param" => "Read and set parameters",
         "permission" => "What services ask for, and what they get",
         "sandbox" => "What services may do",
@@ -116,8 +136,7 @@ fn group_about(group: &str) -> &'static str {
 /// Options that take a value: a pattern for the words before and the option, and what fits. The same
 /// spelling means different things after different commands.
 fn valued() -> impl Iterator<Item = (String, &'static Value)> {
-    let all =
-        COMMANDS.iter().flat_map(|command| command.options().map(move |flag| (command, flag)));
+    let all = commands().flat_map(|command| command.options().map(move |flag| (command, flag)));
     all.filter_map(|(command, flag)| Some((before(command, flag), flag.value.as_ref()?)))
 }
 
@@ -136,6 +155,8 @@ fn bash() -> String {
 _ensctl_services() {{ {SERVICES}; }}
 _ensctl_params() {{ {PARAMS}; }}
 _ensctl_permissions() {{ {PERMISSIONS}; }}
+_ensctl_apps() {{ {APPS}; }}
+_ensctl_instances() {{ {INSTANCES}; }}
 _ensctl() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}} line= words= word
     for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do
@@ -181,6 +202,8 @@ fn zsh() -> String {
 _ensctl_services() {{ {SERVICES}; }}
 _ensctl_params() {{ {PARAMS}; }}
 _ensctl_permissions() {{ {PERMISSIONS}; }}
+_ensctl_apps() {{ {APPS}; }}
+_ensctl_instances() {{ {INSTANCES}; }}
 _ensctl() {{
     local line='' word
     local -a known
@@ -231,6 +254,8 @@ fn fish() -> String {
 function __ensctl_services; {SERVICES}; end
 function __ensctl_params; {PARAMS}; end
 function __ensctl_permissions; {PERMISSIONS}; end
+function __ensctl_apps; {APPS}; end
+function __ensctl_instances; {INSTANCES}; end
 function __ensctl_at
     set -l line (string match -v -- '-*' (commandline -opc)[2..])
     string match -q -- \"$argv[1]*\" (string join ' ' -- $line '')
@@ -239,10 +264,10 @@ complete -c ensctl -f
 "
     );
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
-    for command in COMMANDS {
+    for command in commands() {
         let at = format!("complete -c ensctl -n '__ensctl_at \"{} \"'", command.name());
         match command.operand {
-            Operand::File | Operand::Program => {
+            Operand::File | Operand::Program | Operand::Words("BUNDLE", ..) => {
                 let _ = writeln!(out, "{at} -F");
             }
             Operand::OneOf(_, words) => {
@@ -270,7 +295,7 @@ complete -c ensctl -f
         }
     }
     for place in places() {
-        if COMMANDS.iter().any(|command| command.name() + " " == place.line) {
+        if commands().any(|command| command.name() + " " == place.line) {
             continue;
         }
         let exact = if place.line.is_empty() {
@@ -294,7 +319,7 @@ mod tests {
     fn every_script_knows_every_command_and_option() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let script = script(shell);
-            for command in COMMANDS {
+            for command in commands() {
                 assert!(script.contains(&command.name()), "{shell:?} {}", command.name());
                 for flag in command.options() {
                     assert!(script.contains(flag.long), "{shell:?} --{}", flag.long);

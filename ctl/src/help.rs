@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::table::{COMMANDS, Command, Flag, Value};
+use crate::table::{Command, Flag, Value, commands};
 
 /// Lines of text after the options are cut here at the latest.
 const WIDTH: usize = 100;
@@ -45,8 +45,7 @@ fn of_all(group: Option<&str>) -> String {
     out.push_str("\nCommands:\n");
     let shown =
         |command: &&Command| group.is_none_or(|group| command.words.first() == Some(&group));
-    let lines: Vec<(String, &str)> = COMMANDS
-        .iter()
+    let lines: Vec<(String, &str)> = commands()
         .filter(shown)
         .map(|command| (command.name() + &command.operand.usage(), command.about))
         .collect();
@@ -151,6 +150,36 @@ mod tests {
           permission grant SERVICE PERMISSION           Let a service have what it asks for
           permission revoke SERVICE PERMISSION          Take a permission from a service, at once
           permission reset NAME                         Forget what was decided about a service
+          app list                                      All installed apps
+          app info ID                                   One app in full
+          app install BUNDLE                            Install an app from the file of its bundle, or
+                                                        update to it
+          app remove ID                                 Remove an app and its data
+          app rollback ID                               Go back to the version of an app before the last
+                                                        update, with its data of then
+          app permissions [ID]                          What apps ask for, why, and what was decided
+          app keys                                      Keys whose apps may be installed, and where they
+                                                        come from
+          app trust KEY                                 Trust a key: apps that it signed may be installed
+          ability list                                  What runs of apps, and where it is
+          ability start ID[/ABILITY]                    Start an app, or one ability of it, and bring it to
+                                                        the front
+          ability want                                  Which abilities can do something; with --start, let
+                                                        the only one do it
+          ability stop UNIT|MISSION                     End what runs of an app
+          ability wait UNIT STATE                       Wait until an instance is in a state
+          ability missions                              What was opened and can be gone back to, the last
+                                                        used first
+          ability show MISSION                          Bring a mission to the front, with its saved state
+                                                        if it does not run
+          ability hide MISSION                          Send a mission to the background
+          ability forget MISSION                        End a mission and forget it, with its saved state
+          ability dump                                  All that ability-manager knows, for people who look
+                                                        for a mistake
+          permission pending                            What apps have asked the owner and wait for
+          permission allow ID PERMISSION                Let an app have what it asks for
+          permission deny ID PERMISSION                 Refuse an app what it asks for, or take it away, at
+                                                        once
           security                                      What protects the device, layer by layer
           reload                                        Read the definitions of services again
           param get NAME                                Print the value of a parameter
@@ -222,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_command_shows_its_options() {
-        let log = COMMANDS.iter().find(|command| command.words == ["log"]);
+        let log = commands().find(|command| command.words == ["log"]);
         insta::assert_snapshot!(help(None, log), @r#"
         The log of the device.
 
@@ -256,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_status_of_a_service_has_exit_codes_of_its_own() {
-        let status = COMMANDS.iter().find(|command| command.words == ["service", "status"]);
+        let status = commands().find(|command| command.words == ["service", "status"]);
         insta::assert_snapshot!(help(None, status), @r#"
         One service in full.
 

@@ -10,6 +10,8 @@
 //! pure functions; nothing here decides anything about the device. Invariant: text from outside
 //! reaches a terminal without control characters.
 
+pub mod abilities;
+pub mod apps;
 pub mod args;
 pub(crate) mod bus;
 pub(crate) mod call;

@@ -7,6 +7,8 @@ use api::pid1::End;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::abilities;
+use crate::apps;
 use crate::args::{Args, Usage};
 use crate::near::hint;
 use crate::params;
@@ -87,6 +89,10 @@ pub enum Request {
     Score(score::Ask),
     /// Look at permissions, or decide about them.
     Permission(permission::Ask),
+    /// Look after apps.
+    App(apps::Ask),
+    /// Look after what runs of them.
+    Ability(abilities::Ask),
     /// Look at parameters, or set them.
     Param(params::Ask),
     /// Show the log.
@@ -201,7 +207,12 @@ impl Request {
             ["sandbox", "score"] => Self::Score(score::Ask::from_args(args)?),
             ["sandbox", "learn"] => Self::Learn(crate::learn::line(args)),
             ["sandbox", word] => Self::Sandbox(sandbox::Ask::from_args(word, args)),
-            ["permission", word] => Self::Permission(permission::Ask::from_args(word, args)),
+            ["permission", word] => match apps::Ask::from_permission(word, args) {
+                Some(ask) => Self::App(ask),
+                None => Self::Permission(permission::Ask::from_args(word, args)),
+            },
+            ["app", word] => Self::App(apps::Ask::from_args(word, args)),
+            ["ability", word] => Self::Ability(abilities::Ask::from_args(word, args)?),
             ["param", word] => Self::Param(params::Ask::from_args(word, args)?),
             ["service", word] => match job(word, args.has("now")) {
                 Some(job) if args.has("dry-run") => Self::Rehearse(job, operands()),

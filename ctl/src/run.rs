@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::abilities;
+use crate::apps;
 use crate::args::Args;
 use crate::bus::Services;
 use crate::call::{self, PATIENCE};
@@ -147,6 +149,8 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         Request::Sandbox(ask) => sandbox::run(&ask, json, out),
         Request::Score(ask) => score::run(&ask, json, out),
         Request::Permission(ask) => permission::run(&ask, json, out),
+        Request::App(ask) => apps::run(&ask, json, out),
+        Request::Ability(ask) => abilities::run(&ask, json, out),
         Request::Param(ask) => params::run(ask, json, out),
         Request::Boot | Request::Chart(_) => boot(&request, json, out),
         Request::Down(end) => down(end, json, out),

@@ -1,5 +1,7 @@
 //! What the daemons answered, as text. Pure: data in, text out.
 
+pub mod abilities;
+pub mod apps;
 pub mod boot;
 pub mod log;
 pub mod permission;

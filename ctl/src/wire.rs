@@ -12,7 +12,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::pin::Pin;
@@ -119,7 +119,8 @@ impl Inner {
     fn ask(&mut self, call: &Message) -> zbus::Result<Message> {
         let mut bytes = std::mem::take(&mut self.greeting);
         bytes.extend(&**call.data());
-        self.reader.send(&bytes)?;
+        let fds: Vec<_> = call.data().fds().iter().map(AsFd::as_fd).collect();
+        self.reader.send(&bytes, &fds)?;
         for _ in 0..std::mem::take(&mut self.owed) {
             self.reader.line()?;
         }
@@ -174,11 +175,18 @@ impl Reader {
         }
     }
 
-    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Descriptors go with the first byte.
+    fn send(&mut self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         if let Some(wait) = self.wait()? {
             self.stream.set_write_timeout(Some(wait))?;
         }
-        self.stream.write_all(bytes)
+        match bytes.split_first_chunk::<1>().filter(|_| !fds.is_empty()) {
+            Some((first, rest)) => {
+                seqpacket::send(&self.stream, first, fds)?;
+                self.stream.write_all(rest)
+            }
+            None => self.stream.write_all(bytes),
+        }
     }
 
     /// Takes what there is, at least a byte.
@@ -266,7 +274,7 @@ mod tests {
             let early = early.split_off(begin + 7);
             let mut reader = Reader { stream, until: None, early, fds: Vec::new() };
             let call = reader.message().unwrap();
-            reader.send(&answer(&call.header())).unwrap();
+            reader.send(&answer(&call.header()), &[]).unwrap();
         });
         (client, thread)
     }
