@@ -18,6 +18,25 @@
 //! a file that differs in one byte is another bundle or none; whatever the bytes are, reading them
 //! ends with a reason, within limits, and does not panic.
 
+mod base64;
+mod bundle;
+mod content;
+mod image;
+mod keys;
+mod read;
+mod refused;
+mod verity;
+mod write;
+
+pub use bundle::Bundle;
+pub use content::Content;
+pub use image::{Entries, Entry, Files, Item, Reader};
+pub use keys::{BadKey, BadSignature, PublicKey, SecretKey, Signature};
+pub use read::ReadAt;
+pub use refused::{Kind, Refused};
+pub use verity::{BadDigest, Digest};
+pub use write::{assemble, sign};
+
 /// What the bytes of a bundle begin with.
 pub const MAGIC: [u8; 8] = *b"ENSBNDL1";
 
@@ -41,3 +60,9 @@ pub const MAX_FILES: u64 = 65_536;
 
 /// Deepest directory.
 pub const MAX_DEPTH: usize = 32;
+
+/// Longest manifest, in bytes: as `model` reads it.
+pub const MAX_MANIFEST: u64 = 64 << 10;
+
+/// Longest target of a link, in bytes: what Linux follows.
+pub const MAX_TARGET: u64 = 4095;
