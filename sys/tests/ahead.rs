@@ -188,19 +188,36 @@ fn what_changed_since_is_found_as_it_is_at_the_start() {
 }
 
 #[test]
-fn after_a_mount_nothing_that_was_made_before_is_used() {
+fn after_a_mount_in_one_of_its_trees_nothing_that_was_made_before_is_used() {
     let Some(_alone) = able("mount") else { return };
     let (_dir, at) = scene();
-    let confine = listed(&[&at], &[]);
-    let ahead = make(&confine);
-    assert!(ahead.holds());
-    let place = std::path::Path::new(&at);
-    sys::mount::mount("tmpfs", place, "tmpfs", sys::mount::Flags::default(), "").unwrap();
-    fs::write(format!("{at}/file"), "mounted\n").unwrap();
-    let held = ahead.holds();
-    let text = start(&confine, Some(ahead), &format!("cat {at}/file"));
-    sys::mount::unmount(place).unwrap();
-    assert_eq!((held, text.as_str()), (false, "mounted\n"));
+    let (tree, other) = (format!("{at}/tree"), format!("{at}/other"));
+    fs::create_dir_all(format!("{tree}/deep")).unwrap();
+    fs::create_dir(&other).unwrap();
+    // A way to it over a link is a way to the same mounts.
+    symlink(&at, format!("{at}/way")).unwrap();
+    let tmpfs = |place: &str| {
+        let (place, flags) = (std::path::Path::new(place), sys::mount::Flags::default());
+        sys::mount::mount("tmpfs", place, "tmpfs", flags, "").unwrap();
+    };
+    let unmount = |place: &str| sys::mount::unmount(std::path::Path::new(place)).unwrap();
+    for shown in [tree.clone(), format!("{at}/way/tree")] {
+        let confine = listed(&[&shown], &[]);
+        let ahead = make(&confine);
+        tmpfs(&other);
+        let beside = ahead.holds();
+        unmount(&other);
+        let gone = ahead.holds();
+        tmpfs(&format!("{tree}/deep"));
+        fs::write(format!("{tree}/deep/file"), "mounted\n").unwrap();
+        let inside = ahead.holds();
+        let text = start(&confine, Some(ahead), &format!("cat {shown}/deep/file"));
+        let ahead = make(&confine);
+        unmount(&format!("{tree}/deep"));
+        let without = [ahead.holds(), ahead.holds()];
+        assert_eq!((beside, gone, inside, without), (true, true, false, [false; 2]));
+        assert_eq!(text, "mounted\n");
+    }
 }
 
 #[test]

@@ -44,8 +44,16 @@ impl Confine {
     /// without knowing all of it.
     #[must_use]
     pub fn base(&self) -> Option<Self> {
+        // Which devices there are is known only at the start.
+        let devices = self.mounts.iter().any(|mount| match mount {
+            Mount::Dev(_, names) => names.iter().any(|name| name.to_bytes().contains(&b'*')),
+            mount => matches!(mount, Mount::Owner(_)),
+        });
         let ends = [self.mounts.iter().find(|m| **m == Mount::Root), self.mounts.last()];
-        if ends != [Some(&Mount::Root), Some(&Mount::Pivot)] || self.namespaces & NEW_MOUNTS == 0 {
+        if ends != [Some(&Mount::Root), Some(&Mount::Pivot)]
+            || devices
+            || self.namespaces & NEW_MOUNTS == 0
+        {
             return None;
         }
         let own: Vec<&[u8]> =

@@ -20,15 +20,14 @@
 #![expect(unsafe_code, reason = "descriptors that a helper leaves in our table")]
 
 mod seen;
+mod table;
 
 use std::ffi::CStr;
-use std::fs::File;
 use std::io;
 use std::mem::forget;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -39,8 +38,8 @@ use super::clone::{self, Origin};
 use super::state::State;
 use super::{SpawnError, Step, bare, confined, landlock, mounts, step_code};
 use crate::confine::{Confine, Own};
-use crate::poll::{For, poll};
 use seen::Seen;
+use table::Table;
 
 /// `CLONE_NEWNS`.
 pub(super) const NEW_MOUNTS: u64 = 0x0002_0000;
@@ -87,8 +86,7 @@ pub struct Ahead {
     confine: Arc<Confine>,
     namespaces: Vec<(u64, OwnedFd)>,
     ruleset: Option<OwnedFd>,
-    /// Our table of mounts, which tells when it changes.
-    table: File,
+    table: Table,
     seen: Vec<Seen>,
 }
 
@@ -103,13 +101,13 @@ impl Ahead {
             return Ok(None);
         }
         let io = |error| failed(Step::Mount, error);
-        let table = File::open("/proc/self/mountinfo").map_err(io)?;
+        let table = Table::of(confine).map_err(io)?;
         let seen = seen::look(confine).map_err(io)?;
         let [_, ipc, mounts, ruleset] = helper(confine, wanted)?;
         let made = [(NEW_IPC, ipc), (NEW_MOUNTS, mounts)];
         let namespaces = made.into_iter().filter_map(|(flag, fd)| Some((flag, fd?))).collect();
         let ahead = Self { confine: Arc::clone(confine), namespaces, ruleset, table, seen };
-        if !ahead.holds() {
+        if !ahead.table.rests() || !ahead.holds() {
             return Err(io(io::Error::from_raw_os_error(libc::EAGAIN)));
         }
         Ok(Some(ahead))
@@ -123,12 +121,11 @@ impl Ahead {
         confine.beyond(&self.confine).map(Added::Own)
     }
 
-    /// Whether it is what would be made now: the same is mounted, and the same is at every path.
+    /// Whether it is what would be made now: the same is mounted that it was made of, and the same is at every
+    /// path.
     #[must_use]
     pub fn holds(&self) -> bool {
-        let table = poll(&[(self.table.as_fd(), For::Hangup)], Some(Duration::ZERO));
-        let unchanged = table.is_ok_and(|ready| ready.iter().all(|table| !table.hangup));
-        unchanged && self.seen.iter().all(Seen::holds)
+        self.table.holds() && self.seen.iter().all(Seen::holds)
     }
 }
 

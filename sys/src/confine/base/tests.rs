@@ -116,6 +116,9 @@ fn rules_of_a_base_are_used_only_by_who_has_all_of_them_and_handles_the_same() {
 fn the_whole_view_and_one_without_namespaces_have_no_base() {
     let mounts = vec![Mount::Private, Mount::ReadOnly];
     assert_eq!(Confine { mounts, namespaces: OF_BASE, ..Confine::default() }.base(), None);
+    let mut devices = app(&["/usr"], &[]);
+    devices.mounts.insert(0, Mount::Owner(7));
+    assert_eq!(devices.base(), None);
     assert_eq!(Confine { namespaces: 0, ..app(&["/usr"], &[]) }.base(), None);
     let base = app(&["/usr"], &[]).base().unwrap();
     let shared = Confine { namespaces: NEW_MOUNTS, ..app(&["/usr"], &[]) };
