@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zbus::zvariant::{DynamicType, Type};
 
-use crate::wire::{Object, Wire};
+use wire::client::{Object, Wire};
 
 pub(crate) use abilities::Abilities;
 

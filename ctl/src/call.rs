@@ -18,7 +18,7 @@ use api::{abilities, journal, params, services};
 
 use crate::bus::{self, Abilities, Params, Services};
 use crate::fault::Fault;
-use crate::wire::{self, Deadline, Wire};
+use wire::client::{self, Deadline, Wire};
 
 /// Time a daemon has to answer a question that it need not wait for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -156,7 +156,7 @@ fn repeat<T, E>(
     ask: impl Fn(&Wire) -> Result<T, E>,
     lost: fn(E) -> Lost<E>,
 ) -> Result<Option<Result<T, E>>, Fault> {
-    let until = limit.and_then(wire::within);
+    let until = limit.and_then(client::within);
     for _ in 0..RECONNECTS {
         let wire = daemon.connect(until)?;
         match ask(&wire).map_err(lost) {
@@ -200,7 +200,7 @@ pub(crate) fn watch(
 /// # Errors
 /// [`Fault`], in words for people.
 pub(crate) fn read(query: &journal::Query) -> Result<OwnedFd, Fault> {
-    let wire = JOURNAL.connect(wire::within(PATIENCE))?;
+    let wire = JOURNAL.connect(client::within(PATIENCE))?;
     match bus::read(&wire, query) {
         Ok(fd) => Ok(fd),
         Err(journal::Error::BadQuery(why)) => {

@@ -36,4 +36,3 @@ pub mod table;
 pub mod time;
 pub mod told;
 pub mod transient;
-pub(crate) mod wire;

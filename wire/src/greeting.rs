@@ -3,7 +3,7 @@
 
 use std::io;
 
-use crate::bad;
+use crate::server::bad;
 
 /// Longest greeting, in bytes; a library needs about a hundred.
 const MAX_GREETING: usize = 4096;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Limits, bad};
+use crate::server::{Limits, bad};
 
 /// Bytes that say how long a message is.
 const HEADER: usize = 16;

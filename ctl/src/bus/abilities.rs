@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use zbus::Fd;
 use zbus::zvariant::{DynamicType, Type};
 
-use crate::wire::{Object, Wire};
+use wire::client::{Object, Wire};
 
 const ABILITIES: Object = Object { path: PATH, interface: INTERFACE };
 const BUNDLES: Object = Object { path: PATH, interface: BUNDLES_INTERFACE };

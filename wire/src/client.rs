@@ -36,24 +36,27 @@ const MAX_LINE: usize = 1024;
 const MAX_SIGNALS: usize = 4096;
 
 /// Until when to wait, `None`: for ever.
-pub(crate) type Deadline = Option<Instant>;
+pub type Deadline = Option<Instant>;
 
 /// So long from now.
+#[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one clock")]
-pub(crate) fn within(limit: Duration) -> Deadline {
+pub fn within(limit: Duration) -> Deadline {
     Instant::now().checked_add(limit)
 }
 
 /// What is called.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Object {
-    pub(crate) path: &'static str,
-    pub(crate) interface: &'static str,
+pub struct Object {
+    /// Its path.
+    pub path: &'static str,
+    /// The interface of it.
+    pub interface: &'static str,
 }
 
 /// A connection to a daemon.
 #[derive(Debug)]
-pub(crate) struct Wire(RefCell<Inner>);
+pub struct Wire(RefCell<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -70,7 +73,7 @@ impl Wire {
     ///
     /// # Errors
     /// Those of `connect(2)`.
-    pub(crate) fn connect(path: &Path, fds: bool, until: Deadline) -> io::Result<Self> {
+    pub fn connect(path: &Path, fds: bool, until: Deadline) -> io::Result<Self> {
         Ok(Self::over(UnixStream::connect(path)?, fds, until))
     }
 
@@ -89,7 +92,7 @@ impl Wire {
     /// # Errors
     /// What the daemon says. [`zbus::Error::InputOutput`]: the connection is gone, or its deadline is
     /// over ([`ErrorKind::WouldBlock`]).
-    pub(crate) fn call<B, R>(&self, object: Object, member: &str, body: &B) -> zbus::Result<R>
+    pub fn call<B, R>(&self, object: Object, member: &str, body: &B) -> zbus::Result<R>
     where
         B: Serialize + DynamicType,
         R: DeserializeOwned + Type,
@@ -103,7 +106,7 @@ impl Wire {
     ///
     /// # Errors
     /// As [`Wire::call`].
-    pub(crate) fn signal(&self) -> zbus::Result<Message> {
+    pub fn signal(&self) -> zbus::Result<Message> {
         let mut inner = self.0.borrow_mut();
         loop {
             if let Some(signal) = inner.signals.pop_front() {

@@ -1,0 +1,240 @@
+//! For apps in Rust. An app attaches, and is told of its life; what it does in between is its own business.
+//!
+//! ```no_run
+//! use ensemble_app::{App, Event};
+//!
+//! fn main() -> Result<(), ensemble_app::Error> {
+//!     let (mut app, launch) = App::attach()?;
+//!     let mut text = launch.state.unwrap_or_default();        // what it saved the last time
+//!     loop {
+//!         let told = app.wait()?;
+//!         match &told.event {
+//!             Event::Background => {
+//!                 app.saved(told, &text)?;
+//!                 continue;
+//!             }
+//!             Event::Terminate => return app.done(told),
+//!             Event::Want(want) => text = want.uri.clone().unwrap_or_default().into_bytes(),
+//!             _ => {}
+//!         }
+//!         app.done(told)?;
+//!     }
+//! }
+//! ```
+//!
+//! It is the bus of `docs/apps.md` and nothing else: no thread, no runtime, one call after the other. Other
+//! languages use any library of D-Bus, with the session bus they find. Invariant: each event is
+//! answered at most once.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::{env, fmt};
+
+use api::app::{INTERFACE, PATH, event};
+use wire::client::{Object, Wire};
+
+pub use api::abilities::{Candidate, Want};
+pub use api::app::{Launch, MAX_STATE};
+
+const APP: Object = Object { path: PATH, interface: INTERFACE };
+const BUS: Object = Object { path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
+
+/// Where the bus of an instance is told.
+const ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
+
+/// How an address of a socket begins.
+const SOCKET: &str = "unix:path=";
+
+/// Why something did not work.
+#[derive(Debug)]
+pub enum Error {
+    /// The program was not started as an app.
+    NoApp(String),
+    /// The device refused, or went away.
+    Bus(Box<api::app::Error>),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoApp(why) => {
+                write!(f, "this is not run as an app: {why}: `ensctl ability start` does")
+            }
+            Self::Bus(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<zbus::Error> for Error {
+    fn from(e: zbus::Error) -> Self {
+        Self::Bus(Box::new(e.into()))
+    }
+}
+
+/// The instance that this program is.
+#[derive(Debug)]
+pub struct App(Wire);
+
+/// Something that happens to the instance. It is answered by [`App::done`] or [`App::saved`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What happens.
+    pub event: Event,
+    token: u32,
+}
+
+/// What happens to the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It comes to the screen.
+    Foreground,
+    /// It leaves the screen: the time to save its state. Within 3 s.
+    Background,
+    /// It runs already, and is wanted for something more.
+    Want(Box<Want>),
+    /// It ends: it may tidy up, then it exits. Within 10 s.
+    Terminate,
+    /// The device lacks memory: `moderate`, `low` or `critical`.
+    Memory(String),
+    /// Something newer than this library. Answered as all others.
+    Other(String),
+}
+
+impl App {
+    /// Says that the instance is there; answers with what it was started for.
+    ///
+    /// # Errors
+    /// [`Error::NoApp`] where no instance was started; [`Error::Bus`].
+    pub fn attach() -> Result<(Self, Launch), Error> {
+        let address = env::var(ADDRESS).map_err(|_| Error::NoApp(format!("no {ADDRESS}")))?;
+        let path = path(&address).ok_or_else(|| Error::NoApp(format!("{ADDRESS}={address}")))?;
+        let wire = Wire::connect(&path, false, None)
+            .map_err(|e| Error::NoApp(format!("{}: {e}", path.display())))?;
+        let _name: String = wire.call(BUS, "Hello", &())?;
+        let launch = wire.call(APP, "Attach", &())?;
+        Ok((Self(wire), launch))
+    }
+
+    /// Waits for what happens next.
+    ///
+    /// # Errors
+    /// The device went away: nobody will tell this instance anything any more.
+    pub fn wait(&mut self) -> Result<Told, Error> {
+        loop {
+            let signal = self.0.signal()?;
+            if signal.header().member().is_none_or(|member| member.as_str() != "Lifecycle") {
+                continue;
+            }
+            let (word, token, want): (String, u32, Want) = signal.body().deserialize()?;
+            return Ok(Told { event: read(word, want), token });
+        }
+    }
+
+    /// It was done.
+    ///
+    /// # Errors
+    /// It is too late, or the device went away.
+    pub fn done(&mut self, told: Told) -> Result<(), Error> {
+        self.saved(told, &[])
+    }
+
+    /// It was done, and this is what the next instance of this mission finds: [`MAX_STATE`] bytes at most.
+    ///
+    /// # Errors
+    /// It is too late or too much, or the device went away.
+    pub fn saved(&mut self, told: Told, state: &[u8]) -> Result<(), Error> {
+        if told.token == 0 {
+            return Ok(());
+        }
+        Ok(self.0.call(APP, "Done", &(told.token, state))?)
+    }
+
+    /// Has a want answered by an app; returns when that is there.
+    ///
+    /// # Errors
+    /// None can, several can, or this app may not.
+    pub fn start(&mut self, want: &Want) -> Result<(), Error> {
+        Ok(self.0.call(APP, "Start", &(want,))?)
+    }
+
+    /// What would answer a want.
+    ///
+    /// # Errors
+    /// The device went away.
+    pub fn candidates(&mut self, want: &Want) -> Result<Vec<Candidate>, Error> {
+        Ok(self.0.call(APP, "Candidates", &(want,))?)
+    }
+
+    /// Which of these permissions the app has: `granted`, `refused`, `settings`, `undeclared`.
+    ///
+    /// # Errors
+    /// The device went away.
+    pub fn permissions(&mut self, names: &[&str]) -> Result<HashMap<String, String>, Error> {
+        Ok(self.0.call(APP, "Permissions", &(names,))?)
+    }
+
+    /// Asks the owner for these permissions; returns when that has decided. `restart` is granted from the
+    /// next start of the instance on.
+    ///
+    /// # Errors
+    /// The device went away.
+    pub fn request(&mut self, names: &[&str]) -> Result<HashMap<String, String>, Error> {
+        Ok(self.0.call(APP, "Request", &(names,))?)
+    }
+
+    /// Ends this instance: what follows is [`Event::Terminate`].
+    ///
+    /// # Errors
+    /// The device went away.
+    pub fn terminate(&mut self) -> Result<(), Error> {
+        Ok(self.0.call(APP, "Terminate", &())?)
+    }
+}
+
+/// The socket of an address. What a device gives has no characters that would have to be escaped.
+fn path(address: &str) -> Option<PathBuf> {
+    let path = address.strip_prefix(SOCKET)?.split([',', ';']).next()?;
+    (path.starts_with('/') && !path.contains('%')).then(|| PathBuf::from(path))
+}
+
+fn read(word: String, want: Want) -> Event {
+    match word.as_str() {
+        event::FOREGROUND => Event::Foreground,
+        event::BACKGROUND => Event::Background,
+        event::TERMINATE => Event::Terminate,
+        event::WANT => Event::Want(Box::new(want)),
+        event::MEMORY => {
+            let level = want.parameters.and_then(|mut all| all.remove("level"));
+            Event::Memory(level.unwrap_or_default())
+        }
+        _ => Event::Other(word),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_found_in_its_address() {
+        let found = |address| path(address).map(|path| path.display().to_string());
+        assert_eq!(found("unix:path=/run/apps/a/bus"), Some("/run/apps/a/bus".into()));
+        assert_eq!(found("unix:path=/run/bus,guid=00;tcp:host=x"), Some("/run/bus".into()));
+        for other in ["", "unix:abstract=x", "tcp:host=x", "unix:path=x", "unix:path=/a%20b"] {
+            assert_eq!(found(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_a_newer_device_says_is_kept() {
+        assert_eq!(read("foreground".into(), Want::default()), Event::Foreground);
+        assert_eq!(read("melt".into(), Want::default()), Event::Other("melt".into()));
+        let low = Want {
+            parameters: Some([("level".to_owned(), "low".to_owned())].into()),
+            ..Want::default()
+        };
+        assert_eq!(read("memory".into(), low), Event::Memory("low".into()));
+    }
+}
