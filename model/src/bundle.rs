@@ -136,6 +136,12 @@ pub struct Data {
 /// Bytes of data of a bundle that says nothing, as profile `app` has it.
 pub const DATA_SIZE: u64 = 64 << 20;
 
+/// Least data that a bundle may ask for: directories and a few small files.
+pub const MIN_DATA: u64 = 64 << 10;
+
+/// Most data that a bundle may ask for: more than any device has.
+pub const MAX_DATA: u64 = 1 << 40;
+
 impl Default for Data {
     fn default() -> Self {
         Self { size: DATA_SIZE }

@@ -24,6 +24,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("sandbox.json", text::<raw::Profile>("A profile of Ensemble: what a program may do")),
         ("permission.json", text::<raw::Permission>("A permission of Ensemble: what it adds")),
         ("case.json", text::<raw::Case>("A test of a device of Ensemble")),
+        ("bundle.json", text::<raw::Bundle>("A bundle of Ensemble: an app")),
     ]
 }
 

@@ -141,6 +141,8 @@ fn a_file_is_recognised_by_its_place_and_then_by_its_keys() {
     assert_eq!(recognise("a.toml", "version = 1\n[files]\n"), Some(Kind::Sandbox));
     assert_eq!(recognise("a.toml", "grant = \"user\"\n[files]\n"), Some(Kind::Permission));
     assert_eq!(recognise("a/case.toml", ""), Some(Kind::Case));
+    assert_eq!(recognise("a/bundle.toml", ""), Some(Kind::Bundle));
+    assert_eq!(recognise("b.toml", "[[ability]]"), Some(Kind::Bundle));
     assert_eq!(recognise("a.toml", "exec = []"), Some(Kind::Service));
     assert_eq!(recognise("a.toml", "version = 1"), Some(Kind::Device));
     assert_eq!(recognise("a.toml", "x = 1"), None);

@@ -1,6 +1,7 @@
 //! What the raw types don't say about their keys: what holds when one is absent, its limits, and
 //! examples. Each is tested against the code that reads TOML.
 
+mod bundle;
 mod case;
 mod device;
 mod permission;
@@ -138,5 +139,14 @@ pub(super) const KINDS: &[Kind] = &[
                 added to the device.",
         schema: "case.json",
         parts: case::PARTS,
+    },
+    Kind {
+        word: "bundle",
+        title: "Bundles: `FOLDER/bundle.toml`",
+        about: "An app, for `ens bundle build`; told in [apps.md](apps.md). What is in the bundle that is built is \
+                this file without `[source]`, in one order and without comments, at most 64 KiB. Permissions are \
+                looked for in `permissions/` and `../permissions/` beside the folder, then in those that ship.",
+        schema: "bundle.json",
+        parts: bundle::PARTS,
     },
 ];

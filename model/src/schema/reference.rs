@@ -17,13 +17,13 @@ const HEAD: &str = "\
 <!-- Written by `cargo ens check --write-schemas`. Do not edit: change `model/src/text/raw.rs` and \
 `model/src/schema/parts.rs`. -->
 
-There are five kinds of files. The file's name is the name of the device, the service, the profile or the permission: 1 to 64 \
-of a-z, 0-9 and `-`, a letter first. How services start, stop, fail and come back is told in \
+There are six kinds of files. The file's name is the name of the device, the service, the profile or the permission: 1 to 64 \
+of a-z, 0-9 and `-`, a letter first; a bundle is called by its `id`. How services start, stop, fail and come back is told in \
 [services.md](services.md).
 
 Sizes are numbers with K, M or G (`\"64M\"`; 1K is 1024 bytes). Times are numbers with ms, s, min \
 or h (`\"500ms\"`). An unknown key is an error, never ignored. A file is at most 1 MiB, that of \
-a service, a profile or a permission 64 KiB.
+a service, a profile, a permission or a bundle 64 KiB.
 ";
 
 /// The whole page.

@@ -61,6 +61,11 @@ fn meaning(kind: &Kind, toml: &str) -> Result<String, String> {
             let loaded = text::permission::load(&files, &["permissions".to_owned()], "x");
             Ok(format!("{:?}", loaded.map_err(|r| r.render(false))?.permission))
         }
+        "bundle" => {
+            let files = Files("x/bundle.toml", toml.to_owned());
+            let loaded = text::bundle::load(&files, files.0).map_err(|r| r.render(false))?;
+            Ok(format!("{:?} {:?}", loaded.manifest, loaded.source))
+        }
         _ => {
             let files = Files("x/case.toml", toml.to_owned());
             let loaded = text::load_case(&files, files.0).map_err(|r| r.render(false))?;

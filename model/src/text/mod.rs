@@ -9,6 +9,7 @@
 //! Invariant: arbitrary text never panics; it gives a value or a [`Report`] that is not empty.
 //! Files come from the caller's [`Source`]; nothing here touches a disk.
 
+pub mod bundle;
 mod bus;
 mod case;
 mod check;
@@ -39,7 +40,8 @@ pub use load::{Loaded, LoadedCase, load_case, load_case_on, load_device};
 pub use report::{Finding, MAX_PROBLEMS, Report, Severity};
 pub use source::{MAX_FILE, Source};
 pub use template::{
-    template_case, template_device, template_permission, template_sandbox, template_service,
+    BundleOf, template_bundle, template_case, template_device, template_permission,
+    template_sandbox, template_service,
 };
 
 pub(crate) use load::Names;
@@ -64,6 +66,8 @@ pub enum Kind {
     Permission,
     /// `FOLDER/case.toml`
     Case,
+    /// `FOLDER/bundle.toml`
+    Bundle,
 }
 
 /// Reads one service; `path` gives it its name. Names it mentions are not looked up: it can inherit no
@@ -109,16 +113,21 @@ pub fn check_file(source: &dyn Source, file: &str) -> (Option<Kind>, Report) {
             permission::check_file(&mut loader, file, text);
             (Some(Kind::Permission), loader.report())
         }
+        Some(Kind::Bundle) => {
+            let mut loader = Loader::new(source);
+            bundle::check_file(&mut loader, file, text);
+            (Some(Kind::Bundle), loader.report())
+        }
         None => {
             let mut loader = Loader::new(source);
             let at = Place::new(loader.add(file, text), 0..0);
             let problem = Problem::new(
                 at,
-                "this is neither a device, a service, a profile, a permission nor a case",
+                "this is neither a device, a service, a profile, a permission, a bundle nor a case",
             );
             loader.check.add(problem.help(
                 "devices have `version` and lie in devices/, services have `exec` or `type`, profiles lie in \
-                 sandbox/, permissions in permissions/, cases are called case.toml",
+                 sandbox/, permissions in permissions/, bundles are called bundle.toml, cases case.toml",
             ));
             (None, loader.report())
         }
@@ -130,6 +139,7 @@ pub fn check_file(source: &dyn Source, file: &str) -> (Option<Kind>, Report) {
 pub fn recognise(file: &str, text: &str) -> Option<Kind> {
     match (file_name(file), file_name(parent(file))) {
         ("case.toml", _) => return Some(Kind::Case),
+        (bundle::FILE, _) => return Some(Kind::Bundle),
         (_, "devices") => return Some(Kind::Device),
         (_, "services") => return Some(Kind::Service),
         (_, "sandbox") => return Some(Kind::Sandbox),
@@ -140,6 +150,8 @@ pub fn recognise(file: &str, text: &str) -> Option<Kind> {
     let has = |keys: &[&str]| keys.iter().any(|key| table.get_ref().contains_key(*key));
     if has(&["step"]) {
         Some(Kind::Case)
+    } else if has(&["ability"]) {
+        Some(Kind::Bundle)
     } else if has(&["exec", "type"]) {
         Some(Kind::Service)
     } else if has(&["grant", "level"]) {

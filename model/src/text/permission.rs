@@ -178,7 +178,7 @@ fn phrase(text: &str) -> Checked<String> {
 }
 
 /// The name of a permission.
-fn legal(name: &str) -> Checked<Name> {
+pub(crate) fn legal(name: &str) -> Checked<Name> {
     match Name::try_from(name) {
         Ok(legal) if !name.contains('@') => Ok(legal),
         _ => Err(Bad {

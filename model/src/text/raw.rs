@@ -4,10 +4,14 @@ use super::decode::{Any, At, Choice, Named, table};
 use crate::case;
 use crate::device::{Compression, FormFactor, Input, Shape, Target};
 
+mod bundle;
 mod permission;
 mod sandbox;
 mod service;
 
+#[cfg(feature = "schema")]
+pub(crate) use bundle::Data;
+pub(crate) use bundle::{Ability, Asked, Bundle, Requires, Skill, SkillUri, Source};
 pub(crate) use permission::Permission;
 #[cfg(feature = "schema")]
 pub(crate) use permission::{Adds, Names, Ports, Trees};

@@ -1,0 +1,230 @@
+//! The tables of a bundle.
+
+use super::Limits::{None as Any, Range, Text};
+use super::{Limits, Part, row};
+use crate::text::decode::Table;
+use crate::text::raw;
+
+/// The least bundle.
+const LEAST: &str = "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X\"\n\
+                     [[ability]]\nname = \"main\"\nexec = [\"/bin/x\"]\n";
+
+/// The same without its abilities.
+const TOP_LINES: &str = "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X\"\n\
+                         ability = [{ name = \"main\", exec = [\"/bin/x\"] }]\n";
+
+/// The same where another table follows that belongs to no ability.
+const HEAD: &str = "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X\"\n";
+
+const SAID: Limits = Text("a line of 1 to 256 bytes");
+const LANGUAGES: Limits = Text("at most 128 of `de`, `pt-BR`, `zh-Hant-TW`");
+const WORDS: Limits = Text("at most 64, of at most 1024 bytes");
+
+pub(super) const PARTS: &[Part] = &[TOP, REQUIRES, DATA, PERMISSION, ABILITY, SKILL, URI, SOURCE];
+
+const TOP: Part = Part {
+    heading: "",
+    definition: "",
+    keys: raw::Bundle::KEYS,
+    rows: &[
+        row(
+            "id",
+            "",
+            Text(
+                "at most 48 of `a-z`, `0-9` and `-`, in two or more words with dots between, each with a letter first",
+            ),
+        ),
+        row("version", "", Text("three numbers with dots between, none with a zero in front")),
+        row("name", "", SAID),
+        row("names", "{}", LANGUAGES),
+        row("about", "\"\"", Text("a line of at most 256 bytes")),
+        row("abouts", "{}", LANGUAGES),
+        row("icon", "none", Text("a path from the top of the bundle")),
+        row("level", "\"normal\"", Any),
+        row("permission", "[]", Text("at most 64")),
+        row("ability", "", Text("1 to 32")),
+    ],
+    notes: &[
+        "Beside `names` and its like the text without a language is needed: it is read where none fits.",
+    ],
+    around: ("", TOP_LINES),
+    examples: &["\
+id = \"org.example.notes\"
+version = \"1.0.0\"
+name = \"Notes\"
+names = { de = \"Notizen\", pt-BR = \"Notas\" }
+about = \"Keeps what you write down\"
+abouts = { de = \"Merkt sich, was man aufschreibt\" }
+icon = \"notes.svg\"
+level = \"normal\"
+
+[[ability]]
+name = \"main\"
+exec = [\"/usr/bin/python3\", \"notes.py\"]
+"],
+};
+
+const REQUIRES: Part = Part {
+    heading: "[requires]",
+    definition: "Requires",
+    keys: raw::Requires::KEYS,
+    rows: &[
+        row("api", "any", Range("1", "1")),
+        row("architectures", "[]", Text("of `aarch64`, `armv7l`, `riscv64`, `x86_64`")),
+        row("form-factors", "[]", Any),
+        row("files", "[]", Text("at most 64 absolute paths")),
+    ],
+    notes: &["A list that is absent or empty asks for nothing."],
+    around: (LEAST, "[requires]\n"),
+    examples: &["\
+[requires]
+api = 1
+architectures = [\"x86_64\", \"aarch64\"]
+form-factors = [\"phone\", \"tablet\"]
+files = [\"/usr/bin/python3\"]
+"],
+};
+
+const DATA: Part = Part {
+    heading: "[data]",
+    definition: "Data",
+    keys: raw::Data::KEYS,
+    rows: &[row("size", "\"64M\"", Range("\"64K\"", "\"1024G\""))],
+    notes: &[],
+    around: (LEAST, "[data]\n"),
+    examples: &["[data]\nsize = \"256M\"\n"],
+};
+
+const PERMISSION: Part = Part {
+    heading: "[[permission]]",
+    definition: "Asked",
+    keys: raw::Asked::KEYS,
+    rows: &[
+        row("name", "", Text("each once")),
+        row("reason", "none", Text("a line of 1 to 256 bytes; needed where the owner is asked")),
+        row("reasons", "{}", LANGUAGES),
+    ],
+    notes: &[],
+    around: (LEAST, "[[permission]]\nname = \"camera\"\nreason = \"To see\"\n"),
+    examples: &["\
+[[permission]]
+name = \"camera\"
+reason = \"To put pictures into notes\"
+reasons = { de = \"Um Bilder in Notizen zu legen\" }
+"],
+};
+
+const ABILITY: Part = Part {
+    heading: "[[ability]]",
+    definition: "Ability",
+    keys: raw::Ability::KEYS,
+    rows: &[
+        row("name", "", Text("1 to 32 of a-z, 0-9 and `-`, a letter first; each once")),
+        row("kind", "\"page\"", Any),
+        row("launch", "\"singleton\"", Any),
+        row(
+            "exec",
+            "",
+            Text("the program is a path that begins with `/`, or one from the top of the bundle"),
+        ),
+        row("lifecycle", "\"process\"", Any),
+        row("exported", "false", Any),
+        row("permission", "none", Text("says something only beside `exported`")),
+        row("label", "the bundle's name", SAID),
+        row("labels", "{}", LANGUAGES),
+        row("environment", "{}", Text("at most 64; `HOME` and `ENSEMBLE_…` are set by the device")),
+        row("memory", "as profile `app` has it", Text("at least 256K")),
+        row("write-execute", "false", Any),
+        row("skill", "[]", Text("at most 32")),
+    ],
+    notes: &["The first page is what the icon of the bundle opens."],
+    around: (HEAD, "[[ability]]\nname = \"main\"\nexec = [\"/bin/x\"]\n"),
+    examples: &["\
+[[ability]]
+name = \"main\"
+kind = \"page\"
+launch = \"singleton\"
+exec = [\"/usr/bin/python3\", \"notes.py\"]
+lifecycle = \"bus\"
+exported = true
+permission = \"camera\"
+label = \"Notes\"
+labels = { de = \"Notizen\" }
+environment = { LANG = \"C.UTF-8\" }
+memory = \"64M\"
+write-execute = false
+skill = [{ actions = [\"note\"] }]
+"],
+};
+
+const SKILL: Part = Part {
+    heading: "[[ability.skill]]",
+    definition: "Skill",
+    keys: raw::Skill::KEYS,
+    rows: &[
+        row("actions", "", Text("1 to 64, of at most 1024 bytes")),
+        row("entities", "[]", WORDS),
+        row("uri", "[]", Text("at most 64")),
+    ],
+    notes: &[],
+    around: (LEAST, "[[ability.skill]]\nactions = [\"view\"]\n"),
+    examples: &["\
+[[ability.skill]]
+actions = [\"view\", \"edit\"]
+entities = [\"browser\"]
+uri = [{ scheme = \"https\" }]
+"],
+};
+
+const URI: Part = Part {
+    heading: "[[ability.skill.uri]]",
+    definition: "SkillUri",
+    keys: raw::SkillUri::KEYS,
+    rows: &[
+        row("scheme", "none", Text("small letters")),
+        row("host", "any", Text("beside `scheme`")),
+        row("port", "any", Range("1", "65535")),
+        row("path", "any", Text("beside `host`; one kind of path")),
+        row("path-starts-with", "any", Text("beside `host`; one kind of path")),
+        row("path-regex", "any", Text("beside `host`; one kind of path")),
+        row("type", "none", Text("small letters")),
+    ],
+    notes: &["A uri has a scheme, a type or both."],
+    around: (
+        "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X\"\n[[ability]]\nname = \"main\"\n\
+         exec = [\"/bin/x\"]\n[[ability.skill]]\nactions = [\"view\"]\n",
+        "[[ability.skill.uri]]\nscheme = \"https\"\nhost = \"example.org\"\n",
+    ),
+    examples: &[
+        "\
+[[ability.skill.uri]]
+scheme = \"https\"
+host = \"example.org\"
+port = 8443
+path = \"/notes\"
+type = \"text/plain\"
+",
+        "[[ability.skill.uri]]\nscheme = \"https\"\nhost = \"example.org\"\npath-starts-with = \"/notes/\"\n",
+        "[[ability.skill.uri]]\nscheme = \"https\"\nhost = \"example.org\"\npath-regex = \"/notes/[0-9]+\"\n",
+        "[[ability.skill.uri]]\ntype = \"image/*\"\n",
+    ],
+};
+
+const SOURCE: Part = Part {
+    heading: "[source]",
+    definition: "Source",
+    keys: raw::Source::KEYS,
+    rows: &[
+        row("kind", "\"directory\"", Any),
+        row("path", "\".\"", Text("needed by all but `directory`")),
+        row("exclude", "[]", Text("at most 64, of a `directory`")),
+    ],
+    notes: &[
+        "Of a directory `bundle.toml`, `*.bundle`, `.git` and `__pycache__` are always left out. All files belong to \
+         root and are 0644, or 0755 when their owner may execute them.",
+    ],
+    around: (LEAST, "[source]\n"),
+    examples: &[
+        "[source]\nkind = \"directory\"\npath = \"app\"\nexclude = [\"*.orig\", \"docs/old\"]\n",
+    ],
+};

@@ -1,0 +1,165 @@
+//! A bundle exactly as written. The comments here are what an editor shows beside a key.
+
+use crate::bundle::{AbilityKind, LaunchMode, Lifecycle};
+use crate::device::FormFactor;
+use crate::permission::Level;
+use crate::text::bundle::SourceKind;
+use crate::text::decode::{At, Choice, Pairs, table};
+
+/// Why a key of other files is not one of bundles.
+type Refused = &'static [(&'static str, &'static str)];
+
+const ALONE: Refused = &[
+    ("inherit", "a bundle stands by itself: it is read on devices where nothing else of yours is"),
+    (
+        "sandbox",
+        "what every app may do is the profile `app`; what it needs beyond that are [[permission]]s",
+    ),
+    ("permissions", "each is a table of its own, with the reason: [[permission]]"),
+    ("abilities", "each is a table of its own: [[ability]]"),
+];
+
+table! {
+    /// A bundle of Ensemble: NAME/bundle.toml.
+    Bundle, required ["id", "version", "name", "ability"] refused ALONE {
+        /// What it is called for ever, among all bundles there are: "org.example.notes".
+        "id" => id: At<String>,
+        /// Which version: "1.0.0". A device takes a higher one over a lower one.
+        "version" => version: At<String>,
+        /// What people call it.
+        "name" => name: At<String>,
+        /// The same in other languages: { de = "Notizen", pt-BR = "Notas" }.
+        "names" => names: Pairs,
+        /// What it is for, in a line.
+        "about" => about: At<String>,
+        /// The same in other languages.
+        "abouts" => abouts: Pairs,
+        /// Its picture: a file of the bundle.
+        "icon" => icon: At<String>,
+        /// How far it wants to be trusted: it is granted no permission above this level.
+        "level" => level: At<Choice<Level>>,
+        /// What a device must be or have.
+        "requires" => requires: Requires,
+        /// How much it keeps on a device.
+        "data" => data: Data,
+        /// Permissions that it asks for.
+        "permission" => permission: Vec<At<Asked>>,
+        /// What it can be asked to do: programs.
+        "ability" => ability: Vec<At<Ability>>,
+        /// Where its files come from, for `ens bundle build`; not part of the bundle that is built.
+        "source" => source: At<Source>,
+    }
+}
+
+table! {
+    /// What a device must be or have.
+    Requires, required [] {
+        /// Interfaces and variables for apps that it counts on: 1 is those of this version.
+        "api" => api: At<i64>,
+        /// One of these processors, in the kernel's spelling.
+        "architectures" => architectures: Vec<At<String>>,
+        /// One of these form factors.
+        "form-factors" => form_factors: Vec<At<Choice<FormFactor>>>,
+        /// All of these programs or files of the device: ["/usr/bin/python3"].
+        "files" => files: Vec<At<String>>,
+    }
+}
+
+table! {
+    /// How much a bundle keeps on a device.
+    Data, required [] {
+        /// All its data: "64M".
+        "size" => size: At<String>,
+    }
+}
+
+table! {
+    /// A permission that a bundle asks for.
+    Asked, required ["name"] {
+        /// The permission: a name of configs/permissions.
+        "name" => name: At<String>,
+        /// Why, as people are told when they are asked; needed where they are.
+        "reason" => reason: At<String>,
+        /// The same in other languages.
+        "reasons" => reasons: Pairs,
+    }
+}
+
+table! {
+    /// Something a bundle can be asked to do: a program.
+    Ability, required ["name", "exec"] {
+        /// What it is called within the bundle.
+        "name" => name: At<String>,
+        /// What it is to people: it has a screen, others connect to it, it works when the device has time, it
+        /// is a card on another's screen.
+        "kind" => kind: At<Choice<AbilityKind>>,
+        /// How many there are of it: one, one for each want, one for each key of wants.
+        "launch" => launch: At<Choice<LaunchMode>>,
+        /// Program and arguments. A program with a `/` in front is one of the device, any other a file of the
+        /// bundle; it runs in the directory of the bundle.
+        "exec" => exec: At<Vec<At<String>>>,
+        /// How it takes part in its lifecycle: it knows nothing of it, or it is told on its bus.
+        "lifecycle" => lifecycle: At<Choice<Lifecycle>>,
+        /// Other bundles may start it.
+        "exported" => exported: At<bool>,
+        /// Others that start it must have this permission.
+        "permission" => permission: At<String>,
+        /// What people call it, if not as the bundle.
+        "label" => label: At<String>,
+        /// The same in other languages.
+        "labels" => labels: Pairs,
+        /// Added to its environment.
+        "environment" => environment: Pairs,
+        /// Memory it may use at most: "64M".
+        "memory" => memory: At<String>,
+        /// Memory that was written may be executed: for just-in-time compilers, as Node's.
+        "write-execute" => write_execute: At<bool>,
+        /// What it answers when somebody names no ability.
+        "skill" => skill: Vec<At<Skill>>,
+    }
+}
+
+table! {
+    /// What an ability can do: it answers a want whose action, entities, and uri with type all match.
+    Skill, required ["actions"] {
+        /// What it does: ["view", "send"].
+        "actions" => actions: At<Vec<At<String>>>,
+        /// Of which kinds it is: ["browser"].
+        "entities" => entities: Vec<At<String>>,
+        /// With what.
+        "uri" => uri: Vec<At<SkillUri>>,
+    }
+}
+
+table! {
+    /// With what an ability can do something: an address, a type of content, or both together.
+    SkillUri, required [] {
+        /// "https".
+        "scheme" => scheme: At<String>,
+        /// "example.org".
+        "host" => host: At<String>,
+        /// Port of the host.
+        "port" => port: At<i64>,
+        /// This path.
+        "path" => path: At<String>,
+        /// Paths that begin with this.
+        "path-starts-with" => path_starts_with: At<String>,
+        /// Paths that match this regular expression whole.
+        "path-regex" => path_regex: At<String>,
+        /// MIME type: "image/png", "image/*", "*/*".
+        "type" => mime: At<String>,
+    }
+}
+
+table! {
+    /// Where the files of a bundle come from.
+    Source, required [] {
+        /// What `path` is: a directory that is taken as it is, or one program that needs no other file.
+        "kind" => kind: At<Choice<SourceKind>>,
+        /// The directory or the program, by its path from this TOML; its own directory when absent.
+        "path" => path: At<String>,
+        /// What is left out of a directory: names anywhere in it, or paths from its top; `*` stands for any
+        /// part of a name: ["*.orig", "tests"].
+        "exclude" => exclude: Vec<At<String>>,
+    }
+}
