@@ -10,8 +10,8 @@ mod sandbox;
 mod service;
 
 #[cfg(feature = "schema")]
-pub(crate) use bundle::Data;
-pub(crate) use bundle::{Ability, Asked, Bundle, Requires, Skill, SkillUri, Source};
+pub(crate) use bundle::Asked;
+pub(crate) use bundle::{Ability, Bundle, Data, Requires, Skill, SkillUri, Source};
 pub(crate) use permission::Permission;
 #[cfg(feature = "schema")]
 pub(crate) use permission::{Adds, Names, Ports, Trees};
