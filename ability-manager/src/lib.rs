@@ -11,3 +11,6 @@
 //! The pure parts decide and never act: no clock, no I/O; time is an argument. Invariants: every
 //! request gets one answer; an instance that is not known here does not run; what an app may do is never more than its
 //! manifest asks for and its owner, or the level of the permission, allows.
+
+pub mod engine;
+pub mod want;

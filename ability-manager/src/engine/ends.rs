@@ -1,0 +1,101 @@
+//! How instances end, and what begins after that.
+//!
+//! Invariant: an instance that has ended is nowhere: not in front, not connected, not of a mission.
+
+use std::mem;
+
+use api::abilities::State;
+use model::bundle::BundleId;
+
+use super::Engine;
+use super::instance::{Instance, Who};
+use super::refusal::Refusal;
+use super::requests::Again;
+use super::words::{Action, Exit, InstanceId, MissionId};
+
+impl Engine {
+    /// An instance ends as soon as it can. The reason that was there first stays.
+    pub(super) fn end(&mut self, id: InstanceId, why: Exit) {
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.ending.get_or_insert(why);
+        }
+    }
+
+    /// All of a bundle ends.
+    pub(super) fn end_all(&mut self, bundle: &BundleId, why: &Exit) {
+        let of = |(id, i): (&InstanceId, &Instance)| (i.target.bundle == *bundle).then_some(*id);
+        let ids: Vec<InstanceId> = self.instances.iter().filter_map(of).collect();
+        for id in ids {
+            self.end(id, why.clone());
+            if *why == Exit::Revoked {
+                self.around(id, |instance, around| instance.kill(around, Exit::Revoked));
+            }
+            let Some(instance) = self.instances.get_mut(&id) else { continue };
+            instance.forget |= *why == Exit::Removed;
+            let kept = mem::take(&mut instance.afterwards);
+            self.refuse(kept.iter().map(Again::request), &Refusal::Ending(why.clone()));
+        }
+        if *why == Exit::Removed {
+            for mission in self.missions.of(bundle) {
+                if self.missions.get(mission).is_some_and(|mission| mission.instance.is_none()) {
+                    self.drop_mission(mission);
+                }
+            }
+        }
+    }
+
+    /// The processes of an instance are gone.
+    pub(super) fn ended(&mut self, id: InstanceId, how: Exit) {
+        let Some(mut instance) = self.instances.remove(&id) else { return };
+        if self.next == Some(id) {
+            self.next = None;
+        }
+        self.disconnect_all(id);
+        let crashed = instance.ending.is_none() && how.is_crash();
+        let again = crashed && instance.is_page() && instance.state == State::Foreground;
+        let exit = instance.ending.take().unwrap_or(how);
+        for waiting in mem::take(&mut instance.waiting) {
+            self.answer(waiting.request, Instance::last_answer(waiting, &exit));
+        }
+        if let Some(mission) = instance.mission {
+            self.leave_mission(mission, exit, instance.forget);
+            if again && self.rules.restarts(self.now, &instance.target.bundle) {
+                // Nobody waits for it, and there was room for it before.
+                let _ = self.restore(mission);
+            }
+        }
+        for kept in instance.afterwards {
+            match kept {
+                Again::Ask(request, ask) => self.begin(request, ask),
+                Again::Show(request, mission, traits) => self.ask_show(request, mission, traits),
+            }
+        }
+    }
+
+    fn leave_mission(&mut self, id: MissionId, exit: Exit, forget: bool) {
+        let Some(mission) = self.missions.get_mut(id) else { return };
+        mission.instance = None;
+        mission.exit = Some(exit);
+        if forget || !mission.ran {
+            self.drop_mission(id);
+        }
+    }
+
+    /// An instance that has ended is connected to nothing, and asks for nothing.
+    fn disconnect_all(&mut self, gone: InstanceId) {
+        let who = Who::Instance(gone);
+        let mut kept = Vec::new();
+        for instance in self.instances.values_mut() {
+            instance.connections.remove(&who);
+            kept.append(&mut instance.give_up(who));
+        }
+        self.refuse(kept, &Refusal::UnknownCaller);
+    }
+
+    /// A mission is forgotten.
+    pub(super) fn drop_mission(&mut self, mission: MissionId) {
+        if self.missions.remove(mission).is_some() {
+            self.actions.push(Action::Drop { mission });
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! The life of one instance.
+//!
+//! ```text
+//!            page                                             service, work
+//!   Loading ───────► Background ◄────────┐          Loading ──────► Inactive ◄──► Active
+//!      │ 10 s          │  ▲ │ 5 s        │ done,       │ 10 s         │ 20 s       │
+//!      ▼               │  │ ▼            │ or 3 s      ▼              ▼            ▼
+//!     kill      front  │  │ Frozen       │            kill         Terminating ◄───┘
+//!                      ▼  │ want         │                            │ done, or 10 s
+//!              Foregrounding ► Foreground ► Backgrounding              ▼
+//!                   │ 5 s done              │ ending                 servicemgr stops it
+//!                   ▼                       ▼                          │ 20 s
+//!                  kill                  Terminating                   ▼
+//!                                                                    kill, and again ► ended
+//! ```
+//!
+//! A page that knows nothing of its life ([`Lifecycle::Process`]) goes from Background to Foreground and
+//! from there to Frozen at once, and is not told that it ends.
+//!
+//! Invariants: each state in which something is awaited has a due time; only what has attached is told; only
+//! what does not stand still is told. Who comes to the front is decided in [`super::front`].
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::abilities::State;
+use model::bundle::{AbilityKind, Lifecycle};
+use model::want::Want;
+use serde::{Deserialize, Serialize};
+
+use super::requests::{Again, Waiting};
+use super::words::{Action, Exit, InstanceId, MissionId, Target, Told, Traits};
+
+/// Time from the start of the process until it has attached: a cold start from slow storage.
+pub const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time to come to the screen: people take longer for a hang.
+pub const FOREGROUND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time to leave the screen and save; then it has left it, whatever it says: people wait for what comes next.
+pub const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time to end by itself once told; then it is stopped.
+pub const TERMINATE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time servicemgr gets to stop it: 10 s after `SIGTERM`, and as long after `SIGKILL`.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Time the kernel gets after `SIGKILL`; then those who wait hear that it is stuck.
+pub const KILL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time between tries to kill what is stuck in a driver.
+pub const STUCK_RETRY: Duration = Duration::from_secs(60);
+
+/// Time off the screen until it stands still: enough to finish what is short.
+pub const FREEZE_AFTER: Duration = Duration::from_secs(5);
+
+/// Time until a service that nobody uses ends.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Most wants that wait for one instance, and most that a service works on.
+pub const MAX_WANTS: usize = 16;
+
+/// Most requests that wait for one instance.
+pub const MAX_WAITING: usize = 64;
+
+/// Most callers connected to one service.
+pub const MAX_CONNECTIONS: usize = 64;
+
+/// How far its end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Step {
+    /// It was told.
+    Told,
+    /// servicemgr was asked to stop it.
+    Asked,
+    /// It was killed.
+    Killed,
+    /// It was killed, and is still there.
+    Stuck,
+}
+
+/// Who is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Who {
+    Root,
+    Instance(InstanceId),
+}
+
+/// One instance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Instance {
+    pub(super) target: Target,
+    pub(super) key: Option<String>,
+    pub(super) traits: Traits,
+    pub(super) mission: Option<MissionId>,
+    pub(super) state: State,
+    pub(super) since: Duration,
+    pub(super) due: Option<Duration>,
+    /// What `Done` of the transition must say.
+    pub(super) token: Option<u32>,
+    /// When its process was there.
+    pub(super) launched: Option<Duration>,
+    pub(super) attached: bool,
+    /// It leaves the screen as soon as it has come to it.
+    pub(super) hide: bool,
+    /// It ends as soon as it can, or ends; why.
+    pub(super) ending: Option<Exit>,
+    /// How far; of [`State::Terminating`].
+    pub(super) step: Step,
+    /// Its mission is forgotten when it has ended.
+    pub(super) forget: bool,
+    /// Of a service that knows nothing of its life: it was started, and ends when it wants to.
+    pub(super) started: bool,
+    /// What it has not been told yet.
+    pub(super) wants: VecDeque<Arc<Want>>,
+    /// Of a service: wants it works on, by their tokens.
+    pub(super) commands: BTreeSet<u32>,
+    pub(super) connections: BTreeSet<Who>,
+    /// Those who wait for it.
+    pub(super) waiting: Vec<Waiting>,
+    /// What was asked for while it ended: begins when it has.
+    pub(super) afterwards: Vec<Again>,
+}
+
+/// What a step of a life needs from around it.
+#[derive(Debug)]
+pub(super) struct Around<'a> {
+    pub(super) now: Duration,
+    pub(super) id: InstanceId,
+    pub(super) token: &'a mut u32,
+    pub(super) actions: &'a mut Vec<Action>,
+}
+
+impl Around<'_> {
+    fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    fn next_token(&mut self) -> u32 {
+        *self.token = self.token.checked_add(1).unwrap_or(1);
+        *self.token
+    }
+}
+
+impl Instance {
+    /// One whose process is being started.
+    pub(super) fn new(
+        now: Duration,
+        target: Target,
+        key: Option<String>,
+        traits: Traits,
+        mission: Option<MissionId>,
+    ) -> Self {
+        Self {
+            target,
+            key,
+            traits,
+            mission,
+            state: State::Loading,
+            since: now,
+            due: Some(now + LOAD_TIMEOUT),
+            token: None,
+            launched: None,
+            attached: false,
+            hide: false,
+            ending: None,
+            step: Step::Told,
+            forget: false,
+            started: false,
+            wants: VecDeque::new(),
+            commands: BTreeSet::new(),
+            connections: BTreeSet::new(),
+            waiting: Vec::new(),
+            afterwards: Vec::new(),
+        }
+    }
+
+    /// It has a screen.
+    pub(super) fn is_page(&self) -> bool {
+        self.traits.kind == AbilityKind::Page
+    }
+
+    /// It is told of its life.
+    pub(super) fn is_told(&self) -> bool {
+        self.traits.lifecycle == Lifecycle::Bus
+    }
+
+    /// It has been there: with what it is told by, or with its process.
+    pub(super) fn is_there(&self) -> bool {
+        if self.is_told() { self.attached } else { self.launched.is_some() }
+    }
+
+    /// It is on the screen, or on its way there or from there.
+    pub(super) fn is_in_front(&self) -> bool {
+        matches!(self.state, State::Foreground | State::Foregrounding | State::Backgrounding)
+    }
+
+    /// It is a page off the screen that could come to it.
+    pub(super) fn could_be_shown(&self) -> bool {
+        let off = matches!(self.state, State::Background | State::Frozen);
+        off && self.is_page() && self.ending.is_none()
+    }
+
+    /// It can be told something now.
+    pub(super) fn hears(&self) -> bool {
+        let deaf = matches!(self.state, State::Loading | State::Frozen | State::Terminating);
+        self.attached && self.is_told() && !deaf
+    }
+
+    /// How many wants it has to do with.
+    pub(super) fn load(&self) -> usize {
+        self.wants.len() + self.commands.len()
+    }
+
+    /// Its process is there.
+    pub(super) fn launched(&mut self, around: &mut Around<'_>) {
+        self.launched.get_or_insert(around.now);
+        if self.state == State::Loading && !self.is_told() {
+            self.arrived(around);
+        }
+    }
+
+    /// It has attached.
+    pub(super) fn attached(&mut self, around: &mut Around<'_>) {
+        if !self.is_told() || self.attached {
+            return;
+        }
+        self.attached = true;
+        self.launched.get_or_insert(around.now);
+        if self.state == State::Loading {
+            self.arrived(around);
+        }
+    }
+
+    fn arrived(&mut self, around: &Around<'_>) {
+        if self.is_page() {
+            self.enter(around, State::Background, Some(FREEZE_AFTER));
+        } else {
+            self.enter(around, State::Inactive, Some(IDLE_TIMEOUT));
+        }
+    }
+
+    /// It has done what it was told. What comes to be saved, if something does.
+    pub(super) fn done(&mut self, around: &mut Around<'_>, token: u32) -> bool {
+        if self.commands.remove(&token) {
+            return false;
+        }
+        if self.token != Some(token) {
+            return false;
+        }
+        self.token = None;
+        match self.state {
+            State::Foregrounding => self.enter(around, State::Foreground, None),
+            State::Backgrounding => {
+                self.enter(around, State::Background, Some(FREEZE_AFTER));
+                return true;
+            }
+            State::Terminating => self.stop(around),
+            _ => {}
+        }
+        false
+    }
+
+    /// Goes on with what it can do by itself: it ends, is told wants, works or does not.
+    pub(super) fn pursue(&mut self, around: &mut Around<'_>) {
+        if self.ending.is_some() {
+            return self.pursue_end(around);
+        }
+        match self.state {
+            State::Foreground if self.hide => self.leave(around),
+            State::Foreground | State::Background | State::Frozen if !self.wants.is_empty() => {
+                self.tell_page(around);
+            }
+            State::Inactive | State::Active => self.work(around),
+            _ => {}
+        }
+    }
+
+    fn pursue_end(&mut self, around: &mut Around<'_>) {
+        match self.state {
+            State::Foreground if self.is_told() => self.leave(around),
+            State::Loading => self.stop(around),
+            State::Foreground
+            | State::Background
+            | State::Frozen
+            | State::Inactive
+            | State::Active => {
+                self.thaw(around);
+                if self.is_told() {
+                    self.enter(around, State::Terminating, Some(TERMINATE_TIMEOUT));
+                    self.step = Step::Told;
+                    self.tell_transition(around, Told::Terminate);
+                } else {
+                    self.stop(around);
+                }
+            }
+            State::Foregrounding | State::Backgrounding | State::Terminating => {}
+        }
+    }
+
+    fn tell_page(&mut self, around: &mut Around<'_>) {
+        if !self.is_told() {
+            self.wants.clear();
+            return;
+        }
+        if self.state != State::Foreground {
+            self.thaw(around);
+            self.enter(around, State::Background, Some(FREEZE_AFTER));
+        }
+        let instance = around.id;
+        for want in self.wants.drain(..) {
+            let want = Some(want);
+            around.act(Action::Tell { instance, token: 0, event: Told::Want, want });
+        }
+    }
+
+    fn work(&mut self, around: &mut Around<'_>) {
+        let instance = around.id;
+        for want in self.wants.drain(..) {
+            if self.traits.lifecycle == Lifecycle::Process {
+                self.started = true;
+                continue;
+            }
+            let token = around.next_token();
+            self.commands.insert(token);
+            let want = Some(want);
+            around.act(Action::Tell { instance, token, event: Told::Want, want });
+        }
+        let busy = self.started || !self.commands.is_empty() || !self.connections.is_empty();
+        match self.state {
+            State::Inactive if busy => self.enter(around, State::Active, None),
+            State::Active if !busy => self.enter(around, State::Inactive, Some(IDLE_TIMEOUT)),
+            _ => {}
+        }
+    }
+
+    /// Comes to the screen.
+    pub(super) fn come(&mut self, around: &mut Around<'_>) {
+        self.thaw(around);
+        self.hide = false;
+        if self.is_told() {
+            self.enter(around, State::Foregrounding, Some(FOREGROUND_TIMEOUT));
+            self.tell_transition(around, Told::Foreground);
+        } else {
+            self.enter(around, State::Foreground, None);
+        }
+    }
+
+    /// Leaves the screen.
+    pub(super) fn leave(&mut self, around: &mut Around<'_>) {
+        self.hide = false;
+        if self.is_told() {
+            self.enter(around, State::Backgrounding, Some(BACKGROUND_TIMEOUT));
+            self.tell_transition(around, Told::Background);
+        } else {
+            self.freeze(around);
+        }
+    }
+
+    /// Its time in this state is over. `next`: it waits for its place in front.
+    pub(super) fn expire(&mut self, around: &mut Around<'_>, next: bool) {
+        match self.state {
+            State::Loading | State::Foregrounding => self.kill(around, Exit::LifecycleTimeout),
+            State::Backgrounding => {
+                self.enter(around, State::Background, Some(FREEZE_AFTER));
+            }
+            State::Background if next => self.due = Some(around.now + FREEZE_AFTER),
+            State::Background => self.freeze(around),
+            State::Inactive => self.ending = Some(Exit::Idle),
+            State::Terminating if self.step == Step::Told => self.stop(around),
+            State::Terminating => self.kill_again(around),
+            State::Active | State::Foreground | State::Frozen => self.due = None,
+        }
+    }
+
+    /// servicemgr stops it.
+    fn stop(&mut self, around: &mut Around<'_>) {
+        self.enter(around, State::Terminating, Some(STOP_TIMEOUT));
+        self.step = Step::Asked;
+        around.act(Action::Terminate { instance: around.id });
+    }
+
+    /// It goes at once. The reason that was there first stays.
+    pub(super) fn kill(&mut self, around: &mut Around<'_>, why: Exit) {
+        if self.state == State::Terminating && matches!(self.step, Step::Killed | Step::Stuck) {
+            return;
+        }
+        self.ending.get_or_insert(why);
+        self.enter(around, State::Terminating, Some(KILL_TIMEOUT));
+        self.step = Step::Killed;
+        self.act_kill(around);
+    }
+
+    fn kill_again(&mut self, around: &mut Around<'_>) {
+        let (step, wait) = match self.step {
+            Step::Told | Step::Asked => (Step::Killed, KILL_TIMEOUT),
+            Step::Killed | Step::Stuck => (Step::Stuck, STUCK_RETRY),
+        };
+        self.step = step;
+        self.due = Some(around.now + wait);
+        self.act_kill(around);
+    }
+
+    fn act_kill(&self, around: &mut Around<'_>) {
+        let why = self.ending.clone().unwrap_or(Exit::Unknown);
+        around.act(Action::Kill { instance: around.id, why });
+    }
+
+    fn freeze(&mut self, around: &mut Around<'_>) {
+        self.enter(around, State::Frozen, None);
+        around.act(Action::Freeze { instance: around.id });
+    }
+
+    fn thaw(&self, around: &mut Around<'_>) {
+        if self.state == State::Frozen {
+            around.act(Action::Thaw { instance: around.id });
+        }
+    }
+
+    fn tell_transition(&mut self, around: &mut Around<'_>, event: Told) {
+        let token = around.next_token();
+        self.token = Some(token);
+        around.act(Action::Tell { instance: around.id, token, event, want: None });
+    }
+
+    fn enter(&mut self, around: &Around<'_>, state: State, time: Option<Duration>) {
+        if self.state != state {
+            self.since = around.now;
+        }
+        self.state = state;
+        self.due = time.map(|time| around.now + time);
+        self.token = None;
+    }
+}

@@ -1,0 +1,143 @@
+//! Who may start what, and how often.
+//!
+//! | who | what |
+//! |---|---|
+//! | root | all |
+//! | an app | its own abilities, and those of others that are exported, with the permission they ask for |
+//! | an app off the screen | the same by connecting; a start only within [`NEW_PROCESS`], or with `start-from-background` |
+//!
+//! Invariant: what is refused does not count as a call, and does nothing else.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use model::bundle::{AbilityKind, BundleId};
+use serde::{Deserialize, Serialize};
+
+use super::refusal::Refusal;
+use super::words::{Target, Traits};
+
+/// Most starts of pages within [`SECOND`], by all together: more than people can follow.
+pub const MAX_PAGE_STARTS: usize = 20;
+
+/// Most starts and connections within [`SECOND`] by one app: more is a mistake or an attack.
+pub const MAX_CALLS: usize = 10;
+
+/// The time that starts and calls are counted in.
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// Time after the start of its process in which an app may start others wherever it is: it was
+/// opened to do so.
+pub const NEW_PROCESS: Duration = Duration::from_secs(1);
+
+/// A page that crashes in front of people is started again at most once in this time, for each bundle.
+pub const RESTART_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What there is to know of an app that calls.
+#[derive(Debug)]
+pub(super) struct Asker<'a> {
+    pub(super) bundle: &'a BundleId,
+    /// One of its pages is on the screen, or comes to it.
+    pub(super) in_front: bool,
+    /// When the process of the calling instance was there.
+    pub(super) launched: Option<Duration>,
+    /// It has the permission that the ability asks for.
+    pub(super) permitted: bool,
+    /// It has `start-from-background`.
+    pub(super) background: bool,
+}
+
+/// What was counted lately.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Rules {
+    calls: BTreeMap<BundleId, VecDeque<Duration>>,
+    pages: VecDeque<Duration>,
+    restarts: BTreeMap<BundleId, Duration>,
+}
+
+impl Rules {
+    /// Whether this may be started, or connected to, now. `None`: root asks.
+    pub(super) fn admit(
+        &mut self,
+        now: Duration,
+        asker: Option<&Asker<'_>>,
+        target: &Target,
+        traits: Traits,
+        connect: bool,
+    ) -> Result<(), Refusal> {
+        match traits.kind {
+            AbilityKind::Form => return Err(Refusal::NotYet),
+            AbilityKind::Page | AbilityKind::Work if connect => return Err(Refusal::NotAService),
+            AbilityKind::Page | AbilityKind::Service | AbilityKind::Work => {}
+        }
+        self.forget_old(now);
+        let page = traits.kind == AbilityKind::Page;
+        if page && self.pages.len() >= MAX_PAGE_STARTS {
+            return Err(Refusal::TooManyStarts);
+        }
+        if let Some(asker) = asker {
+            asker.may(now, target, traits, connect)?;
+            let calls = self.calls.entry(asker.bundle.clone()).or_default();
+            if calls.len() >= MAX_CALLS {
+                return Err(Refusal::TooManyCalls);
+            }
+            calls.push_back(now);
+        }
+        if page {
+            self.pages.push_back(now);
+        }
+        Ok(())
+    }
+
+    /// Whether a page of this bundle that crashed in front of people is started again; counted if so.
+    pub(super) fn restarts(&mut self, now: Duration, bundle: &BundleId) -> bool {
+        self.restarts.retain(|_, last| now < *last + RESTART_INTERVAL);
+        let fresh = !self.restarts.contains_key(bundle);
+        if fresh {
+            self.restarts.insert(bundle.clone(), now);
+        }
+        fresh
+    }
+
+    fn forget_old(&mut self, now: Duration) {
+        let drop_old = |times: &mut VecDeque<Duration>| {
+            while times.front().is_some_and(|time| now >= *time + SECOND) {
+                times.pop_front();
+            }
+        };
+        drop_old(&mut self.pages);
+        self.calls.retain(|_, times| {
+            drop_old(times);
+            !times.is_empty()
+        });
+    }
+
+    /// Bundles of which something is counted.
+    #[cfg(test)]
+    pub(super) fn counted(&self) -> usize {
+        self.calls.len() + self.restarts.len()
+    }
+}
+
+impl Asker<'_> {
+    fn may(
+        &self,
+        now: Duration,
+        target: &Target,
+        traits: Traits,
+        connect: bool,
+    ) -> Result<(), Refusal> {
+        let own = *self.bundle == target.bundle;
+        if !own && !traits.exported {
+            return Err(Refusal::NotExported);
+        }
+        if !own && !self.permitted {
+            return Err(Refusal::NotPermitted);
+        }
+        let new = self.launched.is_some_and(|launched| now <= launched + NEW_PROCESS);
+        if !connect && !self.in_front && !new && !self.background {
+            return Err(Refusal::FromBackground);
+        }
+        Ok(())
+    }
+}
