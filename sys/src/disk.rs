@@ -1,5 +1,6 @@
-//! How large file systems are.
+//! File systems: how large they are, and that they are written.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -21,6 +22,14 @@ pub fn size(path: &Path) -> io::Result<u64> {
 pub fn free(path: &Path) -> io::Result<u64> {
     let stat = statvfs::statvfs(path)?;
     Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
+}
+
+/// Everything of the file system that `file` is on is on the disk.
+///
+/// # Errors
+/// `EIO`, `ENOSPC`, `EDQUOT`: something could not be written.
+pub fn sync(file: &File) -> io::Result<()> {
+    Ok(nix::unistd::syncfs(file)?)
 }
 
 #[cfg(test)]

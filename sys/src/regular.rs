@@ -13,13 +13,7 @@ use std::path::Path;
 /// - [`io::ErrorKind::InvalidInput`]: it is no regular file.
 /// - [`io::ErrorKind::FileTooLarge`]: it is longer.
 pub fn read(path: &Path, most: u64, follow: bool) -> io::Result<(Metadata, Vec<u8>)> {
-    let link = if follow { 0 } else { libc::O_NOFOLLOW };
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY | link;
-    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
+    let (file, about) = regular(path, follow)?;
     let mut bytes = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > most) {
@@ -27,6 +21,25 @@ pub fn read(path: &Path, most: u64, follow: bool) -> io::Result<(Metadata, Vec<u
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
     }
     Ok((about, bytes))
+}
+
+/// The regular file at `path`, which is no link, open for reading.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(path: &Path) -> io::Result<File> {
+    Ok(regular(path, false)?.0)
+}
+
+fn regular(path: &Path, follow: bool) -> io::Result<(File, Metadata)> {
+    let link = if follow { 0 } else { libc::O_NOFOLLOW };
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY | link;
+    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let about = file.metadata()?;
+    if about.is_file() {
+        return Ok((file, about));
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
 }
 
 /// The directory at `path`, which is no link.
@@ -57,6 +70,7 @@ mod tests {
         assert!(super::directory(&directory).is_ok() && super::directory(&file).is_err());
         let device = read(Path::new("/dev/null"), 4, true).unwrap_err();
         assert_eq!(device.to_string(), "not a regular file");
+        assert!(open(&file).is_ok() && open(&link).is_err() && open(&directory).is_err());
         std::fs::remove_dir_all(&directory).unwrap();
     }
 }
