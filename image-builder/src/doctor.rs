@@ -106,6 +106,7 @@ const TABLE: &[Requirement] = {
             "run it under `systemd-run --user --scope -p Delegate=yes`, or as root")),
         line("systemd-journal-remote", Test, Needed, host::journal_remote, Package("systemd-journal-remote")),
         line("fsck.erofs", Test, Needed, host::erofs, Package("erofs-utils")),
+        line("fsverity", Test, Needed, host::verity, Package("fsverity")),
         line("e2fsck", Test, Needed, host::ext4, Package("e2fsprogs")),
         line("fsck.vfat", Test, Needed, host::fat, Package("dosfstools")),
         line("mtools", Test, Needed, host::mtools, Package("mtools")),

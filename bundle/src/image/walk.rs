@@ -99,7 +99,8 @@ impl Walk<'_> {
         let Name { name, nid, kind } = name;
         let inode = self.known.get(&nid).copied().unwrap_or(self.tree.inodes.len());
         self.tree.nodes.push(Node { parent, name, inode, depth, below: 0..0 });
-        let at = nid.saturating_mul(super::SLOT);
+        let own = inode::place(self.volume, nid).ok();
+        let at = own.or(self.inode_of(parent).map(|(inode, ..)| inode.at)).unwrap_or(BLOCK);
         let refuse = |walk: &Self, fault: Fault| fault.of(walk.tree.named(node), at);
         if u64::try_from(node).is_ok_and(|node| node > MAX_FILES) {
             let why = format!("more than {MAX_FILES} files and directories");

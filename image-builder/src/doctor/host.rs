@@ -66,6 +66,10 @@ pub(super) fn erofs() -> Option<String> {
     program("fsck.erofs")
 }
 
+pub(super) fn verity() -> Option<String> {
+    program("fsverity")
+}
+
 pub(super) fn ext4() -> Option<String> {
     program("e2fsck")
 }
