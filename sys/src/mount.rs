@@ -78,6 +78,15 @@ pub fn bind(source: &Path, target: &Path) -> io::Result<()> {
     Ok(nix::mount::mount(Some(source), target, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
 }
 
+/// Gives the mount at `target`, which [`bind`] made, flags of its own; the file system keeps its.
+///
+/// # Errors
+/// `EINVAL`: no mount point. `EPERM`: not allowed here, or it takes a flag away that is held (containers).
+pub fn restrict(target: &Path, flags: Flags) -> io::Result<()> {
+    let bits = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | flags.bits();
+    Ok(nix::mount::mount(None::<&str>, target, None::<&str>, bits, None::<&str>)?)
+}
+
 /// Moves a mount to another place.
 ///
 /// # Errors

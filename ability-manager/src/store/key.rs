@@ -16,6 +16,13 @@ impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What people compare; empty of what is no key after all.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let key = self.0.parse::<bundle::PublicKey>();
+        key.map(|key| key.fingerprint()).unwrap_or_default()
+    }
 }
 
 impl TryFrom<&str> for Key {
@@ -53,6 +60,14 @@ impl fmt::Display for Key {
         f.pad(&self.0)
     }
 }
+
+impl fmt::Display for BadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a key: `ed25519:` and 32 bytes in base64")
+    }
+}
+
+impl std::error::Error for BadKey {}
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,433 @@
-//! Installed bundles, keys, data.
+//! Installed bundles, the keys that are trusted, and data: on the disk, whole at any time.
+//!
+//! ```text
+//! /usr/lib/ensemble/bundles   ID.bundle, keys: what the image brought ────────────┐
+//! /var/lib/ensemble/bundles   installed (the generation), DIGEST.content, … ──────┼─► Store: what is here ─► Held
+//! /var/lib/apps/ID            data of bundles                                     │
+//! /run/bundles/ID             where they are mounted ◄── Mounting ────────────────┘
+//!
+//! install: Store::intake ─► Intake::prepare (long, beside all else) ─► instances end ─► Store::commit
+//! start:   Store::enrol (user, data) ─► Mounting::run (may be long) ─► the instance
+//! ```
+//!
+//! A library without async, bus and clock; it acts on the disk at once, and what may take long needs no `Store`.
+//! Processes are the caller's: what is in use is ended before it is replaced.
+//!
+//! Invariants: whenever the power goes, the old generation or the new one is there, whole; of two versions
+//! with one id the higher counts, and at the same height that of the image.
 
+mod change;
+mod collect;
+mod data;
 pub mod disk;
 pub mod generation;
+mod held;
+mod intake;
 mod key;
+mod library;
+mod mounting;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use model::bundle::{APP_IDS, BUNDLES, BundleId, DATA};
+use model::device::FormFactor;
+use model::permission::PERMISSIONS_PATH;
+use model::word::Word;
+
+use disk::{As, Disk};
+use generation::Generation;
+use refusal::Tried;
+
+pub use change::Changed;
+pub use data::{MAX_DEPTH, MAX_FILES};
+pub use held::{Held, Origin};
+pub use intake::{Intake, MARGIN, Prepared, Wish};
 pub use key::{BadKey, Key};
+pub use library::Library;
+pub use mounting::{Integrity, Mounting, Mounts, Seen};
 pub use refusal::Refusal;
+
+/// Most bundles that the image brings.
+pub const MAX_SHIPPED: usize = 1000;
+
+/// Longest file with keys of the image, in bytes.
+const MAX_KEY_FILE: u64 = 64 << 10;
+
+/// Where things are on the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// What was installed: `/var/lib/ensemble/bundles`.
+    pub bundles: PathBuf,
+    /// What the image brought: `/usr/lib/ensemble/bundles`.
+    pub image: PathBuf,
+    /// Where bundles are mounted.
+    pub mounts: PathBuf,
+    /// Where their data are.
+    pub data: PathBuf,
+    /// Permissions that the device knows.
+    pub permissions: PathBuf,
+    /// Below which the files are that bundles need of the device.
+    pub root: PathBuf,
+}
+
+impl Places {
+    /// Those of a device whose root is `root`.
+    #[must_use]
+    pub fn below(root: &Path) -> Self {
+        let at = |path: &str| root.join(path.trim_start_matches('/'));
+        Self {
+            bundles: at("/var/lib/ensemble/bundles"),
+            image: at("/usr/lib/ensemble/bundles"),
+            mounts: at(BUNDLES),
+            data: at(DATA),
+            permissions: at(PERMISSIONS_PATH),
+            root: root.to_owned(),
+        }
+    }
+}
+
+/// What the device is, as far as bundles ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its processor, in the kernel's spelling.
+    pub architecture: String,
+    /// Its form; none if nobody knows.
+    pub form_factor: Option<FormFactor>,
+}
+
+impl Device {
+    /// This one, of which `os_release` is the text of `/usr/lib/os-release`.
+    #[must_use]
+    pub fn this(os_release: &str) -> Self {
+        let variant = os_release.lines().find_map(|line| line.strip_prefix("VARIANT_ID="));
+        let form_factor = variant.and_then(|word| FormFactor::from_word(word.trim_matches('"')));
+        Self { architecture: std::env::consts::ARCH.to_owned(), form_factor }
+    }
+}
+
+/// What does not change while the store is open, and may be used beside it.
+#[derive(Debug)]
+struct Base {
+    places: Places,
+    device: Device,
+    disk: Box<dyn Disk>,
+    mounts: Box<dyn Mounts>,
+    library: Library,
+    /// Keys that came with the image.
+    keys: Vec<Key>,
+    /// The last number, and those that are in use.
+    incoming: Mutex<(u64, BTreeSet<PathBuf>)>,
+}
+
+impl Base {
+    /// The file of what is installed.
+    fn installed(&self) -> PathBuf {
+        self.places.bundles.join("installed")
+    }
+}
+
+/// What is installed on a device.
+#[derive(Debug)]
+pub struct Store {
+    base: Arc<Base>,
+    generation: Generation,
+    /// What the image brought.
+    image: BTreeMap<BundleId, Arc<Held>>,
+    /// What counts.
+    held: BTreeMap<BundleId, Arc<Held>>,
+    /// What is installed and can't be used, and why.
+    broken: BTreeMap<BundleId, String>,
+    /// It is not certain what is installed: nothing is collected before the next change.
+    damaged: bool,
+}
+
+impl Store {
+    /// Opens the store of the device, and ends what a power cut left half done. Answers with what there is to say
+    /// about it, too.
+    ///
+    /// # Errors
+    /// The disk can't be read or written.
+    pub fn open(places: Places, device: Device) -> Result<(Self, Vec<String>), Refusal> {
+        Self::open_on(places, device, Box::new(disk::Real), Box::new(mounting::Real))
+    }
+
+    /// As [`Self::open`], on another disk.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_on(
+        places: Places,
+        device: Device,
+        disk: Box<dyn Disk>,
+        mounts: Box<dyn Mounts>,
+    ) -> Result<(Self, Vec<String>), Refusal> {
+        let mut said = Vec::new();
+        let keys = keys(&places.image.join("keys"), &mut said);
+        let library = Library::new(places.permissions.clone());
+        let incoming = Mutex::default();
+        let base = Base { places, device, disk, mounts, library, keys, incoming };
+        let bundles = &base.places.bundles;
+        make_all(&*base.disk, bundles).tried("making the directory", bundles)?;
+        let (generation, wrong) = read(&base)?;
+        let damaged = !wrong.is_empty();
+        let at = base.installed();
+        said.extend(wrong.into_iter().map(|why| format!("{}: {why}", at.display())));
+        let image = shipped(&base, &mut said);
+        let mut this = Self {
+            base: Arc::new(base),
+            generation,
+            image,
+            held: BTreeMap::new(),
+            broken: BTreeMap::new(),
+            damaged,
+        };
+        this.begin(&mut said)?;
+        Ok((this, said))
+    }
+
+    /// Ends what was half done, and lets go of updates that the image has caught up with.
+    fn begin(&mut self, said: &mut Vec<String>) -> Result<(), Refusal> {
+        let unfinished: Vec<_> = self.generation.unfinished().keys().cloned().collect();
+        for id in unfinished {
+            self.settle(&id)?;
+        }
+        let caught_up = |(id, installed): (&BundleId, &generation::Installed)| {
+            let image = self.image.get(id)?.manifest.version;
+            (image >= installed.version).then(|| (id.clone(), installed.version, image))
+        };
+        let old: Vec<_> = self.generation.bundles().filter_map(caught_up).collect();
+        if !old.is_empty() {
+            let mut next = self.generation.clone();
+            for (id, was, is) in old {
+                next.back_to_the_image(&id);
+                said.push(format!(
+                    "{id} {was} was installed; {is} of the device counts from now on"
+                ));
+            }
+            self.put(next)?;
+        }
+        if self.damaged {
+            self.load();
+        } else {
+            self.refresh();
+        }
+        let broken = self.broken.iter();
+        said.extend(broken.map(|(id, why)| format!("{id} can't be used: {why}")));
+        Ok(())
+    }
+
+    /// Everything that counts, in order of ids.
+    pub fn bundles(&self) -> impl Iterator<Item = &Arc<Held>> {
+        self.held.values()
+    }
+
+    /// A bundle that counts.
+    #[must_use]
+    pub fn get(&self, id: &BundleId) -> Option<&Arc<Held>> {
+        self.held.get(id)
+    }
+
+    /// What is installed and can't be used, and why.
+    #[must_use]
+    pub fn broken(&self) -> &BTreeMap<BundleId, String> {
+        &self.broken
+    }
+
+    /// A bundle that counts, or why there is none.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn require(&self, id: &BundleId) -> Result<&Arc<Held>, Refusal> {
+        self.held.get(id).ok_or_else(|| match self.broken.get(id) {
+            Some(why) => Refusal::Failed(format!("{id} can't be used: {why}")),
+            None => {
+                Refusal::NotFound(format!("{id} is not installed: `ensctl app list` shows what is"))
+            }
+        })
+    }
+
+    /// What is installed, as data.
+    #[must_use]
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// The user of a bundle, if it has one by now.
+    #[must_use]
+    pub fn uid(&self, id: &BundleId) -> Option<u32> {
+        self.generation.user(id).map(|user| user.uid)
+    }
+
+    /// Permissions that the device knows.
+    #[must_use]
+    pub fn library(&self) -> &Library {
+        &self.base.library
+    }
+
+    /// Keys that the device trusts, and whether they came with it.
+    #[must_use]
+    pub fn keys(&self) -> Vec<(Key, bool)> {
+        let image = self.base.keys.iter().map(|key| (key.clone(), true));
+        image.chain(self.generation.keys().keys().map(|key| (key.clone(), false))).collect()
+    }
+
+    /// Gives a bundle its user and its data directories, before an instance of it is started.
+    ///
+    /// # Errors
+    /// It is not here, or no user is left, or the disk can't be written.
+    pub fn enrol(&mut self, id: &BundleId) -> Result<Enrolled, Refusal> {
+        let held = Arc::clone(self.require(id)?);
+        self.settle(id)?;
+        let uid = match self.uid(id) {
+            Some(uid) => uid,
+            None if self.base.has_data(id)? => {
+                return Err(Refusal::Refused(format!(
+                    "there are data of {id} of which nobody knows whose they are: move {} away",
+                    self.base.data(id).display()
+                )));
+            }
+            None => {
+                let mut next = self.generation.clone();
+                let uid = next.take_user(id, None).map_err(Refusal::Refused)?;
+                self.put(next)?;
+                uid
+            }
+        };
+        let data = self.base.make_data(id, uid)?;
+        let at = self.base.mount_point(&held);
+        Ok(Enrolled { uid, data, at, mounting: Mounting { base: Arc::clone(&self.base), held } })
+    }
+
+    /// What counts is read anew, and garbage goes.
+    fn refresh(&mut self) {
+        self.load();
+        self.damaged = false;
+        let counting = self.held.values().map(|held| held.digest).collect();
+        self.base.collect(&self.generation, &counting);
+    }
+
+    /// What counts: of the image and of the generation, each with its file.
+    fn load(&mut self) {
+        let mut held = self.image.clone();
+        let mut broken = BTreeMap::new();
+        for (id, installed) in self.generation.bundles() {
+            let Some(user) = self.generation.user(id) else { continue };
+            let known = self.held.get(id).filter(|known| {
+                known.digest == installed.digest
+                    && known.key == user.key
+                    && known.since == installed.at
+            });
+            let over = self.image.contains_key(id);
+            let read = || Held::installed(&self.base, (id, installed, user), over).map(Arc::new);
+            match known.map_or_else(read, |known| Ok(Arc::clone(known))) {
+                Ok(one) => {
+                    held.insert(id.clone(), one);
+                }
+                Err(why) => {
+                    // An older one of the image is not what was installed: its data may be of a later version.
+                    held.remove(id);
+                    broken.insert(id.clone(), why);
+                }
+            }
+        }
+        (self.held, self.broken) = (held, broken);
+    }
+}
+
+/// What an instance of a bundle needs before it is started.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// Its user.
+    pub uid: u32,
+    /// Its data: `el1` and `el2` are in there.
+    pub data: PathBuf,
+    /// Where the bundle is seen, once it is mounted.
+    pub at: PathBuf,
+    /// What mounts it.
+    pub mounting: Mounting,
+}
+
+/// The generation that is on the disk.
+fn read(base: &Base) -> Result<(Generation, Vec<String>), Refusal> {
+    let at = base.installed();
+    let bytes = match sys::regular::read(&at, generation::MAX_FILE, false) {
+        Ok((_, bytes)) => bytes,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(why) => return Err(Refusal::tried("reading", &at, &why)),
+    };
+    let (generation, wrong) = Generation::parse(&bytes, None);
+    if wrong.is_empty() {
+        return Ok((generation, wrong));
+    }
+    // Lines about users may be lost: whoever owns data was given one.
+    let names = disk::names(&base.places.data).tried("looking into", &base.places.data)?;
+    let classes = names.iter().flat_map(|id| ["el1", "el2"].map(|class| Path::new(id).join(class)));
+    let owners = classes.filter_map(|path| disk::about(&base.places.data.join(path)).ok()?);
+    let highest = owners.map(|about| about.uid).filter(|uid| APP_IDS.contains(uid)).max();
+    Ok(Generation::parse(&bytes, highest))
+}
+
+/// The bundles that the image brought.
+fn shipped(base: &Base, said: &mut Vec<String>) -> BTreeMap<BundleId, Arc<Held>> {
+    let names = disk::names(&base.places.image).unwrap_or_else(|why| {
+        said.push(format!("looking into {}: {why}", base.places.image.display()));
+        Vec::new()
+    });
+    let ends =
+        |name: &&std::ffi::OsString| Path::new(name).extension() == Some(OsStr::new("bundle"));
+    let mut all = BTreeMap::new();
+    for name in names.iter().filter(ends).take(MAX_SHIPPED) {
+        let path = base.places.image.join(name);
+        match Held::shipped(base, &path) {
+            Ok(held) => {
+                all.insert(held.id().clone(), Arc::new(held));
+            }
+            Err(why) => said.push(format!("{} can't be used: {why}", path.display())),
+        }
+    }
+    all
+}
+
+/// Keys of the image: a file with one in each line, or a directory of such files.
+fn keys(at: &Path, said: &mut Vec<String>) -> Vec<Key> {
+    let files = match disk::names(at) {
+        Ok(names) => names.iter().map(|name| at.join(name)).collect(),
+        Err(_) => vec![at.to_owned()],
+    };
+    let mut keys = Vec::new();
+    for file in files {
+        let text = match sys::regular::read(&file, MAX_KEY_FILE, true) {
+            Ok((_, bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(why) => {
+                said.push(format!("reading {}: {why}", file.display()));
+                continue;
+            }
+        };
+        for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+            match Key::try_from(line) {
+                Ok(key) if keys.len() < generation::MAX_KEYS => keys.push(key),
+                Ok(_) => said.push(format!("{}: too many keys", file.display())),
+                Err(why) => said.push(format!("{}: `{line}`: {why}", file.display())),
+            }
+        }
+    }
+    keys
+}
+
+/// Makes a directory and those above it.
+fn make_all(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    if disk::about(path)?.is_some() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent() {
+        make_all(disk, above)?;
+    }
+    disk.make_directory(path, As { mode: 0o755, owner: None })
+}

@@ -244,6 +244,11 @@ impl Generation {
         Ok(())
     }
 
+    /// Data of which nothing is known any more are to be erased.
+    pub fn erase(&mut self, id: &BundleId) {
+        self.unfinished.insert(id.clone(), Unfinished::Erase);
+    }
+
     /// What was left to be done for a bundle is done.
     pub fn finish(&mut self, id: &BundleId) {
         self.unfinished.remove(id);
