@@ -10,6 +10,7 @@ pub mod bench_peers;
 pub mod bench_sandbox;
 pub mod build;
 pub mod built;
+pub mod bundle;
 pub mod cli;
 pub mod doctor;
 pub mod fuzz;

@@ -9,7 +9,7 @@ use super::{USAGE, print, print_error};
 use crate::host_files::HostFiles;
 use crate::workspace::Workspace;
 
-/// Check TOML files: devices, services, profiles, cases
+/// Check TOML files: devices, services, profiles, permissions, bundles, cases
 ///
 /// Each file is checked with all it refers to. Exit status 2 when something is wrong; warnings
 /// alone give 0.
@@ -18,6 +18,7 @@ use crate::workspace::Workspace;
 Examples:
   ens check configs/devices/phone.toml
   ens check configs/devices/*.toml configs/services/*.toml
+  ens check configs/abilities/*/bundle.toml
   ens check --json my.toml | jq -r '.[].message'")]
 pub(super) struct Check {
     /// What to check

@@ -8,6 +8,7 @@ mod bench_build;
 mod bench_peers;
 mod bench_sandbox;
 mod build;
+mod bundle;
 mod check;
 mod completion;
 mod devices;
@@ -66,6 +67,7 @@ enum Command {
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
     New(new::New),
+    Bundle(bundle::Bundle),
     Bench(bench::Bench),
     Fuzz(fuzz::Fuzz),
     Sandbox(sandbox::Sandbox),
@@ -94,6 +96,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Verify(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::New(command) => command.run(),
+        Command::Bundle(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Fuzz(command) => command.run(),
         Command::Sandbox(command) => command.run(),

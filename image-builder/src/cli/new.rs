@@ -90,7 +90,7 @@ impl New {
 }
 
 /// The way from `file` to `configs/schema`, for its `#:schema` line.
-fn schema_from(file: &Path) -> String {
+pub(super) fn schema_from(file: &Path) -> String {
     let full = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let Ok(workspace) = Workspace::find() else { return "schema".to_owned() };
     let schema = workspace.root().join("configs/schema");
@@ -99,7 +99,7 @@ fn schema_from(file: &Path) -> String {
 }
 
 /// `to` as seen from the directory `from`; both absolute.
-fn relative(from: &Path, to: &Path) -> String {
+pub(super) fn relative(from: &Path, to: &Path) -> String {
     let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
     let up = from.components().skip(common).map(|_| PathBuf::from(".."));
     let down: PathBuf = to.components().skip(common).collect();
