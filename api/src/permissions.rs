@@ -52,7 +52,7 @@ pub struct Row {
     pub about: String,
     /// Whether it has it.
     pub state: State,
-    /// Who decided: `definition`, `owner`, or nobody yet.
+    /// Who decided: `definition`, `owner`, `ability-manager` (about apps), or nobody yet.
     pub by: String,
     /// The user who decided, when it was the owner.
     pub uid: u32,

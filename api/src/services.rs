@@ -45,11 +45,11 @@ pub enum Error {
 /// Longest definition that `run` and `launch` take, in bytes: a message has at most 16 KiB.
 pub const MAX_DEFINITION: usize = 12 << 10;
 
-/// What the names of instances of apps begin with: `app@ID_NUMBER`.
-pub const INSTANCE: &str = "app@";
-
 /// Sandboxes of apps that are kept ready, beside those in use.
 pub const PREPARED: usize = 64;
+
+/// Most ends of instances that are kept for who watches later; older ones are forgotten.
+pub const MAX_UNTOLD: usize = 128;
 
 /// Most permissions that one instance has.
 pub const MAX_GRANTED: usize = 64;
@@ -133,10 +133,10 @@ pub trait Services {
     /// sandbox compiled. It is kept for as long as others were not used later ([`PREPARED`] of them). Root only.
     fn prepare(&self, definition: &str, uid: u32, granted: &[&str]) -> Result<(), Error>;
 
-    /// From now on [`Ended`] tells each end of a main process of services whose name begins so; first of all
-    /// those of instances that nobody was told of. Once for a client. One that does not read what it is told is
-    /// hung up on; it asks again and compares with [`ServicesProxy::list`]: an instance that is not there has
-    /// ended.
+    /// From now on `Ended` tells each end of a main process of services whose name begins so; first of all the last
+    /// [`MAX_UNTOLD`] of instances that nobody was told of. Who does not read what it is told is hung up on: it
+    /// watches again and then compares with [`ServicesProxy::list`], as after servicemgr was replaced. An instance
+    /// that is not there has ended. Root only.
     fn watch_ends(&self, prefix: &str) -> Result<(), Error>;
 
     /// The main process of a service ended: `how` is `status`, `signal`, `memory` (the kernel killed it for want of

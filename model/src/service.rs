@@ -3,6 +3,7 @@
 //! What a person writes is `text::service` (feature `text`); this is what the device reads.
 
 mod activation;
+mod app;
 mod instance;
 mod own;
 mod stores;
@@ -20,6 +21,7 @@ pub use activation::{
     Activation, Address, BACKLOG, Bus, DeviceMatch, ParameterMatch, PathWatch, PathWhen,
     SignalMatch, Socket, SocketKind, Start, Timer, TimerWhen,
 };
+pub use app::{INSTANCE, app_of};
 pub use instance::PLACEHOLDER;
 pub use own::{OWN, OWN_IDS, OWN_PREFIX, own_user, state_directory};
 pub use stores::is_shared;
@@ -71,7 +73,7 @@ pub struct Service {
     pub start_timeout: Duration,
     /// See [`STOP_TIMEOUT`].
     pub stop_timeout: Duration,
-    /// User (a name in `/etc/passwd`); root when absent.
+    /// User (a name in `/etc/passwd`, or the number of an app's); root when absent.
     pub user: Option<String>,
     /// Added to the small default environment.
     pub environment: BTreeMap<String, String>,

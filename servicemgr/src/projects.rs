@@ -4,8 +4,8 @@
 //! web:100000      a line of /etc/projid for each, as the tools for quotas read it (repquota -P)
 //! ```
 //!
-//! Lines are only added, so what a service stored before it was away is still its own. Lines of others
-//! are left alone, and their numbers too. Invariant: no two names have one number. A table with a line
+//! Lines are only added, so what a service stored before it was away is still its own; but that of an app, which
+//! says when it is no more, goes. Lines of others are left alone, and their numbers too. Invariant: no two names have one number. A table with a line
 //! that makes no sense gives nobody a number.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,6 +112,14 @@ impl Projects {
         self.last = self.last.max(Some(number));
         Ok((number, Some(format!("{name}:{number}\n"))))
     }
+
+    /// Takes the number of an app back: the table, in `text`, without its line. No file may have it any more.
+    #[must_use]
+    pub fn take(&mut self, name: &Name, text: &str) -> String {
+        let Some(number) = self.numbers.remove(name.as_str()) else { return text.to_owned() };
+        let line = format!("{name}:{number}\n");
+        text.split_inclusive('\n').filter(|other| *other != line).collect()
+    }
 }
 
 #[cfg(test)]
@@ -135,6 +143,17 @@ mod tests {
         let mut again = Projects::parse(&format!("{text}web:100001\n")).unwrap();
         assert_eq!(again.of(&name("web")), Some(web));
         assert_eq!(again.give(&name("player@one"), None).unwrap().0, 100_002);
+    }
+
+    #[test]
+    fn who_is_no_more_leaves_the_lines_of_others_as_they_are() {
+        let text = "# by hand\nmedia:7\napp@a.b:100000\n\nweb:100001\n";
+        let mut all = Projects::parse(text).unwrap();
+        let rest = all.take(&name("app@a.b"), text);
+        assert_eq!(rest, "# by hand\nmedia:7\n\nweb:100001\n");
+        assert_eq!(Projects::parse(&rest).unwrap().of(&name("app@a.b")), None);
+        assert_eq!(all.take(&name("app@a.b"), &rest), rest);
+        assert_eq!(all.give(&name("app@c.d"), None).unwrap().0, 100_002, "not the next but one");
     }
 
     #[test]

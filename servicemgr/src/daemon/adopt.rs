@@ -25,6 +25,7 @@ use super::broker::Broker;
 use super::definitions::Definitions;
 use super::ends::Ends;
 use super::forking::Forked;
+use super::instances::Instances;
 use super::launcher::{log_key, socket_key};
 use super::link::{Hello, Link};
 use super::notify::Notify;
@@ -54,9 +55,7 @@ pub(super) fn begin(
 ) -> Result<(Daemon, UnixListener), Box<dyn Error>> {
     let mut hello = Hello::listen(&socket).map_err(|e| format!("PID 1 said nothing: {e}"))?;
     let Definitions { mut plan, fingerprint, forbidden, problems } = Definitions::read(settings)?;
-    for problem in problems {
-        log::error!("{problem}: it is left out");
-    }
+    problems.iter().for_each(|problem| log::error!("{problem}: it is left out"));
     let mut permissions = Permissions::begin(settings, &mut plan);
     let link = Link::new(socket)?;
     let notify = held_or_new(&mut hello, &link, "notify", &settings.notify, bind::Kind::Datagram)?;
@@ -75,6 +74,7 @@ pub(super) fn begin(
         by_pid: std::collections::HashMap::new(),
         launcher: launcher(settings, &mut plan, &mut permissions)?,
         permissions,
+        instances: Instances::default(),
         streams: Streams::default(),
         activate: Activate::new()?,
         timers: Timers::new(settings.timers(), hello.began),
@@ -174,6 +174,7 @@ impl Daemon {
         if !same {
             self.end_undefined(&saved, &now);
         }
+        self.learn_instances(saved.services.values());
         for (old, service) in std::mem::take(&mut saved.services) {
             let name = service.name.to_string();
             if self.find(&name).is_none()

@@ -17,9 +17,11 @@ use api::services::{
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::connection::Builder;
-use zbus::interface;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, interface};
 
 use super::{Daemon, explain, params, permissions};
+use super::instances::{Ended, Wanted};
 use crate::engine::Ask;
 use brief::Asked;
 
@@ -198,6 +200,26 @@ impl Services {
     }
 }
 
+/// Ends become signals, for as long as somebody is there to hear them.
+async fn pass_on(
+    mut told: mpsc::Receiver<Ended>,
+    emitter: SignalEmitter<'static>,
+    connection: Connection,
+) {
+    loop {
+        let ended = tokio::select! {
+            ended = told.recv() => ended,
+            () = connection.closed() => return,
+        };
+        let Some(Ended { name, how, number, why }) = ended else { break };
+        if Services::ended(&emitter, &name, how, number, &why).await.is_err() {
+            break;
+        }
+    }
+    // It was too slow, or we end. It may be gone already.
+    let _gone = connection.close().await;
+}
+
 /// Nobody is left to answer.
 fn ending() -> Error {
     Error::GoingDown("servicemgr is ending; try again".into())
@@ -286,6 +308,65 @@ impl Services {
     async fn run(&self, name: String, definition: String) -> Result<(), Error> {
         self.only_root("run")?;
         self.call(move |daemon, reply| daemon.run_transient(&name, &definition, reply)).await?
+    }
+
+    async fn launch(
+        &self,
+        name: String,
+        definition: String,
+        uid: u32,
+        granted: Vec<String>,
+    ) -> Result<(), Error> {
+        self.only_root("launch")?;
+        let wanted = Wanted { definition, uid, granted };
+        self.call(move |daemon, reply| daemon.launch_instance(&name, &wanted, reply)).await?
+    }
+
+    async fn prepare(
+        &self,
+        definition: String,
+        uid: u32,
+        granted: Vec<String>,
+    ) -> Result<(), Error> {
+        self.only_root("prepare")?;
+        let wanted = Wanted { definition, uid, granted };
+        self.look(move |daemon| daemon.prepare_instance(&wanted)).await?
+    }
+
+    async fn watch_ends(
+        &self,
+        prefix: String,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Error> {
+        self.only_root("watch ends")?;
+        let told = self.look(move |daemon| daemon.instances.watchers.watch(&prefix)).await??;
+        tokio::spawn(pass_on(told, emitter.to_owned(), connection.clone()));
+        Ok(())
+    }
+
+    #[zbus(signal)]
+    async fn ended(
+        emitter: &SignalEmitter<'_>,
+        name: &str,
+        how: &str,
+        number: i32,
+        why: &str,
+    ) -> zbus::Result<()>;
+
+    async fn set_priority(&self, name: String, oom_score_adj: i32) -> Result<(), Error> {
+        self.only_root("set priority")?;
+        self.look(move |daemon| daemon.set_priority(&name, oom_score_adj)).await?
+    }
+
+    async fn kill(&self, name: String) -> Result<(), Error> {
+        self.only_root("kill")?;
+        self.call(move |daemon, reply| daemon.kill_at_once(&name, reply)).await?
+    }
+
+    async fn forget_app(&self, name: String) -> Result<(), Error> {
+        self.only_root("forget an app")?;
+        self.look(move |daemon| daemon.forget_app(&name)).await?
     }
 
     async fn reload_definitions(&self, rehearse: bool) -> Result<Vec<Change>, Error> {

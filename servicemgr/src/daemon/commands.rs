@@ -248,6 +248,7 @@ impl Daemon {
             part.side.errno = 0;
             part.side.forked = Forked::No;
         }
+        self.tell_end(id, end);
         let left = self.populated(id);
         if left {
             self.left.push(id);

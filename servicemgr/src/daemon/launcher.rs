@@ -275,9 +275,13 @@ impl Launcher {
 
     /// Users change while we run (packages, `/etc`), so they are read for each start that asks.
     fn users(&self, service: &Service) -> Result<Users, String> {
-        match service.user {
-            None => Ok(Users::default()),
-            Some(_) => Users::read(&self.etc).map_err(|e| format!("/etc/passwd: {e}")),
+        match (&service.user, service.app_id()) {
+            (None, _) => Ok(Users::default()),
+            // Nobody has to name it, and it is in no other group than its own.
+            (Some(_), Some(id)) => {
+                Ok(Users::from_text(&format!("{id}:x:{id}:{id}::/:/usr/sbin/nologin\n"), ""))
+            }
+            (Some(_), None) => Users::read(&self.etc).map_err(|e| format!("/etc/passwd: {e}")),
         }
     }
 

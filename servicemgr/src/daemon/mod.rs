@@ -30,6 +30,7 @@ mod found;
 mod groups;
 mod health;
 mod hears;
+mod instances;
 mod launcher;
 mod limits;
 mod link;
@@ -79,6 +80,7 @@ use activate::Activate;
 use broker::Broker;
 use bus::Request;
 use ends::Ends;
+use instances::Instances;
 use launcher::Launcher;
 use link::Link;
 use notify::Notify;
@@ -145,6 +147,7 @@ struct Daemon {
     timers: Timers,
     params: Board,
     permissions: Permissions,
+    instances: Instances,
     saver: Saver,
     streams: Streams,
     /// What is watched for running services.

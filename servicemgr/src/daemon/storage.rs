@@ -10,11 +10,12 @@
 //! disk before a file has it, and a limit holds before the first process runs.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use model::Name;
 use model::service::Service;
 use sys::quota;
 
@@ -48,7 +49,8 @@ impl Storage {
         let limits = &service.limits;
         let wanted = limits.storage.or(limits.storage_files).is_some();
         let known = self.table(etc);
-        if !wanted && !matches!(&known, Ok(table) if table.of(&service.name).is_some()) {
+        let name = counted(service);
+        if !wanted && !matches!(&known, Ok(table) if table.of(&name).is_some()) {
             return Ok(());
         }
         let failed = |why: String| format!("its limit of storage: {why}");
@@ -57,11 +59,10 @@ impl Storage {
             return Ok(());
         }
         let trees = if wanted { trees(service, self.device()) } else { Vec::new() };
-        if trees.is_empty() && self.table(etc).is_ok_and(|table| table.of(&service.name).is_none())
-        {
+        if trees.is_empty() && self.table(etc).is_ok_and(|table| table.of(&name).is_none()) {
             return Ok(()); // nothing to count
         }
-        let number = self.number(etc, service, &trees).map_err(failed)?;
+        let number = self.number(etc, &name, &trees).map_err(failed)?;
         let Some(state) = self.state() else { return Ok(()) };
         quota::limit(state.as_fd(), number, limits.storage, limits.storage_files)
             .map_err(|e| failed(format!("the file system refuses it: {e}")))?;
@@ -87,11 +88,34 @@ impl Storage {
 
     /// What a service stores and may store, for people; nothing if nobody counts.
     pub(super) fn told(&self, service: &Service) -> Option<String> {
-        let number = self.table.as_ref()?.of(&service.name)?;
+        let number = self.table.as_ref()?.of(&counted(service))?;
         let state = self.state.as_ref()?.as_ref()?;
         let limits = &service.limits;
         limits.storage.or(limits.storage_files)?;
         quota::usage(state.as_fd(), number).ok().map(sentence)
+    }
+
+    /// Counts nothing for an app any more: its number is free, and has no limit.
+    ///
+    /// # Errors
+    /// Why not: something is counted for it still, or the table can't be read or written.
+    pub(super) fn forget(&mut self, etc: &Path, app: &Name) -> Result<(), String> {
+        let path = etc.join(projects::FILE);
+        let (text, mut table) = read(&path)?;
+        let Some(number) = table.of(app) else { return Ok(()) };
+        if let Some(state) = self.state() {
+            let failed = |e: io::Error| format!("quotas of project {number}: {e}");
+            let usage = quota::usage(state.as_fd(), number).map_err(failed)?;
+            if usage.files > 0 {
+                let files = usage.files;
+                return Err(format!("{files} of its files are there: remove them first"));
+            }
+            quota::limit(state.as_fd(), number, None, None).map_err(failed)?;
+        }
+        let text = table.take(app, &text);
+        own::keep(&path, &text).map_err(|e| format!("{}: {e}", path.display()))?;
+        self.table = Some(table);
+        Ok(())
     }
 
     /// The table, which only we change.
@@ -103,15 +127,15 @@ impl Storage {
     }
 
     /// The number of a service, which it gets now if it has none yet.
-    fn number(&mut self, etc: &Path, service: &Service, trees: &[PathBuf]) -> Result<u32, String> {
-        if let Some(number) = self.table(etc)?.of(&service.name) {
+    fn number(&mut self, etc: &Path, name: &Name, trees: &[PathBuf]) -> Result<u32, String> {
+        if let Some(number) = self.table(etc)?.of(name) {
             return Ok(number);
         }
         // People may have added lines meanwhile.
         let path = etc.join(projects::FILE);
         let (mut text, mut table) = read(&path)?;
         let before = trees.first().and_then(|tree| quota::project(tree).ok());
-        let (number, line) = table.give(&service.name, before).map_err(|e| e.to_string())?;
+        let (number, line) = table.give(name, before).map_err(|e| e.to_string())?;
         if let Some(line) = line {
             text += &line;
             own::keep(&path, &text).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -136,6 +160,11 @@ impl Storage {
     fn device(&mut self) -> Option<u64> {
         self.state()?.metadata().ok().map(|about| about.dev())
     }
+}
+
+/// In whose name its storage is counted: all instances of an app store together.
+fn counted(service: &Service) -> Name {
+    service.app().unwrap_or_else(|| service.name.clone())
 }
 
 /// The trees of a service that are there and on the state.
@@ -193,8 +222,7 @@ mod tests {
         let etc = tempfile::tempdir().unwrap();
         let path = etc.path().join(projects::FILE);
         fs::write(&path, "home:100000\n").unwrap();
-        let name = model::Name::try_from("web".to_owned()).unwrap();
-        let web = Service::new(name, vec!["/bin/web".into()]);
+        let web = Name::try_from("web".to_owned()).unwrap();
         let mut storage = Storage::default();
         assert_eq!(storage.number(etc.path(), &web, &[]), Ok(100_001));
         assert_eq!(fs::read_to_string(&path).unwrap(), "home:100000\nweb:100001\n");
@@ -206,8 +234,28 @@ mod tests {
     }
 
     #[test]
+    fn instances_of_an_app_are_counted_together_and_its_number_goes_with_it() {
+        let etc = tempfile::tempdir().unwrap();
+        let path = etc.path().join(projects::FILE);
+        fs::write(&path, "home:100000\n").unwrap();
+        let instance = |number: u32| {
+            let name = Name::try_from(format!("app@org.example.notes_{number}")).unwrap();
+            Service { user: Some("10000".into()), ..Service::new(name, Vec::new()) }
+        };
+        let app = counted(&instance(1));
+        assert_eq!((app.as_str(), &counted(&instance(2))), ("app@org.example.notes", &app));
+        // Nothing is counted where there are no quotas.
+        let mut storage = Storage { state: Some(None), ..Storage::default() };
+        assert_eq!(storage.number(etc.path(), &app, &[]), Ok(100_001));
+        assert_eq!(storage.forget(etc.path(), &app), Ok(()));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "home:100000\n");
+        assert_eq!(storage.forget(etc.path(), &app), Ok(()), "it is nobody's already");
+        assert_eq!(storage.number(etc.path(), &app, &[]), Ok(100_001));
+    }
+
+    #[test]
     fn a_service_without_limits_asks_nobody() {
-        let name = model::Name::try_from("web".to_owned()).unwrap();
+        let name = Name::try_from("web".to_owned()).unwrap();
         let web = Service::new(name, vec!["/bin/web".into()]);
         let mut storage = Storage::default();
         assert_eq!(storage.provide(Path::new("/nonexistent"), &web), Ok(()));

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Their definitions are in the state log, so they survive servicemgr. One that failed is kept, so
-//! that people can look at it, until it is reset or started again.
+//! that people can look at it, until it is reset or started again; but for instances of apps (`instances`).
 
 use api::services::{Error, MAX_DEFINITION};
 use model::Name;
@@ -18,7 +18,7 @@ use super::requests::unknown;
 use crate::engine::{Ask, Event, Id, State};
 
 /// Whether a definition is short enough for the bus; why not.
-fn fits(definition: &str) -> Result<(), String> {
+pub(super) fn fits(definition: &str) -> Result<(), String> {
     let length = definition.len();
     if length <= MAX_DEFINITION {
         return Ok(());
@@ -48,7 +48,8 @@ impl Daemon {
         self.log.service(id, self.plan.services.get(id));
         self.give_permissions(id);
         let service = self.plan.services.get(id);
-        if service.is_some_and(|s| s.bus.is_some() || !s.permissions.is_empty()) {
+        let asks = service.is_some_and(|s| !s.permissions.is_empty() && s.app_id().is_none());
+        if asks || service.is_some_and(|s| s.bus.is_some()) || self.has_rights_on_bus(id) {
             // Asked before it starts, and the bus answers in order.
             let _told = self.renew_bus_policy();
         }
@@ -78,18 +79,29 @@ impl Daemon {
     /// Forgets transient services that have ended.
     pub(super) fn forget_ended(&mut self) {
         for id in std::mem::take(&mut self.ended) {
-            let over = matches!(self.engine.state(id), State::Off | State::Done);
-            if !over || self.engine.life(id).is_none_or(|life| life.armed || life.wanted) {
-                continue;
-            }
             let Some(service) = self.plan.services.get(id) else { continue };
             let name = service.name.to_string();
+            let wanted = self.engine.life(id).is_none_or(|life| life.armed || life.wanted);
+            let over = match self.engine.state(id) {
+                State::Off | State::Done => !wanted,
+                // How an instance ended was told, and it has no second life.
+                State::Failed => service.app_id().is_some(),
+                _ => false,
+            };
+            if !over {
+                continue;
+            }
             if self.names.get(&name) != Some(&id) {
                 continue;
             }
             if self.engine.vacate(id) {
                 self.names.remove(&name);
+                // Of other services, the rights are those of a definition that may come back.
+                let rights = self.is_of_app(id) && self.has_rights_on_bus(id);
                 self.forget_permissions(id);
+                if rights {
+                    let _told = self.renew_bus_policy();
+                }
                 self.log.service(id, None);
                 for key in self.forget_descriptors(id) {
                     self.tell(&api::pid1::ToPid1::Drop(key), None);

@@ -49,7 +49,9 @@ impl Daemon {
             let asks = |s: &&Service| !s.permissions.is_empty();
             let Some(service) = self.plan.services.get(id).filter(asks) else { continue };
             // Root may everything; one whose user does not exist can't start.
-            let Some(user) = service.user.as_deref().and_then(|name| users.find(name)) else {
+            let known = |name: &String| users.find(name).map(|user| user.uid);
+            let Some(user) = service.app_id().or_else(|| service.user.as_ref().and_then(known))
+            else {
                 continue;
             };
             if self.find(service.name.as_str()) != Some(id) {
@@ -58,7 +60,7 @@ impl Daemon {
             for found in self.permissions.of(service) {
                 let bus = &found.permission.bus;
                 let (talk, own) = (bus.talk.clone(), bus.own.clone());
-                all.push(Right { user: user.uid, talk, own });
+                all.push(Right { user, talk, own });
             }
         }
         all

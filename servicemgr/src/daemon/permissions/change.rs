@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use super::facts::more;
 use super::{Widened, bus::Decided};
 use crate::daemon::adopt::end_all;
+use crate::daemon::instances::decided_here;
 use crate::daemon::requests::unknown;
 use crate::daemon::sandboxes::REFUSAL;
 use crate::daemon::{Daemon, Part, voice};
@@ -138,6 +139,7 @@ impl Daemon {
         if let Some(id) = self.find(name) {
             let service = self.plan.services.get(id).ok_or_else(|| unknown(name))?;
             let service = self.permissions.as_defined(service).into_owned();
+            decided_here(&service)?;
             return Ok(Asking { id: Some(id), service, moment: self.is_of_the_moment(id) });
         }
         let whole = Name::try_from(name).map_err(|_| unknown(name))?;

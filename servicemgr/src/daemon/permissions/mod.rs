@@ -69,13 +69,13 @@ struct Given {
 
 /// What came of granting.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Widened {
+pub(super) struct Widened {
     /// The profile.
-    profile: Profile,
+    pub(super) profile: Profile,
     /// What counts.
     held: Vec<Name>,
     /// What does not, and why.
-    wrong: Vec<(Name, String)>,
+    pub(super) wrong: Vec<(Name, String)>,
 }
 
 impl Permissions {
@@ -108,9 +108,13 @@ impl Permissions {
         if service.permissions.is_empty() {
             return;
         }
-        let store = self.store(moment);
-        let granted: Vec<Name> =
-            store.get().granted(&service.name, &service.permissions).cloned().collect();
+        // About apps others decide: one that was launched with a permission has it.
+        let granted = if service.app_id().is_some() {
+            service.permissions.clone()
+        } else {
+            let store = self.store(moment).get();
+            store.granted(&service.name, &service.permissions).cloned().collect()
+        };
         if granted.is_empty() {
             return;
         }
@@ -155,14 +159,13 @@ impl Permissions {
     }
 
     /// The profile of a service, which is that of its definition, with these of what it asks for.
-    fn widened(&mut self, service: &Service, granted: &[Name]) -> Widened {
+    pub(super) fn widened(&mut self, service: &Service, granted: &[Name]) -> Widened {
         let mut out = Widened { profile: profile_of(service).clone(), ..Widened::default() };
         let mut held: Vec<Arc<Defined>> = Vec::new();
         for name in granted {
             let why = match self.find(name) {
                 Err(why) => why,
-                // It is in the profile.
-                Ok(found) if found.permission.grant == Grant::System => continue,
+                Ok(found) if is_defined(service, &found) => continue,
                 Ok(found) => {
                     let all = held.iter().chain([&found]).map(|held| &held.permission);
                     match service.widened(&all.collect::<Vec<&Permission>>()) {
@@ -258,12 +261,24 @@ impl Permissions {
     }
 }
 
+/// Whether a permission is in the profile of whoever asks for it. An app has none that was not given to it.
+fn is_defined(service: &Service, found: &Defined) -> bool {
+    found.permission.grant == Grant::System && service.app_id().is_none()
+}
+
 /// The profile in force.
 fn profile_of(service: &Service) -> &Profile {
     &service.sandbox
 }
 
 impl Daemon {
+    /// Whether a service may do something on the bus by its permissions.
+    pub(super) fn has_rights_on_bus(&mut self, id: Id) -> bool {
+        let Some(service) = self.plan.services.get(id) else { return false };
+        let says = |bus: &model::permission::Bus| !bus.talk.is_empty() || !bus.own.is_empty();
+        self.permissions.of(service).iter().any(|found| says(&found.permission.bus))
+    }
+
     /// Whether no file defines a service: decisions about it end with it.
     fn is_of_the_moment(&self, id: Id) -> bool {
         let template = |service: &Service| service.name.of_template().is_some();
