@@ -41,6 +41,7 @@ pub mod start;
 pub mod terminal;
 pub mod timerfd;
 pub mod uevent;
+pub mod verity;
 pub mod wait;
 pub mod watch;
 pub mod watchdog;
