@@ -39,8 +39,8 @@ const HEADER: [u32; 2] = [0xd9c0_3f14, 1];
 /// How long a soft limit may be passed: a week, as everywhere. Nobody sets one.
 const GRACE: u32 = 7 * 24 * 60 * 60;
 
-/// `EXT4_FEATURE_RO_COMPAT_QUOTA` and `…_PROJECT`.
-const FEATURES: u32 = 0x100 | 0x2000;
+/// `EXT4_FEATURE_RO_COMPAT_QUOTA` and `…_PROJECT`; and `…_VERITY`, so that files can be sealed (fs-verity).
+const FEATURES: u32 = 0x100 | 0x2000 | 0x8000;
 
 /// Where a superblock has its features that a reader need not know.
 const SB_FEATURES: usize = 0x64;
