@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod archives;
+mod bundles;
 mod disks;
 mod erofs;
 mod erofs_reader;
