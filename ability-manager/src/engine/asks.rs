@@ -9,7 +9,8 @@ use model::bundle::{AbilityKind, BundleId, LaunchMode};
 use model::want::Want;
 
 use super::Engine;
-use super::instance::{Instance, MAX_CONNECTIONS, MAX_WAITING, MAX_WANTS, Who};
+use super::instance::{Instance, Who};
+use super::limits::{MAX_CONNECTIONS, MAX_HELD, MAX_INSTANCES, MAX_WAITING, MAX_WANTS};
 use super::refusal::Refusal;
 use super::requests::{Again, Ask, Goal, Waiting};
 use super::rules::Asker;
@@ -17,12 +18,6 @@ use super::words::{
     Action, Caller, Exit, InstanceId, MissionId, Reason, RequestId, Target, Traits,
 };
 use crate::want;
-
-/// Most instances: what a device has memory for, and then some.
-pub const MAX_INSTANCES: usize = 256;
-
-/// Most bytes of wants that wait in all, so that a flood of large ones costs no memory.
-pub const MAX_HELD: usize = 1 << 20;
 
 impl Caller {
     pub(super) fn who(self) -> Who {
@@ -292,6 +287,9 @@ impl Engine {
 
     /// Keeps for later what can't begin before this instance has ended.
     fn keep(&mut self, id: InstanceId, again: Again) -> Result<(), Refusal> {
+        if self.instances.get(&id).is_some_and(Instance::is_stuck) {
+            return Err(Refusal::Stuck);
+        }
         let more = if let Again::Ask(_, ask) = &again { want::size(&ask.want) } else { 0 };
         let fits = self.held() + more <= MAX_HELD;
         let room = self.instances.get_mut(&id).filter(|i| fits && i.afterwards.len() < MAX_WANTS);

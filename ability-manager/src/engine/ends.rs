@@ -51,6 +51,7 @@ impl Engine {
             self.next = None;
         }
         self.disconnect_all(id);
+        self.refuse(instance.give_up(Who::Instance(id)), &Refusal::UnknownCaller);
         let crashed = instance.ending.is_none() && how.is_crash();
         let again = crashed && instance.is_page() && instance.state == State::Foreground;
         let exit = instance.ending.take().unwrap_or(how);

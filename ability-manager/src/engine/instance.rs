@@ -29,57 +29,12 @@ use model::bundle::{AbilityKind, Lifecycle};
 use model::want::Want;
 use serde::{Deserialize, Serialize};
 
+use super::ending::Step;
+use super::limits::{
+    BACKGROUND_TIMEOUT, FOREGROUND_TIMEOUT, FREEZE_AFTER, IDLE_TIMEOUT, LOAD_TIMEOUT,
+};
 use super::requests::{Again, Waiting};
 use super::words::{Action, Exit, InstanceId, MissionId, Target, Told, Traits};
-
-/// Time from the start of the process until it has attached: a cold start from slow storage.
-pub const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Time to come to the screen: people take longer for a hang.
-pub const FOREGROUND_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Time to leave the screen and save; then it has left it, whatever it says: people wait for what comes next.
-pub const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Time to end by itself once told; then it is stopped.
-pub const TERMINATE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Time servicemgr gets to stop it: 10 s after `SIGTERM`, and as long after `SIGKILL`.
-pub const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Time the kernel gets after `SIGKILL`; then those who wait hear that it is stuck.
-pub const KILL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Time between tries to kill what is stuck in a driver.
-pub const STUCK_RETRY: Duration = Duration::from_secs(60);
-
-/// Time off the screen until it stands still: enough to finish what is short.
-pub const FREEZE_AFTER: Duration = Duration::from_secs(5);
-
-/// Time until a service that nobody uses ends.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Most wants that wait for one instance, and most that a service works on.
-pub const MAX_WANTS: usize = 16;
-
-/// Most requests that wait for one instance.
-pub const MAX_WAITING: usize = 64;
-
-/// Most callers connected to one service.
-pub const MAX_CONNECTIONS: usize = 64;
-
-/// How far its end has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Step {
-    /// It was told.
-    Told,
-    /// servicemgr was asked to stop it.
-    Asked,
-    /// It was killed.
-    Killed,
-    /// It was killed, and is still there.
-    Stuck,
-}
 
 /// Who is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -134,7 +89,7 @@ pub(super) struct Around<'a> {
 }
 
 impl Around<'_> {
-    fn act(&mut self, action: Action) {
+    pub(super) fn act(&mut self, action: Action) {
         self.actions.push(action);
     }
 
@@ -278,28 +233,6 @@ impl Instance {
         }
     }
 
-    fn pursue_end(&mut self, around: &mut Around<'_>) {
-        match self.state {
-            State::Foreground if self.is_told() => self.leave(around),
-            State::Loading => self.stop(around),
-            State::Foreground
-            | State::Background
-            | State::Frozen
-            | State::Inactive
-            | State::Active => {
-                self.thaw(around);
-                if self.is_told() {
-                    self.enter(around, State::Terminating, Some(TERMINATE_TIMEOUT));
-                    self.step = Step::Told;
-                    self.tell_transition(around, Told::Terminate);
-                } else {
-                    self.stop(around);
-                }
-            }
-            State::Foregrounding | State::Backgrounding | State::Terminating => {}
-        }
-    }
-
     fn tell_page(&mut self, around: &mut Around<'_>) {
         if !self.is_told() {
             self.wants.clear();
@@ -375,62 +308,50 @@ impl Instance {
         }
     }
 
-    /// servicemgr stops it.
-    fn stop(&mut self, around: &mut Around<'_>) {
-        self.enter(around, State::Terminating, Some(STOP_TIMEOUT));
-        self.step = Step::Asked;
-        around.act(Action::Terminate { instance: around.id });
-    }
-
-    /// It goes at once. The reason that was there first stays.
-    pub(super) fn kill(&mut self, around: &mut Around<'_>, why: Exit) {
-        if self.state == State::Terminating && matches!(self.step, Step::Killed | Step::Stuck) {
-            return;
-        }
-        self.ending.get_or_insert(why);
-        self.enter(around, State::Terminating, Some(KILL_TIMEOUT));
-        self.step = Step::Killed;
-        self.act_kill(around);
-    }
-
-    fn kill_again(&mut self, around: &mut Around<'_>) {
-        let (step, wait) = match self.step {
-            Step::Told | Step::Asked => (Step::Killed, KILL_TIMEOUT),
-            Step::Killed | Step::Stuck => (Step::Stuck, STUCK_RETRY),
-        };
-        self.step = step;
-        self.due = Some(around.now + wait);
-        self.act_kill(around);
-    }
-
-    fn act_kill(&self, around: &mut Around<'_>) {
-        let why = self.ending.clone().unwrap_or(Exit::Unknown);
-        around.act(Action::Kill { instance: around.id, why });
-    }
-
     fn freeze(&mut self, around: &mut Around<'_>) {
         self.enter(around, State::Frozen, None);
         around.act(Action::Freeze { instance: around.id });
     }
 
-    fn thaw(&self, around: &mut Around<'_>) {
+    pub(super) fn thaw(&self, around: &mut Around<'_>) {
         if self.state == State::Frozen {
             around.act(Action::Thaw { instance: around.id });
         }
     }
 
-    fn tell_transition(&mut self, around: &mut Around<'_>, event: Told) {
+    pub(super) fn tell_transition(&mut self, around: &mut Around<'_>, event: Told) {
         let token = around.next_token();
         self.token = Some(token);
         around.act(Action::Tell { instance: around.id, token, event, want: None });
     }
 
-    fn enter(&mut self, around: &Around<'_>, state: State, time: Option<Duration>) {
+    pub(super) fn enter(&mut self, around: &Around<'_>, state: State, time: Option<Duration>) {
+        debug_assert!(self.may_enter(state), "{:?} to {state:?}", self.state);
         if self.state != state {
             self.since = around.now;
         }
         self.state = state;
         self.due = time.map(|time| around.now + time);
         self.token = None;
+    }
+
+    /// The moves of the picture.
+    fn may_enter(&self, to: State) -> bool {
+        use State as S;
+        let (page, told) = (self.is_page(), self.is_told());
+        match self.state {
+            _ if to == S::Terminating => true,
+            S::Loading => to == if page { S::Background } else { S::Inactive },
+            S::Inactive => to == S::Active,
+            S::Active => to == S::Inactive,
+            S::Foregrounding => to == S::Foreground,
+            S::Foreground => to == if told { S::Backgrounding } else { S::Frozen },
+            S::Backgrounding => to == S::Background,
+            S::Background if told => matches!(to, S::Background | S::Foregrounding | S::Frozen),
+            S::Frozen if told => matches!(to, S::Background | S::Foregrounding),
+            S::Background => matches!(to, S::Foreground | S::Frozen),
+            S::Frozen => to == S::Foreground,
+            S::Terminating => false,
+        }
     }
 }

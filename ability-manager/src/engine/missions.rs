@@ -11,19 +11,10 @@ use model::bundle::BundleId;
 use model::want::Want;
 use serde::{Deserialize, Serialize};
 
+use super::limits::{MAX_KEPT_WANT, MAX_MISSIONS, MAX_MISSIONS_EACH};
 use super::refusal::Refusal;
 use super::words::{Exit, InstanceId, MissionId, Target, Traits};
 use crate::want;
-
-/// Most missions in all: what people can look through, with their pictures in memory.
-pub const MAX_MISSIONS: usize = 512;
-
-/// Most missions of one bundle, so that one alone can't push out all others.
-pub const MAX_MISSIONS_EACH: usize = 128;
-
-/// Largest want that a mission keeps whole, in bytes, so that all together stay within 2 MiB; of a larger one
-/// it keeps what it is for, without parameters and entities.
-pub const MAX_KEPT_WANT: usize = 4 << 10;
 
 /// One mission.
 #[derive(Debug, Clone, Serialize, Deserialize)]

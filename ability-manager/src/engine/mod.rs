@@ -16,9 +16,11 @@
 //! Nothing here knows a process id, a file or a clock.
 
 mod asks;
+mod ending;
 mod ends;
 mod front;
 mod instance;
+mod limits;
 mod missions;
 mod refusal;
 mod requests;
@@ -35,15 +37,14 @@ use std::time::Duration;
 use api::app::MAX_STATE;
 use serde::{Deserialize, Serialize};
 
-pub use asks::{MAX_HELD, MAX_INSTANCES};
-pub use instance::{
+pub use limits::{
     BACKGROUND_TIMEOUT, FOREGROUND_TIMEOUT, FREEZE_AFTER, IDLE_TIMEOUT, KILL_TIMEOUT, LOAD_TIMEOUT,
-    MAX_CONNECTIONS, MAX_WAITING, MAX_WANTS, STOP_TIMEOUT, STUCK_RETRY, TERMINATE_TIMEOUT,
+    MAX_CALLS, MAX_CONNECTIONS, MAX_HELD, MAX_INSTANCES, MAX_KEPT_WANT, MAX_MISSIONS,
+    MAX_MISSIONS_EACH, MAX_PAGE_STARTS, MAX_WAITING, MAX_WANTS, NEW_PROCESS, RESTART_INTERVAL,
+    SECOND, STOP_TIMEOUT, STUCK_RETRY, TERMINATE_TIMEOUT,
 };
-pub use missions::{MAX_KEPT_WANT, MAX_MISSIONS, MAX_MISSIONS_EACH};
 pub use refusal::{Kind, Refusal};
 pub use rows::{InstanceRow, MissionRow};
-pub use rules::{MAX_CALLS, MAX_PAGE_STARTS, NEW_PROCESS, RESTART_INTERVAL, SECOND};
 pub use words::{
     Action, Caller, Event, Exit, InstanceId, MissionId, Reason, RequestId, Shortage, Started,
     Target, Told, Traits,
@@ -51,7 +52,7 @@ pub use words::{
 
 use instance::{Instance, Who};
 use missions::Missions;
-use requests::{Answer, Ask};
+use requests::{Again, Answer, Ask};
 use rules::Rules;
 
 /// All instances and missions of a device. Serialized it is all there is to know: what was read back goes
@@ -212,6 +213,10 @@ impl Engine {
                 }
             }
             instance.waiting = left;
+            if instance.is_stuck() {
+                let kept = mem::take(&mut instance.afterwards);
+                self.refuse(kept.iter().map(Again::request), &Refusal::Stuck);
+            }
         }
     }
 

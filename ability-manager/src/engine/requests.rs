@@ -8,7 +8,7 @@ use api::abilities::State;
 use model::want::Want;
 use serde::{Deserialize, Serialize};
 
-use super::instance::{Instance, Step, Who};
+use super::instance::{Instance, Who};
 use super::refusal::Refusal;
 use super::words::{Exit, InstanceId, MissionId, RequestId, Started, Target, Traits};
 use crate::want;
@@ -70,7 +70,7 @@ impl Instance {
         let started = Started { instance: id, mission: self.mission, again: waiting.again };
         let there = self.state != State::Loading && self.wants.is_empty();
         let so = match waiting.goal {
-            Goal::Gone if self.state == State::Terminating && self.step == Step::Stuck => {
+            Goal::Gone if self.is_stuck() => {
                 return Some(Err(Refusal::Stuck));
             }
             Goal::Gone => return None,

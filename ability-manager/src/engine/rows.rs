@@ -5,7 +5,8 @@ use std::time::Duration;
 use api::abilities::State;
 
 use super::Engine;
-use super::instance::{Instance, Step};
+use super::ending::Step;
+use super::instance::Instance;
 use super::missions::Mission;
 use super::words::{Exit, InstanceId, MissionId, Target, Traits};
 

@@ -14,24 +14,9 @@ use std::time::Duration;
 use model::bundle::{AbilityKind, BundleId};
 use serde::{Deserialize, Serialize};
 
+use super::limits::{MAX_CALLS, MAX_PAGE_STARTS, NEW_PROCESS, RESTART_INTERVAL, SECOND};
 use super::refusal::Refusal;
 use super::words::{Target, Traits};
-
-/// Most starts of pages within [`SECOND`], by all together: more than people can follow.
-pub const MAX_PAGE_STARTS: usize = 20;
-
-/// Most starts and connections within [`SECOND`] by one app: more is a mistake or an attack.
-pub const MAX_CALLS: usize = 10;
-
-/// The time that starts and calls are counted in.
-pub const SECOND: Duration = Duration::from_secs(1);
-
-/// Time after the start of its process in which an app may start others wherever it is: it was
-/// opened to do so.
-pub const NEW_PROCESS: Duration = Duration::from_secs(1);
-
-/// A page that crashes in front of people is started again at most once in this time, for each bundle.
-pub const RESTART_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What there is to know of an app that calls.
 #[derive(Debug)]
@@ -110,12 +95,6 @@ impl Rules {
             drop_old(times);
             !times.is_empty()
         });
-    }
-
-    /// Bundles of which something is counted.
-    #[cfg(test)]
-    pub(super) fn counted(&self) -> usize {
-        self.calls.len() + self.restarts.len()
     }
 }
 

@@ -1,0 +1,12 @@
+//! Stories on a virtual clock, a search through all that can happen in a small world, and random events in a
+//! large one.
+
+mod always;
+mod ends;
+mod missions;
+mod pages;
+mod random;
+mod rules;
+mod search;
+mod services;
+mod world;
