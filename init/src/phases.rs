@@ -128,6 +128,8 @@ const VAR_DIRECTORIES: &[(&str, u32)] = &[
     ("/var/lib/ensemble/etc/upper", 0o755),
     ("/var/lib/ensemble/etc/work", 0o755),
     ("/var/log", 0o755),
+    // The journal may write there and nowhere else of it.
+    (api::paths::LOG_DIR, 0o750),
     ("/var/cache", 0o755),
     ("/var/spool", 0o755),
     ("/var/tmp", 0o1777),
@@ -279,7 +281,7 @@ mod tests {
           set net/unix/max_dgram_qlen = 512
           raise the limit of open files
         state
-          make /var/lib/ensemble/etc/upper /var/lib/ensemble/etc/work /var/log /var/cache /var/spool /var/tmp
+          make /var/lib/ensemble/etc/upper /var/lib/ensemble/etc/work /var/log /var/log/ensemble /var/cache /var/spool /var/tmp
           link /var/run /var/lock
           feed the random seed
           mount the overlay on /etc
@@ -316,7 +318,7 @@ mod tests {
         state
           mount tmpfs on /var
           keep /var
-          make /var/lib/ensemble/etc/upper /var/lib/ensemble/etc/work /var/log /var/cache /var/spool /var/tmp
+          make /var/lib/ensemble/etc/upper /var/lib/ensemble/etc/work /var/log /var/log/ensemble /var/cache /var/spool /var/tmp
           link /var/run /var/lock
         identity
           choose a machine id

@@ -9,7 +9,8 @@ use api::paths;
 pub const USAGE: &str = "\
 usage: journal [--log-dir DIR] [--run-dir DIR] [--bus SOCKET] [--kmsg FILE|none]
 
-Takes LISTEN_FDS named `native` and `syslog` (datagrams) and `streams` (output of services).";
+Takes LISTEN_FDS named `native` and `syslog` (datagrams), `streams` (output of services) and `bus`
+(instead of a socket of its own).";
 
 /// Where everything is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Settings {
     pub log: PathBuf,
     /// What lives as long as the device runs; the log too, if there can be none in `log`.
     pub run: PathBuf,
-    /// The socket of the bus.
+    /// The socket of the bus, if none is handed over.
     pub bus: PathBuf,
     /// The kernel's log.
     pub kmsg: Option<PathBuf>,
@@ -28,7 +29,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             log: paths::LOG_DIR.into(),
-            run: PathBuf::from(paths::RUN).join("journal"),
+            run: "/run/journal".into(),
             bus: paths::JOURNAL_SOCKET.into(),
             kmsg: Some("/dev/kmsg".into()),
         }

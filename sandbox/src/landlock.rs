@@ -10,12 +10,15 @@
 //! rules about files can't mount, so it can't bring that back: for that one right is handled, and everything
 //! has it.
 //!
+//! A device that is never written is only read: that a mount is read-only does not keep anybody from writing
+//! to what a device node stands for.
+//!
 //! Scopes: in a listed view only what the profile names is there, so also no abstract sockets of others
 //! and no processes to signal. In the whole view they are as they are.
 
 use std::collections::BTreeMap;
 
-use model::sandbox::{Network, Paths, Profile, Ruleset};
+use model::sandbox::{Network, Paths, Profile, Ruleset, is_below};
 
 use crate::refused::Refused;
 use crate::trees::{DEVICES, TMP, Trees, has_devices};
@@ -171,10 +174,15 @@ impl Rights {
             self.add(device, DEVICE);
         }
         if let Some(devices) = &trees.devices {
+            let unless = |place: &str, rights| {
+                let unwritten = trees.unwritten.iter().any(|tree| is_below(place, tree));
+                if unwritten { READING } else { rights }
+            };
             self.add("/dev", READING);
-            self.add("/dev/shm", READING | WRITING);
+            self.add("/dev/shm", unless("/dev/shm", READING | WRITING));
             for device in devices {
-                self.add(&format!("/dev/{device}"), DEVICE);
+                let device = format!("/dev/{device}");
+                self.add(&device, unless(&device, DEVICE));
             }
         }
     }

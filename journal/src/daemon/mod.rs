@@ -41,6 +41,9 @@ use shared::Shared;
 /// Longest time for taking what is left in the inputs at the end.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// Name of the socket of the bus, when it is handed over.
+const BUS: &str = "bus";
+
 /// Runs until `SIGTERM` or `SIGINT`.
 ///
 /// # Errors
@@ -64,9 +67,11 @@ async fn serve(settings: &Settings, handed: Vec<(String, OwnedFd)>) -> io::Resul
         shared.with(|log, _| log.say(3, &text));
     }
     let (stop, stopping) = watch::channel(false);
+    let (bus, handed): (Vec<_>, Vec<_>) = handed.into_iter().partition(|(name, _)| name == BUS);
+    let bus = bus.into_iter().next().map(|(_, socket)| socket);
     let mut inputs = Inputs::new(shared.clone());
     inputs.open(settings, handed, &stopping);
-    spawn_bus(settings, &shared, directory)?;
+    spawn_bus(settings, bus, &shared, directory)?;
     let clock = shared.clone();
     spawn_local(async move { clock.keep_time().await });
     shared.write();
@@ -99,8 +104,16 @@ async fn told_to_end(signals: &Signals) -> io::Result<()> {
     }
 }
 
-fn spawn_bus(settings: &Settings, shared: &Rc<Shared>, directory: PathBuf) -> io::Result<()> {
-    let socket = sys::bind::unix(&settings.bus, sys::bind::Kind::Stream, 0o600)?;
+/// On the socket that was handed over, so that who asks waits for the next journal and none has to make
+/// it: a journal that can write where it lies could put itself in the place of others.
+fn spawn_bus(
+    settings: &Settings,
+    handed: Option<OwnedFd>,
+    shared: &Rc<Shared>,
+    directory: PathBuf,
+) -> io::Result<()> {
+    let bind = || sys::bind::unix(&settings.bus, sys::bind::Kind::Stream, 0o600);
+    let socket = handed.map_or_else(bind, Ok)?;
     let socket = std::os::unix::net::UnixListener::from(socket);
     socket.set_nonblocking(true)?;
     let (requests, queue) = bus::queue();

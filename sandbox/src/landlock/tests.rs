@@ -76,6 +76,19 @@ fn what_is_forbidden_gets_no_right() {
 }
 
 #[test]
+fn a_device_that_is_never_written_is_read() {
+    let mut profile = Profile::default();
+    profile.files.read = list(&[]);
+    profile.files.write = list(&[]);
+    profile.files.devices = list(&["kmsg", "fb0"]);
+    profile.forbid.write = vec!["/dev/kmsg".into(), "/dev/shm".into()];
+    let all = of(&profile).unwrap();
+    assert_eq!(rights(&all, "/dev/kmsg"), READING);
+    assert_eq!(rights(&all, "/dev/shm"), READING);
+    assert_eq!(rights(&all, "/dev/fb0"), DEVICE);
+}
+
+#[test]
 fn who_has_something_hidden_cannot_mount_it_away() {
     let mut profile = Profile::default();
     profile.forbid.files = vec!["/etc/wifi".into()];

@@ -186,13 +186,15 @@ fn drain(kept: &OwnedFd) -> Option<JoinHandle<()>> {
 }
 
 /// Takes the datagrams of a socket away for as long as the task lives: their senders would wait for
-/// ever when 512 are there. One that only listens gives errors, and is left alone.
+/// ever when 512 are there. One that listens hangs up on whoever connects, who would wait as well.
 fn refuse(socket: &OwnedFd) -> Option<JoinHandle<()>> {
+    // The journal that comes after wants it so as well.
+    sys::poll::set_nonblocking(socket).ok()?;
     let socket = ready::watch(socket.try_clone().ok()?, Interest::READABLE).ok()?;
     Some(tokio::spawn(async move {
         while let Ok(mut guard) = socket.readable().await {
-            match seqpacket::recv_now(&socket, &mut [0; 1]) {
-                Ok(_) => {}
+            match taken(&socket) {
+                Ok(()) => {}
                 // Longer than the byte that we have for it: it is gone all the same.
                 Err(e) if e.kind() == io::ErrorKind::InvalidData => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
@@ -204,9 +206,49 @@ fn refuse(socket: &OwnedFd) -> Option<JoinHandle<()>> {
     }))
 }
 
+/// Takes one datagram, or one connection, and forgets it.
+fn taken(socket: &AsyncFd<OwnedFd>) -> io::Result<()> {
+    match seqpacket::recv_now(socket, &mut [0; 1]) {
+        Err(e) if !matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::WouldBlock) => {
+            match sys::bind::accept(socket)? {
+                Some(_) => Ok(()),
+                None => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        }
+        received => received.map(drop),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn who_asks_a_journal_that_will_not_come_is_hung_up_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bus");
+        let socket = OwnedFd::from(UnixListener::bind(&path).unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let task = refuse(&socket).unwrap();
+            let asked = tokio::task::spawn_blocking(move || {
+                (0..2)
+                    .map(move |_| {
+                        let mut client = UnixStream::connect(&path)?;
+                        client.set_read_timeout(Some(Duration::from_secs(20)))?;
+                        client.read(&mut [0])
+                    })
+                    .collect::<io::Result<Vec<_>>>()
+            });
+            assert_eq!(asked.await.unwrap().unwrap(), [0, 0]);
+            assert!(!task.is_finished(), "and so is the next");
+            task.abort();
+        });
+    }
 
     #[test]
     fn pipes_are_made_together_while_many_are_expected_and_one_by_one_after() {
