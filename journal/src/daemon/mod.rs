@@ -134,7 +134,10 @@ fn open(settings: &Settings) -> io::Result<(Store, PathBuf, Vec<String>)> {
     // Names this log, for cursors; not a secret, so it does not wait for the pool of a first boot.
     let id = uuid("/proc/sys/kernel/random/uuid");
     let mut troubles = Vec::new();
-    fs::create_dir_all(&settings.run)?;
+    // Without it there may be a log all the same.
+    if let Err(e) = fs::create_dir_all(&settings.run) {
+        troubles.push(format!("no {}: {e}", settings.run.display()));
+    }
     for path in [settings.log.clone(), settings.run.join("log")] {
         let disk = Directory::open(&path);
         match disk.and_then(|disk| Store::open(Box::new(disk), &id)) {
