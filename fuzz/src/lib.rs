@@ -9,6 +9,7 @@
 //! Each function takes any bytes and returns. It panics only when something that always holds does not
 //! hold: that is what the fuzzer looks for. `cargo ens fuzz` builds and runs them.
 
+mod bundles;
 mod files;
 pub mod seeds;
 
@@ -94,6 +95,11 @@ pub fn device(bytes: &[u8]) {
             assert!(report.has_errors());
         }
     }
+}
+
+/// A bundle: any file, any image, and an image that is right but for some places.
+pub fn bundle_read(bytes: &[u8]) {
+    bundles::read(bytes);
 }
 
 /// A datagram of `sd_notify`.

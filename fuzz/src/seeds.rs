@@ -49,6 +49,7 @@ fn of(target: &str) -> Vec<Vec<u8>> {
             let messages = calls().into_iter().chain(signals());
             messages.map(|message| [greeting.as_slice(), &message].concat()).collect()
         }
+        "bundle_read" => crate::bundles::seeds(),
         "export" => vec![records()],
         "input" => INPUT.iter().map(|bytes| bytes.to_vec()).collect(),
         "packets" => packets(),
