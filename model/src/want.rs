@@ -7,12 +7,18 @@
 //!
 //! Only the data: which skill matches which want is decided by ability-manager.
 
+#[cfg(feature = "text")]
+mod pattern;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
 use crate::bundle::BundleId;
+
+#[cfg(feature = "text")]
+pub use pattern::{MAX_PATTERN, pattern};
 
 /// Most actions, entities or uris of one skill, or entities of one want.
 pub const MAX_LIST: usize = 64;

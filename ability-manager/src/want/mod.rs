@@ -1,8 +1,33 @@
 //! Which abilities answer a want.
+//!
+//! ```text
+//! want ─► action ─ and ─ entities ─ and ─ uri and type ─► the skill matches        matching: one skill, one want
+//! want ─► what it says most about: uri, type or action ─► few skills ─► matching   index: all that are installed
+//! ```
+//!
+//! | the want has | a skill matches if |
+//! |---|---|
+//! | neither uri nor type | it has no uris |
+//! | a uri | a uri without a type fits; or the type that its suffix tells fits that of a uri that fits |
+//! | a type | the type of a uri without a scheme fits |
+//! | both | both of one uri fit |
+//!
+//! Invariants: the index finds what looking at each skill would find, in the same order; no text of
+//! a want makes it slow: expressions take linear time.
+
+mod index;
+mod matching;
+mod mime;
+#[cfg(test)]
+mod tests;
 
 use std::mem::size_of;
 
 use model::want::Want;
+
+pub use index::Index;
+pub use matching::matches;
+pub use mime::{WILDCARD_ONLY, of_suffix};
 
 /// Bytes of memory that a want takes, about.
 #[must_use]

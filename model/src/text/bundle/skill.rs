@@ -5,7 +5,7 @@ use super::super::decode::At;
 use super::super::raw;
 use super::super::report::Problem;
 use super::super::value::{Checked, bad};
-use crate::want::{MAX_LIST, MAX_WORD, Skill, SkillPath, SkillUri};
+use crate::want::{MAX_LIST, MAX_WORD, Skill, SkillPath, SkillUri, pattern};
 
 pub(super) fn check(raw: &At<raw::Skill>, c: &mut Check) -> Skill {
     if let Some(at) = raw.actions.as_ref().filter(|at| at.is_empty()) {
@@ -109,13 +109,14 @@ fn path(text: &str) -> Checked<String> {
 }
 
 fn regex(text: &str) -> Checked<String> {
-    if (1..=MAX_WORD).contains(&text.len()) && !text.chars().any(char::is_control) {
-        return Ok(text.to_owned());
+    let what = || format!("`{}` is not a regular expression", text.escape_debug());
+    if !(1..=MAX_WORD).contains(&text.len()) || text.chars().any(char::is_control) {
+        return bad(what(), format!("1 to {MAX_WORD} bytes without control characters"));
     }
-    bad(
-        format!("`{}` is not a regular expression", text.escape_debug()),
-        format!("1 to {MAX_WORD} bytes without control characters"),
-    )
+    match pattern(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(why) => bad(what(), why),
+    }
 }
 
 fn mime(text: &str) -> Checked<String> {

@@ -256,6 +256,10 @@ port = 0
 path = "a"
 path-regex = "b"
 type = "png"
+[[ability.skill.uri]]
+scheme = "https"
+host = "example.org"
+path-regex = "/notes/[0-9"
 "#;
     let head = "id = \"a.b\"\nversion = \"1.0.0\"\nname = \"A\"\n";
     let ability = "[[ability]]\nname = \"main\"\nexec = [\"x\"]\nexported = true\n";
@@ -268,6 +272,7 @@ type = "png"
     15:8 `a` is not a path of a uri (it begins with `/`, has no `?` and `#`, and at most 1024 bytes)
     16:14 a uri has one kind of path (write another [[ability.skill.uri]] for it)
     17:8 `png` is not a type of content (in small letters: "image/png", "image/*" or "*/*")
+    21:14 `/notes/[0-9` is not a regular expression (found unclosed character class)
     "#);
 }
 

@@ -6,7 +6,7 @@ use super::super::*;
 use super::NOTES;
 use crate::Name;
 use crate::bundle::{Ability, AbilityKind, BundleId, LaunchMode, Lifecycle, Said, Version};
-use crate::want::{Skill, SkillPath, SkillUri};
+use crate::want::{Skill, SkillPath, SkillUri, pattern};
 
 fn text() -> impl Strategy<Value = String> {
     "[ -~äöü€\"\\\\]{1,40}"
@@ -30,7 +30,9 @@ fn uri() -> impl Strategy<Value = SkillUri> {
     let path = prop_oneof![
         "/[a-z/]{0,10}".prop_map(SkillPath::Is),
         "/[a-z/]{0,10}".prop_map(SkillPath::StartsWith),
-        "[ -~]{1,10}".prop_map(SkillPath::Regex),
+        "[ -~]{1,10}"
+            .prop_filter("an expression", |text| pattern(text).is_ok())
+            .prop_map(SkillPath::Regex),
     ];
     let host = ("[a-z0-9.-]{1,10}", prop::option::of(1_u16..), prop::option::of(path));
     let address = ("[a-z][a-z0-9+.-]{0,5}", prop::option::of(host));
