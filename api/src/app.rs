@@ -26,6 +26,9 @@ pub const PATH: &str = "/org/ensemble/App";
 /// The interface.
 pub const INTERFACE: &str = "org.ensemble.App1";
 
+/// The interface for libraries of other languages.
+pub const INTROSPECTION: &str = include_str!("../org.ensemble.App1.xml");
+
 /// Most bytes of state that an ability may save: what a continuation moves without a pause.
 pub const MAX_STATE: usize = 100 << 10;
 

@@ -1,0 +1,212 @@
+//! Bundles and their permissions, on the control socket.
+//!
+//! ```text
+//! install ─► copied and checked, beside all else ─► its instances end ─► the store changes ─► answer
+//! ```
+//!
+//! Invariant: nothing of a bundle runs, or is started, while it is changed.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use api::abilities::{Bundle, BundleInfo, Error, Installed, Permission};
+use model::bundle::BundleId;
+use tokio::sync::Semaphore;
+use zbus::interface;
+
+use super::control::{Desk, Reply};
+use super::decide::error;
+use super::{Daemon, today};
+use crate::engine::Exit;
+use crate::store::{Changed, Key, Prepared, Refusal, Wish};
+
+/// Bundles that are copied and checked at a time: each reads and writes as fast as the disk does.
+const MAX_INTAKES: usize = 2;
+
+static INTAKES: Semaphore = Semaphore::const_new(MAX_INTAKES);
+
+/// Something that waits until nothing of a bundle runs.
+pub(super) struct Waiting {
+    bundle: BundleId,
+    then: Box<dyn FnOnce(&mut Daemon) + Send>,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting").field("bundle", &self.bundle).finish_non_exhaustive()
+    }
+}
+
+/// One client's view of bundles.
+pub(super) struct Bundles {
+    desk: Desk,
+}
+
+impl Bundles {
+    pub(super) fn new(desk: Desk) -> Self {
+        Self { desk }
+    }
+}
+
+#[interface(name = "org.ensemble.Bundles1")]
+impl Bundles {
+    async fn list(&self) -> Result<Vec<Bundle>, Error> {
+        self.desk.look(|daemon| Ok(daemon.bundles())).await
+    }
+
+    async fn info(&self, id: String) -> Result<BundleInfo, Error> {
+        self.desk.look(move |daemon| daemon.info(&id)).await
+    }
+
+    async fn install(
+        &self,
+        file: zbus::OwnedFd,
+        trust: bool,
+        downgrade: bool,
+    ) -> Result<Installed, Error> {
+        self.desk.only_root("install")?;
+        let file = File::from(std::os::fd::OwnedFd::from(file));
+        let intake = self.desk.look(|daemon| Ok(daemon.store.intake())).await?;
+        let _turn = INTAKES.acquire().await;
+        let wish = Wish { trust, downgrade };
+        let prepared = tokio::task::spawn_blocking(move || intake.prepare(&file, wish)).await;
+        let prepared = prepared.map_err(|e| Error::Failed(format!("checking the bundle: {e}")))?;
+        let prepared = prepared.map_err(|why| error(&why))?;
+        self.desk.call(move |daemon, reply| daemon.install(prepared, reply)).await
+    }
+
+    async fn remove(&self, id: String, keep_data: bool) -> Result<(), Error> {
+        self.desk.only_root("remove")?;
+        self.desk.call(move |daemon, reply| daemon.remove(&id, keep_data, reply)).await
+    }
+
+    async fn rollback(&self, id: String) -> Result<Installed, Error> {
+        self.desk.only_root("rollback")?;
+        self.desk.call(move |daemon, reply| daemon.rollback(&id, reply)).await
+    }
+
+    async fn keys(&self) -> Result<Vec<(String, String)>, Error> {
+        let from = |image: bool| if image { "image" } else { "owner" };
+        let row = move |(key, image): (Key, bool)| (key.to_string(), from(image).to_owned());
+        self.desk.look(move |daemon| Ok(daemon.store.keys().into_iter().map(row).collect())).await
+    }
+
+    async fn trust(&self, key: String, trusted: bool) -> Result<(), Error> {
+        self.desk.only_root("trust")?;
+        let key = Key::try_from(key.as_str())
+            .map_err(|_| Error::Invalid("a key is `ed25519:` and 44 signs of base64".to_owned()))?;
+        self.desk
+            .look(move |daemon| {
+                let said = daemon.store.trust(&key, trusted, today());
+                let said = said.map_err(|why| error(&why))?;
+                said.iter().for_each(|text| log::info!("{text}"));
+                Ok(())
+            })
+            .await
+    }
+
+    async fn permissions(&self, id: String) -> Result<Vec<Permission>, Error> {
+        self.desk.look(move |daemon| daemon.permissions(&id)).await
+    }
+
+    async fn decide(
+        &self,
+        id: String,
+        permission: String,
+        decision: String,
+    ) -> Result<Vec<String>, Error> {
+        self.desk.only_root("decide")?;
+        let by = self.desk.uid();
+        self.desk.look(move |daemon| daemon.decide(&id, &permission, &decision, by)).await
+    }
+}
+
+impl Daemon {
+    /// Ends all of a bundle, and does something once nothing of it runs.
+    fn once_ended(
+        &mut self,
+        bundle: &BundleId,
+        why: Exit,
+        then: impl FnOnce(&mut Self) + Send + 'static,
+    ) {
+        self.changes.push(Waiting { bundle: bundle.clone(), then: Box::new(then) });
+        self.end_bundle(bundle, why);
+    }
+
+    /// Does what waited for bundles of which nothing runs any more.
+    pub(super) fn do_changes(&mut self) {
+        loop {
+            let free = |waiting: &Waiting| !self.engine.runs(&waiting.bundle);
+            let Some(at) = self.changes.iter().position(free) else { return };
+            let waiting = self.changes.remove(at);
+            (waiting.then)(self);
+            self.dirty = true;
+        }
+    }
+
+    /// Whether a bundle is being changed: nothing of it is started then.
+    pub(super) fn is_changing(&self, bundle: &BundleId) -> bool {
+        self.changes.iter().any(|waiting| waiting.bundle == *bundle)
+    }
+
+    fn install(&mut self, prepared: Prepared, reply: Reply<Installed>) {
+        let id = prepared.manifest().id.clone();
+        if prepared.replaces().is_none() {
+            let done = self.store.commit(prepared, today());
+            return self.installed(done, reply);
+        }
+        self.once_ended(&id, Exit::Upgraded, move |daemon| {
+            let done = daemon.store.commit(prepared, today());
+            daemon.installed(done, reply);
+        });
+    }
+
+    fn rollback(&mut self, id: &str, reply: Reply<Installed>) {
+        let held = match self.held(id) {
+            Ok(held) => held,
+            Err(e) => return drop(reply.send(Err(e))),
+        };
+        let id = held.id().clone();
+        self.once_ended(&held.id().clone(), Exit::Upgraded, move |daemon| {
+            let done = daemon.store.rollback(&id, today());
+            daemon.installed(done, reply);
+        });
+    }
+
+    fn installed(&mut self, done: Result<Changed, Refusal>, reply: Reply<Installed>) {
+        let done = done.map_err(|why| error(&why)).and_then(|changed| {
+            self.integrity.remove(&changed.id);
+            let held = self.store.require(&changed.id).map_err(|why| error(&why))?;
+            let before = changed.before.map(|version| version.to_string()).unwrap_or_default();
+            let row = self.bundle(&Arc::clone(held));
+            log::info!("{} {} is installed", row.id, row.version);
+            Ok(Installed { row, before, notes: changed.notes })
+        });
+        drop(reply.send(done));
+    }
+
+    fn remove(&mut self, id: &str, keep_data: bool, reply: Reply<()>) {
+        // Data whose bundle is gone can be removed too, so it need not be here.
+        let id = match BundleId::try_from(id) {
+            Ok(id) => id,
+            Err(e) => {
+                let why = format!("no bundle is called so: {e}");
+                return drop(reply.send(Err(Error::NotFound(why))));
+            }
+        };
+        let bundle = id.clone();
+        self.once_ended(&id, Exit::Removed, move |daemon| {
+            let done = daemon.store.remove(&bundle, keep_data).map_err(|why| error(&why));
+            if done.is_ok() {
+                daemon.integrity.remove(&bundle);
+                let effects = daemon.flow.forget(&bundle);
+                daemon.carry_out(effects);
+                if !keep_data {
+                    daemon.units.forget_app(&bundle);
+                }
+                log::info!("{bundle} is removed");
+            }
+            drop(reply.send(done.map(|_| ())));
+        });
+    }
+}

@@ -1,0 +1,257 @@
+//! What servicemgr is told of an instance: a definition of a service in TOML. Pure.
+//!
+//! The manifest is of whoever made the bundle. Invariant: none of its texts becomes anything but the value of the
+//! key it is for, and what the device decides (sandbox, places, its own variables) is not the manifest's to change.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use model::bundle::{Ability, BUNDLES, DATA, INSTANCES, Manifest};
+use model::service::INSTANCE;
+
+/// Processes and threads of one instance: enough for a browser, too few to fill the table of the kernel.
+const PIDS: u32 = 512;
+
+/// Longest description of a service, in characters.
+const MAX_ABOUT: usize = 200;
+
+/// Where programs of the device are looked for.
+const PROGRAMS: &str = "/usr/bin:/bin";
+
+/// The definition of an instance, whose unit is `unit`; `locale` is that of the device.
+pub(crate) fn definition(
+    manifest: &Manifest,
+    ability: &Ability,
+    unit: &str,
+    locale: &str,
+) -> String {
+    let id = manifest.id.as_str();
+    let bundle = format!("{BUNDLES}/{id}");
+    let (el1, el2) = (format!("{DATA}/{id}/el1"), format!("{DATA}/{id}/el2"));
+    let place = place(unit);
+    let mut text = String::new();
+    let mut line = |key: &str, value: String| {
+        // Writing to a string does not fail.
+        let _ok = writeln!(text, "{key} = {value}");
+    };
+    line("about", quoted(&about(manifest, ability)));
+    line("exec", list(exec(ability, &bundle)));
+    line("working-directory", quoted(&bundle));
+    line("environment", table(environment(ability, (&bundle, &el1, &el2, &place), locale)));
+    line("restart", "{ when = \"never\" }".to_owned());
+    line("limits", limits(manifest, ability));
+    let write_execute = if ability.write_execute { ", write-execute = true" } else { "" };
+    let files = format!("{{ execute = {}, write = {} }}", list([bundle]), list([el1, el2, place]));
+    line("sandbox", format!("{{ inherit = [\"app\"], files = {files}{write_execute} }}"));
+    text
+}
+
+/// What people are told that it is.
+fn about(manifest: &Manifest, ability: &Ability) -> String {
+    let name = ability.label.as_ref().unwrap_or(&manifest.name);
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = name.plain.chars().map(plain).take(MAX_ABOUT).collect();
+    text.trim().to_owned()
+}
+
+/// A program with a `/` in front is one of the device, any other one of the bundle.
+fn exec(ability: &Ability, bundle: &str) -> Vec<String> {
+    let mut words = ability.exec.iter().cloned();
+    let program = words.next().unwrap_or_default();
+    let program = if program.starts_with('/') { program } else { format!("{bundle}/{program}") };
+    std::iter::once(program).chain(words).collect()
+}
+
+fn environment(
+    ability: &Ability,
+    (bundle, el1, el2, place): (&str, &str, &str, &str),
+    locale: &str,
+) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = [("LANG", locale), ("PATH", PROGRAMS)]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into();
+    all.extend(ability.environment.clone());
+    // Last, so that these are what they say.
+    all.extend(
+        [
+            ("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={place}/bus")),
+            ("ENSEMBLE_BUNDLE", bundle.to_owned()),
+            ("ENSEMBLE_DATA_EL1", el1.to_owned()),
+            ("ENSEMBLE_DATA_EL2", el2.to_owned()),
+            ("HOME", el2.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    all
+}
+
+/// Where an instance has what is its alone. Not called as the unit: in the address of a bus `@` would have to be
+/// written as `%40`, which some libraries insist on and others do not understand.
+pub(crate) fn place(unit: &str) -> String {
+    format!("{INSTANCES}/{}", unit.strip_prefix(INSTANCE).unwrap_or(unit))
+}
+
+fn limits(manifest: &Manifest, ability: &Ability) -> String {
+    let size = |bytes: u64| format!("\"{}K\"", bytes.div_ceil(1024));
+    let mut all = vec![format!("pids = {PIDS}"), format!("storage = {}", size(manifest.data.size))];
+    all.extend(ability.memory.map(|memory| format!("memory = {}", size(memory))));
+    format!("{{ {} }}", all.join(", "))
+}
+
+fn list(items: impl IntoIterator<Item = String>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| quoted(&item)).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn table(items: BTreeMap<String, String>) -> String {
+    let items: Vec<String> =
+        items.iter().map(|(key, value)| format!("{} = {}", quoted(key), quoted(value))).collect();
+    format!("{{ {} }}", items.join(", "))
+}
+
+/// A text as a value of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            // TOML has no other way for them than by their number.
+            _ if c.is_control() => {
+                let _ok = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            _ => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use model::Name;
+    use model::bundle::{AbilityKind, Data, LaunchMode, Lifecycle, Requires, Said, Version};
+    use model::permission::Level;
+    use model::service::Service;
+    use model::text;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const UNIT: &str = "app@org.example.notes_7";
+
+    fn manifest(name: &str, exec: Vec<String>, environment: BTreeMap<String, String>) -> Manifest {
+        let said = |text: &str| Said { plain: text.to_owned(), ..Said::default() };
+        let ability = Ability {
+            name: Name::try_from("main").unwrap(),
+            kind: AbilityKind::Page,
+            launch: LaunchMode::Singleton,
+            exec,
+            lifecycle: Lifecycle::Process,
+            exported: false,
+            permission: None,
+            skills: Vec::new(),
+            label: None,
+            environment,
+            memory: Some(64 << 20),
+            write_execute: true,
+        };
+        Manifest {
+            id: "org.example.notes".to_owned().try_into().unwrap(),
+            version: Version(1, 0, 0),
+            name: said(name),
+            about: said(""),
+            requires: Requires::default(),
+            level: Level::default(),
+            permissions: Vec::new(),
+            abilities: vec![ability],
+            data: Data::default(),
+            icon: None,
+        }
+    }
+
+    fn of(manifest: &Manifest) -> String {
+        definition(manifest, &manifest.abilities[0], UNIT, "de_AT.UTF-8")
+    }
+
+    /// As servicemgr reads it, with the profiles that ship.
+    fn read(text: &str) -> Service {
+        let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/sandbox").to_owned();
+        let name = Name::try_from(UNIT).unwrap();
+        let files = [(format!("{UNIT}.toml"), text.to_owned())];
+        let defined = text::service::define(&Files, &[profiles], &name, &files);
+        defined.unwrap_or_else(|report| panic!("{report}\n{text}")).service
+    }
+
+    struct Files;
+
+    impl text::Source for Files {
+        fn read(&self, path: &str) -> io::Result<String> {
+            std::fs::read_to_string(path)
+        }
+
+        fn list(&self, directory: &str) -> io::Result<Vec<String>> {
+            let names = std::fs::read_dir(directory)?;
+            Ok(names.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+        }
+
+        fn is_file(&self, path: &str) -> bool {
+            Path::new(path).is_file()
+        }
+    }
+
+    #[test]
+    fn an_instance_finds_its_files_its_data_and_its_bus() {
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect();
+        let mut notes = manifest("Notes", words(&["bin/notes", "--page"]), BTreeMap::new());
+        let service = read(&of(&notes));
+        assert_eq!(service.exec, ["/run/bundles/org.example.notes/bin/notes", "--page"]);
+        assert_eq!(service.directory.as_deref(), Some("/run/bundles/org.example.notes"));
+        let variable = |name: &str| service.environment.get(name).map(String::as_str);
+        assert_eq!(variable("HOME"), Some("/var/lib/apps/org.example.notes/el2"));
+        assert_eq!(
+            variable("DBUS_SESSION_BUS_ADDRESS"),
+            Some("unix:path=/run/apps/org.example.notes_7/bus")
+        );
+        assert_eq!((service.user, service.permissions), (None, Vec::new()));
+        assert_eq!(service.sandbox.write_execute, Some(true));
+        assert_eq!(service.limits.memory, Some(64 << 20));
+        let place = "/run/apps/org.example.notes_7".to_owned();
+        assert!(service.sandbox.files.write.as_ref().is_some_and(|all| all.contains(&place)));
+        notes.abilities[0].exec = words(&["/usr/bin/python3", "notes.py"]);
+        assert_eq!(read(&of(&notes)).exec, ["/usr/bin/python3", "notes.py"]);
+    }
+
+    #[test]
+    fn what_the_device_says_is_not_the_manifests_to_say() {
+        let environment =
+            [("HOME", "/root"), ("LANG", "fr_FR.UTF-8"), ("MINE", "x\"\n[sandbox]\ninherit = []")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let service = read(&of(&manifest("x", vec!["x".to_owned()], environment.into())));
+        assert_eq!(service.environment["HOME"], "/var/lib/apps/org.example.notes/el2");
+        assert_eq!(service.environment["PATH"], PROGRAMS);
+        assert_eq!(service.environment["LANG"], "fr_FR.UTF-8");
+        assert_eq!(service.environment["MINE"], "x\"\n[sandbox]\ninherit = []");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_of_a_manifest_gets_out_of_its_place(
+            name in "\\PC{0,250}",
+            program in "[a-z]{1,9}",
+            words in prop::collection::vec("[^\0]{0,60}", 0..4),
+            values in prop::collection::btree_map("[A-Z_]{3,12}X", "[^\0]{0,60}", 0..4),
+        ) {
+            let exec = [vec![program.clone()], words.clone()].concat();
+            let service = read(&of(&manifest(&name, exec, values.clone())));
+            prop_assert_eq!(&service.exec[1..], words.as_slice());
+            for (key, value) in &values {
+                prop_assert_eq!(&service.environment[key], value);
+            }
+            prop_assert_eq!(service.environment.len(), values.len() + 7);
+        }
+    }
+}

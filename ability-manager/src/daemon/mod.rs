@@ -1,0 +1,312 @@
+//! The daemon: what happens becomes events, what was decided becomes calls.
+//!
+//! ```text
+//! ensctl, shell ─ control ─┐                                 ┌─► units: servicemgr launches, freezes, stops
+//! apps ─ seat, a bus each ─┼─► Daemon ─ engine::feed ─► acts ┼─► seats: apps are told
+//! servicemgr ─ units ──────┤      │                          ├─► memory: missions, their state
+//! clock ───────────────────┘      └─ store, permission, want └─► answers
+//! ```
+//!
+//! One thread, one owner. It decides nothing about lives, wants and permissions: those parts are pure and beside
+//! it. Invariants: every request has one answer; whatever is known here survives this process; nothing is woken
+//! while nothing is due.
+
+mod acts;
+mod apps;
+mod asks;
+mod bundles;
+mod control;
+mod decide;
+mod definition;
+mod hears;
+mod memory;
+mod seat;
+mod settings;
+mod units;
+mod view;
+mod voice;
+mod wanted;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::pending;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use model::bundle::BundleId;
+use sys::signals::{Signals, Taken};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::engine::{Engine, Event, Exit, InstanceId, RequestId};
+use crate::permission::Flow;
+use crate::store::{Device, Integrity, Places, Store};
+use acts::Live;
+use asks::{Asker, Wait};
+use bundles::Waiting;
+use control::Request;
+use memory::{Memory, Recalled, View};
+use seat::Call;
+use units::{Heard, Units};
+
+pub use settings::Settings;
+
+/// Name of the control socket, when it is handed over.
+const BUS: &str = "bus";
+
+/// Calls of apps that may wait for the loop; their connections wait then.
+const CALLS: usize = 64;
+
+/// What is known of servicemgr that may wait for the loop.
+const HEARD: usize = 64;
+
+/// Threads for what may take long: bundles that are checked, or mounted for the first time.
+const BLOCKING: usize = 4;
+
+/// The daemon.
+#[derive(Debug)]
+struct Daemon {
+    settings: Settings,
+    /// Names this server on its buses.
+    guid: String,
+    /// Locale of the device.
+    locale: String,
+    /// When PID 1 began, on the clock of deadlines.
+    began: Duration,
+    engine: Engine,
+    flow: Flow,
+    store: Store,
+    units: Units,
+    memory: Memory,
+    /// Instances, and what is ours of them.
+    lives: BTreeMap<InstanceId, Live>,
+    /// Those whose launch has no answer yet, and how they ended meanwhile.
+    launching: BTreeMap<InstanceId, Option<Exit>>,
+    /// Who waits for answers of the engine.
+    asks: BTreeMap<RequestId, Asker>,
+    last_request: RequestId,
+    waits: Vec<Wait>,
+    /// What waits until nothing of a bundle runs.
+    changes: Vec<Waiting>,
+    /// Instances that asked the owner for permissions, by request.
+    questions: BTreeMap<u64, (InstanceId, seat::Reply)>,
+    /// What sees to it that mounted bundles are what was signed.
+    integrity: BTreeMap<BundleId, Integrity>,
+    /// Bundles that are in front.
+    in_front: BTreeSet<BundleId>,
+    /// Events that came of actions.
+    next: VecDeque<Event>,
+    calls: mpsc::Sender<Call>,
+    /// Something is to be kept.
+    dirty: bool,
+    /// Missions have changed.
+    missions_dirty: bool,
+}
+
+/// What comes to the loop.
+struct Inbox {
+    requests: mpsc::Receiver<Request>,
+    calls: mpsc::Receiver<Call>,
+    heard: mpsc::Receiver<Heard>,
+}
+
+/// Runs until `SIGTERM` or `SIGINT`.
+///
+/// # Errors
+/// What is missing to begin with: the control socket, a place for missions, the async runtime.
+pub fn run(settings: Settings) -> io::Result<()> {
+    let handed = sys::listen::take()?;
+    voice::install();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(BLOCKING)
+        .build()?;
+    let done = LocalSet::new().block_on(&runtime, serve(settings, handed));
+    // What is left is clients' connections, which go with the process.
+    runtime.shutdown_background();
+    done
+}
+
+async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result<()> {
+    let signals = Signals::open()?;
+    let guid = api::guid(&std::fs::read_to_string(api::paths::BOOT_ID).unwrap_or_default());
+    let listener = listener(&settings, handed)?;
+    let (requests, requested) = mpsc::channel(control::QUEUE);
+    let (calls, called) = mpsc::channel(CALLS);
+    let (tell, heard) = mpsc::channel(HEARD);
+    let mut daemon = Daemon::begin(settings, guid.clone(), calls, tell)?;
+    spawn_local(control::serve(listener, requests, guid));
+    let mut inbox = Inbox { requests: requested, calls: called, heard };
+    let ending = told_to_end(&signals);
+    tokio::pin!(ending);
+    loop {
+        let wait = daemon.due().map(|at| at.saturating_sub(clock()));
+        tokio::select! {
+            Some(request) = inbox.requests.recv() => request(&mut daemon),
+            Some(call) = inbox.calls.recv() => daemon.called(call),
+            Some(heard) = inbox.heard.recv() => daemon.hear(heard),
+            () = after(wait) => daemon.tick(),
+            ended = &mut ending => return ended,
+        }
+        daemon.keep();
+    }
+}
+
+/// On the socket that was handed over, so that who asks waits for the next ability-manager.
+fn listener(settings: &Settings, handed: Vec<(String, OwnedFd)>) -> io::Result<UnixListener> {
+    let handed = handed.into_iter().find(|(name, _)| name == BUS).map(|(_, socket)| socket);
+    let bind = || sys::bind::unix(&settings.control, sys::bind::Kind::Stream, 0o666);
+    let socket = std::os::unix::net::UnixListener::from(handed.map_or_else(bind, Ok)?);
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket)
+}
+
+async fn after(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => pending().await,
+    }
+}
+
+/// Waits for `SIGTERM` or `SIGINT`.
+#[expect(deprecated, reason = "the new name is unsafe, for types that do not own what they name")]
+async fn told_to_end(signals: &Signals) -> io::Result<()> {
+    let fd = signals.as_fd().try_clone_to_owned()?;
+    let ready = AsyncFd::with_interest(fd, Interest::READABLE)?;
+    loop {
+        let mut ready = ready.readable().await?;
+        match signals.next()? {
+            Some(Taken::Terminate | Taken::Interrupt) => return Ok(()),
+            Some(Taken::Child | Taken::Power) => {}
+            None => ready.clear_ready(),
+        }
+    }
+}
+
+/// Time since the kernel began.
+fn clock() -> Duration {
+    sys::clock::boottime()
+}
+
+/// Seconds since 1970, for people.
+fn today() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
+}
+
+impl Daemon {
+    /// With what the last one knew.
+    fn begin(
+        settings: Settings,
+        guid: String,
+        calls: mpsc::Sender<Call>,
+        heard: mpsc::Sender<Heard>,
+    ) -> io::Result<Self> {
+        let memory = Memory::new(settings.state.clone(), settings.missions.clone())?;
+        let (whole, recalled) = memory.recall();
+        let mut daemon = Self {
+            units: Units::new(&settings.services, heard),
+            store: open_store()?,
+            locale: locale(),
+            guid,
+            began: Duration::ZERO,
+            engine: whole.engine,
+            flow: whole.flow,
+            memory,
+            lives: BTreeMap::new(),
+            launching: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            last_request: 0,
+            waits: Vec::new(),
+            changes: Vec::new(),
+            questions: BTreeMap::new(),
+            integrity: BTreeMap::new(),
+            in_front: BTreeSet::new(),
+            next: VecDeque::new(),
+            calls,
+            dirty: true,
+            missions_dirty: false,
+            settings,
+        };
+        match recalled {
+            Recalled::Boot => daemon.adopt(whole.kept),
+            Recalled::Missions => daemon.engine.rebooted(),
+            Recalled::Nothing => {}
+        }
+        daemon.forget_lost_missions();
+        Ok(daemon)
+    }
+
+    /// When something is to be done, if nothing else happens before.
+    fn due(&self) -> Option<Duration> {
+        let back = self.lives.values().filter_map(|live| live.back_by).min();
+        [self.engine.due(), self.flow.due(), back].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self) {
+        self.feed(Event::Tick);
+        self.tick_permissions();
+        self.give_up_those_that_did_not_come_back();
+    }
+
+    /// Something happened: does what follows of it, and what follows of that.
+    fn feed(&mut self, event: Event) {
+        self.next.push_back(event);
+        self.pump();
+    }
+
+    /// Does what follows of all that waits to be told to the engine.
+    fn pump(&mut self) {
+        while !self.next.is_empty() {
+            while let Some(event) = self.next.pop_front() {
+                for action in self.engine.feed(clock(), event) {
+                    self.act(action);
+                }
+            }
+            self.after_change();
+        }
+    }
+
+    /// What others are to see of a change.
+    fn after_change(&mut self) {
+        self.dirty = true;
+        self.forget_the_ended();
+        self.forget_questions();
+        self.set_priorities();
+        self.look_who_is_in_front();
+        self.answer_waits();
+        self.do_changes();
+    }
+
+    /// Keeps what the next ability-manager must know.
+    fn keep(&mut self) {
+        if std::mem::take(&mut self.missions_dirty) {
+            self.memory.keep_missions(&self.engine);
+        }
+        if std::mem::take(&mut self.dirty) {
+            let kept = self.lives.iter().map(|(id, live)| (*id, &live.kept)).collect();
+            self.memory.keep(&View { engine: &self.engine, flow: &self.flow, kept });
+        }
+    }
+}
+
+/// What is installed, and what there is to say about it.
+fn open_store() -> io::Result<Store> {
+    let release = std::fs::read_to_string("/usr/lib/os-release").unwrap_or_default();
+    let (store, said) = Store::open(Places::below(Path::new("/")), Device::this(&release))
+        .map_err(io::Error::other)?;
+    said.iter().for_each(|text| log::warn!("{text}"));
+    Ok(store)
+}
+
+/// The locale of the device, as its image has it.
+fn locale() -> String {
+    let text = std::fs::read_to_string("/etc/locale.conf").unwrap_or_default();
+    let found = text.lines().find_map(|line| line.strip_prefix("LANG="));
+    found.filter(|locale| !locale.is_empty()).unwrap_or("C.UTF-8").to_owned()
+}

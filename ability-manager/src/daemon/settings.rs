@@ -1,0 +1,33 @@
+//! Where everything is. A device never says otherwise; tests do.
+
+use std::path::PathBuf;
+
+use api::paths;
+use model::bundle::INSTANCES;
+
+/// Where everything is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The control socket, if none is handed over.
+    pub control: PathBuf,
+    /// That of servicemgr.
+    pub services: PathBuf,
+    /// What the next ability-manager of this boot must know.
+    pub state: PathBuf,
+    /// Missions and what was saved for them, which last.
+    pub missions: PathBuf,
+    /// Where instances have their buses.
+    pub instances: PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            control: paths::ABILITIES_SOCKET.into(),
+            services: paths::SERVICES_SOCKET.into(),
+            state: "/run/ensemble/abilities.state".into(),
+            missions: "/var/lib/ensemble/missions".into(),
+            instances: INSTANCES.into(),
+        }
+    }
+}

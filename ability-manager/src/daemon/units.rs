@@ -1,0 +1,383 @@
+//! servicemgr, of which every instance is a service.
+//!
+//! ```text
+//! loop ─ Op ─► queue of the instance ─ one after the other ─► servicemgr
+//! loop ◄─ Heard ─ answers to launches, ends, and after each new connection: who is there
+//! ```
+//!
+//! servicemgr may be replaced at any moment: what was asked is asked again of the next one, which knows
+//! all services. Invariants: of one instance nothing is asked before what was asked earlier has an answer,
+//! but that it is stopped or killed; every launch is answered once.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::Duration;
+
+use api::services::{Error, ServicesProxy};
+use futures_core::Stream;
+use model::bundle::BundleId;
+use model::service::INSTANCE;
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::task::spawn_local;
+use zbus::connection::Builder;
+
+use crate::engine::{Exit, InstanceId};
+use crate::store::{Integrity, Mounting};
+
+/// Calls that servicemgr is asked at a time: a few less than it takes from one client.
+const MAX_CALLS: usize = 12;
+
+/// Stops at a time, each on a connection of its own, because they may take long.
+const MAX_STOPS: usize = 8;
+
+/// Pause before servicemgr is looked for again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often something is asked that servicemgr ended before it answered.
+const TRIES: u32 = 5;
+
+/// What is heard of servicemgr.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// The process of an instance is there.
+    Launched(InstanceId),
+    /// It is not, and will not be; why.
+    Refused(InstanceId, String),
+    /// The process of an instance has ended.
+    Ended(InstanceId, Exit),
+    /// These are there now, by their units; ends before that may have gone unheard.
+    /// And for how long the device runs.
+    Present(BTreeSet<String>, Duration),
+    /// A bundle is mounted, and what sees to it that it is what was signed.
+    Mounted(BundleId, Integrity),
+}
+
+/// What is asked for an instance.
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// Mount its bundle, and start it.
+    Launch {
+        /// What mounts it.
+        mounting: Box<Mounting>,
+        /// What it is, in TOML.
+        definition: String,
+        /// Its user.
+        uid: u32,
+        /// Permissions that it has.
+        granted: Vec<String>,
+    },
+    /// It stands still.
+    Freeze,
+    /// It goes on.
+    Thaw,
+    /// `SIGTERM`, then time, then `SIGKILL`.
+    Stop,
+    /// `SIGKILL`.
+    Kill,
+    /// Who goes first when memory is short.
+    Priority(i32),
+}
+
+/// servicemgr, as far as instances go.
+#[derive(Debug)]
+pub(crate) struct Units {
+    shared: Rc<Shared>,
+    queues: BTreeMap<InstanceId, mpsc::UnboundedSender<Op>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    socket: PathBuf,
+    heard: mpsc::Sender<Heard>,
+    /// The connection, while there is one.
+    now: watch::Sender<Option<ServicesProxy<'static>>>,
+    calls: Semaphore,
+    stops: Semaphore,
+    /// One bundle is not mounted twice at a time.
+    mounts: RefCell<BTreeMap<BundleId, Rc<Mutex<()>>>>,
+}
+
+/// The unit of an instance.
+pub(crate) fn unit(bundle: &BundleId, instance: InstanceId) -> String {
+    format!("{INSTANCE}{bundle}_{}", instance.0)
+}
+
+/// The instance of a unit.
+pub(crate) fn instance(unit: &str) -> Option<InstanceId> {
+    let (_, number) = unit.strip_prefix(INSTANCE)?.rsplit_once('_')?;
+    number.parse().ok().map(InstanceId)
+}
+
+/// The bundle of a unit.
+fn bundle(unit: &str) -> Option<BundleId> {
+    let (id, _) = unit.strip_prefix(INSTANCE)?.rsplit_once('_')?;
+    BundleId::try_from(id).ok()
+}
+
+impl Units {
+    /// Looks for servicemgr at this socket, and says what it hears.
+    pub(crate) fn new(socket: &Path, heard: mpsc::Sender<Heard>) -> Self {
+        let (now, _) = watch::channel(None);
+        let (calls, stops) = (Semaphore::new(MAX_CALLS), Semaphore::new(MAX_STOPS));
+        let socket = socket.to_owned();
+        let shared = Shared { socket, heard, now, calls, stops, mounts: RefCell::default() };
+        let shared = Rc::new(shared);
+        spawn_local(keep(shared.clone()));
+        Self { shared, queues: BTreeMap::new() }
+    }
+
+    /// Asks something for the instance that is this unit.
+    pub(crate) fn ask(&mut self, instance: InstanceId, unit: &str, op: Op) {
+        let queue = self.queues.entry(instance).or_insert_with(|| {
+            let (queue, ops) = mpsc::unbounded_channel();
+            let worker = Worker { shared: self.shared.clone(), instance, unit: unit.to_owned() };
+            spawn_local(worker.run(ops));
+            queue
+        });
+        // A worker ends with its queue.
+        let _gone = queue.send(op);
+    }
+
+    /// The instance is no more; what was asked for it is still done.
+    pub(crate) fn forget(&mut self, instance: InstanceId) {
+        self.queues.remove(&instance);
+    }
+
+    /// Ends a unit that nobody here knows.
+    pub(crate) fn kill_stranger(&self, unit: &str) {
+        let worker = Worker {
+            shared: self.shared.clone(),
+            instance: instance(unit).unwrap_or_default(),
+            unit: unit.to_owned(),
+        };
+        spawn_local(async move { worker.again(Op::Kill).await });
+    }
+
+    /// Nothing is counted any more for what instances of this bundle stored.
+    pub(crate) fn forget_app(&self, bundle: &BundleId) {
+        let (shared, name) = (self.shared.clone(), format!("{INSTANCE}{bundle}"));
+        spawn_local(async move {
+            if let Err(e) = shared.proxy().await.forget_app(&name).await {
+                log::warn!("servicemgr still counts what {name} stored: {e}");
+            }
+        });
+    }
+}
+
+impl Shared {
+    /// The connection, once there is one.
+    async fn proxy(&self) -> ServicesProxy<'static> {
+        let mut now = self.now.subscribe();
+        loop {
+            if let Some(proxy) = now.borrow_and_update().clone() {
+                return proxy;
+            }
+            // The sender is in `self`.
+            let _changed = now.changed().await;
+        }
+    }
+
+    async fn tell(&self, heard: Heard) {
+        // The loop has ended, and so do we.
+        let _ending = self.heard.send(heard).await;
+    }
+}
+
+async fn connect(socket: &Path) -> zbus::Result<zbus::Connection> {
+    let stream = std::os::unix::net::UnixStream::connect(socket)?;
+    Builder::unix_stream(stream).p2p().build().await
+}
+
+/// Keeps a connection, and listens for ends on it.
+async fn keep(shared: Rc<Shared>) {
+    let mut complained = false;
+    loop {
+        match listen(&shared).await {
+            Ok(()) => complained = false,
+            Err(e) if !complained => {
+                complained = true;
+                log::warn!("servicemgr does not answer at {}: {e}", shared.socket.display());
+            }
+            Err(_) => {}
+        }
+        shared.now.send_replace(None);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// One connection, until it ends.
+async fn listen(shared: &Shared) -> Result<(), Error> {
+    let connection = connect(&shared.socket).await.map_err(Error::ZBus)?;
+    let proxy = ServicesProxy::new(&connection).await.map_err(Error::ZBus)?;
+    let mut ends = pin!(proxy.receive_ended().await.map_err(Error::ZBus)?);
+    proxy.watch_ends(INSTANCE).await?;
+    let uptime = Duration::from_nanos(proxy.system().await?.uptime);
+    let rows = proxy.list().await?;
+    let present = rows.into_iter().map(|row| row.name).filter(|name| name.starts_with(INSTANCE));
+    shared.tell(Heard::Present(present.collect(), uptime)).await;
+    shared.now.send_replace(Some(proxy.clone()));
+    while let Some(signal) = next(ends.as_mut()).await {
+        let Ok(ended) = signal.args() else { continue };
+        if let Some(instance) = instance(ended.name) {
+            shared.tell(Heard::Ended(instance, exit(ended.how, ended.number))).await;
+        }
+    }
+    Ok(())
+}
+
+async fn next<S: Stream>(mut stream: Pin<&mut S>) -> Option<S::Item> {
+    std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await
+}
+
+/// How a process ended, in our words.
+fn exit(how: &str, number: i32) -> Exit {
+    match (how, number) {
+        ("status", 0) => Exit::Normal,
+        ("status", status) => Exit::Failed(status),
+        ("signal", signal) => Exit::Signal(signal),
+        ("memory", _) => Exit::LowMemory,
+        _ => Exit::Unknown,
+    }
+}
+
+/// Asks for one instance, in order.
+#[derive(Debug, Clone)]
+struct Worker {
+    shared: Rc<Shared>,
+    instance: InstanceId,
+    unit: String,
+}
+
+impl Worker {
+    async fn run(self, mut ops: mpsc::UnboundedReceiver<Op>) {
+        while let Some(op) = ops.recv().await {
+            match op {
+                Op::Launch { mounting, definition, uid, granted } => {
+                    let heard = match self.launch(mounting, &definition, uid, &granted).await {
+                        Ok(()) => Heard::Launched(self.instance),
+                        Err(why) => Heard::Refused(self.instance, why),
+                    };
+                    self.shared.tell(heard).await;
+                }
+                // What is told to end need not have ended before it is killed.
+                Op::Stop | Op::Kill => {
+                    let worker = self.clone();
+                    spawn_local(async move { worker.again(op).await });
+                }
+                op => self.again(op).await,
+            }
+        }
+    }
+
+    async fn launch(
+        &self,
+        mounting: Box<Mounting>,
+        definition: &str,
+        uid: u32,
+        granted: &[String],
+    ) -> Result<(), String> {
+        self.mount(mounting).await?;
+        let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
+        let mut asked_before = false;
+        for _ in 0..TRIES {
+            let proxy = self.shared.proxy().await;
+            // servicemgr may have started it, and ended before it said so.
+            if asked_before && proxy.status(&self.unit).await.is_ok() {
+                return Ok(());
+            }
+            asked_before = true;
+            let _turn = self.shared.calls.acquire().await;
+            match proxy.launch(&self.unit, definition, uid, &granted).await {
+                Err(Error::ZBus(_) | Error::GoingDown(_)) => tokio::time::sleep(PAUSE).await,
+                Err(e) => return Err(sentence(&e)),
+                Ok(()) => return Ok(()),
+            }
+        }
+        Err("servicemgr ended again and again before it answered".to_owned())
+    }
+
+    async fn mount(&self, mounting: Box<Mounting>) -> Result<(), String> {
+        let Some(bundle) = bundle(&self.unit) else { return Ok(()) };
+        let turn = Rc::clone(self.shared.mounts.borrow_mut().entry(bundle.clone()).or_default());
+        let _turn = turn.lock().await;
+        let done = tokio::task::spawn_blocking(move || mounting.run()).await;
+        let done = done.map_err(|e| e.to_string())?.map_err(|why| why.to_string())?;
+        self.shared.tell(Heard::Mounted(bundle, done)).await;
+        Ok(())
+    }
+
+    /// Asks until there is an answer.
+    async fn again(&self, op: Op) {
+        for _ in 0..TRIES {
+            let proxy = self.shared.proxy().await;
+            match self.call(&proxy, &op).await {
+                Err(Error::ZBus(_) | Error::GoingDown(_)) => tokio::time::sleep(PAUSE).await,
+                // It has ended meanwhile.
+                Ok(()) | Err(Error::NoSuchService(_)) => return,
+                Err(e) => {
+                    log::warn!("{}: {op:?}: {}", self.unit, sentence(&e));
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn call(&self, proxy: &ServicesProxy<'static>, op: &Op) -> Result<(), Error> {
+        let unit = self.unit.as_str();
+        if matches!(op, Op::Stop) {
+            let _turn = self.shared.stops.acquire().await;
+            let own = connect(&self.shared.socket).await.map_err(Error::ZBus)?;
+            return ServicesProxy::new(&own).await.map_err(Error::ZBus)?.stop(unit).await;
+        }
+        let _turn = self.shared.calls.acquire().await;
+        match op {
+            // It is not asked this way.
+            Op::Launch { .. } => Ok(()),
+            Op::Freeze => proxy.freeze(unit).await,
+            Op::Thaw => proxy.thaw(unit).await,
+            Op::Stop | Op::Kill => proxy.kill(unit).await,
+            Op::Priority(score) => proxy.set_priority(unit, *score).await,
+        }
+    }
+}
+
+/// What servicemgr said, without the name of the error.
+fn sentence(e: &Error) -> String {
+    match e {
+        Error::ZBus(e) => e.to_string(),
+        Error::NoSuchService(why)
+        | Error::Failed(why)
+        | Error::Replaced(why)
+        | Error::Refused(why)
+        | Error::BadDefinition(why)
+        | Error::NotPermitted(why)
+        | Error::GoingDown(why) => why.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_found_by_its_number_and_the_other_way_round() {
+        let id: BundleId = "org.example.notes".to_owned().try_into().unwrap();
+        assert_eq!(unit(&id, InstanceId(7)), "app@org.example.notes_7");
+        assert_eq!(instance("app@org.example.notes_7"), Some(InstanceId(7)));
+        for other in ["journal", "app@", "app@org.example.notes", "app@a.b_x", "web@a.b_7"] {
+            assert_eq!(instance(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_end_is_told_in_our_words() {
+        assert_eq!(exit("status", 0), Exit::Normal);
+        assert_eq!(exit("status", 3), Exit::Failed(3));
+        assert_eq!(exit("signal", 11), Exit::Signal(11));
+        assert_eq!(exit("memory", 9), Exit::LowMemory);
+        assert_eq!(exit("?", 0), Exit::Unknown);
+    }
+}
