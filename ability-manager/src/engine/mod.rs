@@ -21,6 +21,7 @@ mod ends;
 mod front;
 mod instance;
 mod limits;
+pub mod memory;
 mod missions;
 mod refusal;
 mod requests;

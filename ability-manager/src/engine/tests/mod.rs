@@ -3,6 +3,7 @@
 
 mod always;
 mod ends;
+mod memory;
 mod missions;
 mod pages;
 mod random;
