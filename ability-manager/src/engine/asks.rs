@@ -287,9 +287,6 @@ impl Engine {
 
     /// Keeps for later what can't begin before this instance has ended.
     fn keep(&mut self, id: InstanceId, again: Again) -> Result<(), Refusal> {
-        if self.instances.get(&id).is_some_and(Instance::is_stuck) {
-            return Err(Refusal::Stuck);
-        }
         let more = if let Again::Ask(_, ask) = &again { want::size(&ask.want) } else { 0 };
         let fits = self.held() + more <= MAX_HELD;
         let room = self.instances.get_mut(&id).filter(|i| fits && i.afterwards.len() < MAX_WANTS);

@@ -47,9 +47,6 @@ impl Engine {
     /// The processes of an instance are gone.
     pub(super) fn ended(&mut self, id: InstanceId, how: Exit) {
         let Some(mut instance) = self.instances.remove(&id) else { return };
-        if self.next == Some(id) {
-            self.next = None;
-        }
         self.disconnect_all(id);
         self.refuse(instance.give_up(Who::Instance(id)), &Refusal::UnknownCaller);
         let crashed = instance.ending.is_none() && how.is_crash();

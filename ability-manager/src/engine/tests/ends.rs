@@ -40,6 +40,18 @@ fn who_does_not_end_within_10_s_is_stopped_then_killed_and_at_last_said_to_be_st
 }
 
 #[test]
+fn a_done_that_comes_too_late_changes_nothing() {
+    let mut w = World::default();
+    w.in_front(&page("notes"));
+    w.hide(1);
+    w.done(1);
+    w.stop(1);
+    assert_eq!(w.after(s(10)), ["terminate 1"]);
+    assert_eq!(w.done(1), NOTHING);
+    assert_eq!(w.after(s(20)), ["kill 1 requested"]);
+}
+
+#[test]
 fn a_frozen_page_goes_on_to_be_told_that_it_ends() {
     let mut w = World::default();
     w.in_front(&page("notes"));
