@@ -177,10 +177,13 @@ impl Instance {
         }
     }
 
-    /// It has attached.
+    /// It has attached. Once more: it has lost its connection, and is told again what is awaited.
     pub(super) fn attached(&mut self, around: &mut Around<'_>) {
-        if !self.is_told() || self.attached {
+        if !self.is_told() {
             return;
+        }
+        if self.attached {
+            return self.tell_again(around);
         }
         self.attached = true;
         self.launched.get_or_insert(around.now);
@@ -316,6 +319,18 @@ impl Instance {
     pub(super) fn thaw(&self, around: &mut Around<'_>) {
         if self.state == State::Frozen {
             around.act(Action::Thaw { instance: around.id });
+        }
+    }
+
+    fn tell_again(&self, around: &mut Around<'_>) {
+        let event = match self.state {
+            State::Foregrounding => Told::Foreground,
+            State::Backgrounding => Told::Background,
+            State::Terminating => Told::Terminate,
+            _ => return,
+        };
+        if let Some(token) = self.token {
+            around.act(Action::Tell { instance: around.id, token, event, want: None });
         }
     }
 

@@ -206,6 +206,24 @@ fn after_the_device_was_started_anew_missions_stay_and_instances_do_not() {
 }
 
 #[test]
+fn who_attaches_once_more_is_told_again_what_is_awaited() {
+    let mut w = World::default();
+    w.start(&page("notes"));
+    w.attached(1);
+    w.engine.adopted();
+    assert_eq!(w.attached(1), ["tell 1 foreground"]);
+    w.done(1);
+    assert_eq!(w.attached(1), NOTHING);
+    w.hide(1);
+    assert_eq!(w.attached(1), ["tell 1 background"]);
+    w.done(1);
+    w.stop(1);
+    assert_eq!(w.attached(1), ["tell 1 terminate"]);
+    assert_eq!(w.done(1), ["terminate 1"]);
+    assert_eq!(w.attached(1), NOTHING);
+}
+
+#[test]
 fn after_the_manager_was_started_anew_lives_go_on_and_nobody_waits() {
     let mut w = World::default();
     w.start(&page("notes"));

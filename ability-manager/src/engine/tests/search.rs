@@ -123,7 +123,7 @@ fn of_instance(instance: InstanceId, life: &Instance, events: &mut Vec<Event>) {
         events.push(Event::Launched { instance });
         events.push(Event::LaunchFailed { instance, why: String::new() });
     }
-    if !life.attached && life.is_told() {
+    if life.is_told() {
         events.push(Event::Attached { instance });
     }
     for token in life.token.iter().chain(&life.commands).copied() {
