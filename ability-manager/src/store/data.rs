@@ -67,11 +67,14 @@ impl Base {
         };
         make(&self.places.data, As { mode: 0o755, owner: Some(0) })?;
         make(&at, OUTER)?;
+        let mut made = false;
         for class in CLASSES {
             let path = at.join(class);
-            let there = disk::about(&path).tried("looking at", &path)?;
-            match there {
-                None => make(&path, As { mode: 0o700, owner: Some(uid) })?,
+            match disk::about(&path).tried("looking at", &path)? {
+                None => {
+                    make(&path, As { mode: 0o700, owner: Some(uid) })?;
+                    made = true;
+                }
                 Some(there) if there.kind == Kind::Directory && self.disk.owns(there.uid, uid) => {}
                 Some(_) => {
                     return Err(Refusal::Failed(format!(
@@ -80,6 +83,11 @@ impl Base {
                     )));
                 }
             }
+        }
+        // What the app keeps in there is to be found again after a power cut.
+        let directories = [&at, &self.places.data].into_iter().filter(|_| made);
+        for directory in directories {
+            self.disk.sync_directory(directory).tried("writing", directory)?;
         }
         Ok(at)
     }
@@ -173,14 +181,17 @@ impl Base {
         if disk::about(saved)?.is_none() {
             return Ok(());
         }
+        let directories = || [at.parent(), saved.parent()].into_iter().flatten();
+        let written =
+            || directories().try_for_each(|directory| self.disk.sync_directory(directory));
         if disk::about(at)?.is_some() {
             let old = disk::beside(saved, ".old");
             self.disk.remove_tree(&old)?;
             self.disk.rename(at, &old)?;
+            written()?;
         }
         self.disk.rename(saved, at)?;
-        let directories = [at.parent(), saved.parent()].into_iter().flatten();
-        directories.into_iter().try_for_each(|directory| self.disk.sync_directory(directory))
+        written()
     }
 }
 

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{
     DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown, symlink,
 };
@@ -66,12 +67,6 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// `EEXIST`, `ENOSPC`, `EROFS`, `EIO`, or that of `fill`.
     fn write(&self, path: &Path, how: As, fill: Fill<'_>) -> io::Result<()>;
-
-    /// Cuts a file off.
-    ///
-    /// # Errors
-    /// As [`Self::write`].
-    fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
 
     /// What a file holds is on the disk.
     ///
@@ -160,10 +155,6 @@ impl Disk for Real {
         file.set_permissions(Permissions::from_mode(how.mode))
     }
 
-    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
-        OpenOptions::new().write(true).open(path)?.set_len(length)
-    }
-
     fn sync(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
     }
@@ -176,8 +167,13 @@ impl Disk for Real {
         sys::disk::sync(&File::open(path)?)
     }
 
-    fn seal(&self, _path: &Path) -> io::Result<bool> {
-        Ok(false)
+    fn seal(&self, path: &Path) -> io::Result<bool> {
+        match sys::verity::enable(open(path)?.as_fd()) {
+            Ok(()) => Ok(true),
+            Err(e) if e.raw_os_error() == Some(sys::verity::SEALED) => Ok(true),
+            Err(e) if sys::verity::is_missing(&e) => Ok(false),
+            Err(e) => Err(e),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -213,8 +209,12 @@ impl Disk for Real {
         absent_is_fine(fs::remove_dir_all(path))
     }
 
-    fn measure(&self, _file: &File) -> io::Result<Option<Digest>> {
-        Ok(None)
+    fn measure(&self, file: &File) -> io::Result<Option<Digest>> {
+        match sys::verity::measure(file.as_fd()) {
+            Ok(measured) => Ok(measured.map(Digest::new)),
+            Err(e) if sys::verity::is_missing(&e) => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 
     fn free(&self, path: &Path) -> io::Result<u64> {

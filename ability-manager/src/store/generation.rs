@@ -21,9 +21,8 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::bundle::{APP_IDS, BundleId, Version};
-
 use bundle::Digest;
+use model::bundle::{APP_IDS, BundleId, Version};
 
 use super::key::Key;
 use crate::permission::Decisions;

@@ -193,7 +193,11 @@ pub(super) fn admitted(
         return Err(Refusal::Refused(why.to_owned()));
     };
     let admission = generation.admit(offer, shipped, wish.downgrade).map_err(Refusal::Refused)?;
-    let trusted = |key: &&Key| base.keys.contains(key) || generation.keys().contains_key(key);
+    // What the image brought vouches for the keys of its updates.
+    let vouched = |key: &Key| shipped.is_some_and(|shipped| shipped.keys.contains(key));
+    let trusted = |key: &&Key| {
+        base.keys.contains(key) || generation.keys().contains_key(*key) || vouched(key)
+    };
     let of = generation.user(&offer.id).and_then(|user| user.key.as_ref());
     // An update is of the key of what it updates; anything else of the first that is trusted.
     let own = |key: &&Key| of.is_none_or(|of| of == *key) && ours(key, shipped, of);

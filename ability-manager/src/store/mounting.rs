@@ -92,7 +92,7 @@ pub enum Seen {
 
 /// The mounts of the device.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Real;
+pub(super) struct Real;
 
 const FLAGS: Flags = Flags { read_only: true, no_dev: true, no_suid: true, no_exec: false };
 

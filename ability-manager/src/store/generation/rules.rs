@@ -1,12 +1,11 @@
 //! The rules: what may be installed over what, who gets which user, what goes.
 
+use bundle::Digest;
 use model::Name;
 use model::bundle::{APP_IDS, BundleId, Version};
 
 use super::{Generation, Installed, MAX_BUNDLES, MAX_KEYS, MAX_USERS, Previous, Unfinished, User};
 use crate::permission::{Decision, Full};
-use bundle::Digest;
-
 use crate::store::key::Key;
 
 /// A bundle that somebody wants installed, after everything about itself was found to be well.

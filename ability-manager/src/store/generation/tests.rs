@@ -1,13 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use bundle::Digest;
 use model::Name;
 use model::bundle::{APP_IDS, BundleId, Version};
 use proptest::prelude::*;
 
 use super::{Admission, Generation, MAX_KEYS, Offer, Shipped, Unfinished};
 use crate::permission::{Decision, Verdict};
-use bundle::Digest;
-
 use crate::store::key::Key;
 
 fn id(text: &str) -> BundleId {

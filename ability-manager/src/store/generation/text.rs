@@ -24,8 +24,6 @@ use model::word::Word;
 
 use super::{Generation, Installed, MAX_BUNDLES, MAX_KEYS, MAX_USERS, Previous, Unfinished, User};
 use crate::permission::{Decision, Verdict};
-use bundle::Digest;
-
 use crate::store::key::Key;
 
 /// Longest file that is read, in bytes: more than all limits together need.
