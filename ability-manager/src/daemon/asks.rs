@@ -7,7 +7,7 @@ use std::sync::Arc;
 use api::abilities::{Candidate, Error, Started as Row};
 use model::Name;
 use model::bundle::{Ability, BundleId};
-use model::want::{Skill, Want};
+use model::want::Want;
 
 use super::control::Reply;
 use super::units;
@@ -137,18 +137,10 @@ impl Daemon {
         want: &Want,
         may: &impl Fn(&Held, &Ability) -> bool,
     ) -> Vec<(Arc<Held>, Name)> {
-        let mut found = Vec::new();
-        for held in self.store.bundles() {
-            if want.bundle.as_ref().is_some_and(|id| id != held.id()) {
-                continue;
-            }
-            for ability in &held.manifest.abilities {
-                let named = want.ability.as_ref().is_none_or(|name| *name == ability.name);
-                if named && may(held, ability) && answers(&ability.skills, want) {
-                    found.push((Arc::clone(held), ability.name.clone()));
-                }
-            }
-        }
+        let mut found = self.answers.borrow_mut().to(want, &self.store);
+        found.retain(|(held, name)| {
+            held.manifest.ability(name.as_str()).is_some_and(|ability| may(held, ability))
+        });
         found
     }
 
@@ -279,11 +271,6 @@ impl Wait {
         let row = self.instance.and_then(|instance| engine.instance(instance));
         row.map_or("gone", |row| row.state.word())
     }
-}
-
-/// Whether one of these skills answers a want.
-fn answers(skills: &[Skill], want: &Want) -> bool {
-    skills.iter().any(|skill| want.action.as_ref().is_none_or(|a| skill.actions.contains(a)))
 }
 
 /// What the engine must know of an ability.

@@ -12,6 +12,7 @@
 //! while nothing is due.
 
 mod acts;
+mod answers;
 mod apps;
 mod asks;
 mod bundles;
@@ -27,6 +28,7 @@ mod view;
 mod voice;
 mod wanted;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::pending;
 use std::io;
@@ -46,6 +48,7 @@ use crate::engine::{Engine, Event, Exit, InstanceId, RequestId};
 use crate::permission::Flow;
 use crate::store::{Device, Integrity, Places, Store};
 use acts::Live;
+use answers::Answers;
 use asks::{Asker, Wait};
 use bundles::Waiting;
 use control::Request;
@@ -96,6 +99,8 @@ struct Daemon {
     questions: BTreeMap<u64, (InstanceId, seat::Reply)>,
     /// What sees to it that mounted bundles are what was signed.
     integrity: BTreeMap<BundleId, Integrity>,
+    /// Which abilities answer which wants.
+    answers: RefCell<Answers>,
     /// Bundles that are in front.
     in_front: BTreeSet<BundleId>,
     /// Events that came of actions.
@@ -226,6 +231,7 @@ impl Daemon {
             changes: Vec::new(),
             questions: BTreeMap::new(),
             integrity: BTreeMap::new(),
+            answers: RefCell::default(),
             in_front: BTreeSet::new(),
             next: VecDeque::new(),
             calls,

@@ -43,20 +43,17 @@ fn several_instances_of_one_page_keep_all_rules() {
 fn search(abilities: &[Ability]) {
     let mut seen = HashSet::new();
     let mut states = VecDeque::from([Engine::default()]);
-    let mut steps = 0_usize;
     while let Some(engine) = states.pop_front() {
         all_are_answered(engine.clone());
         for (now, event) in events(&engine, abilities) {
             let mut next = engine.clone();
             step(&mut next, now, event);
             next.rules = Rules::default();
-            steps += 1;
             if seen.len() < MAX_STATES && seen.insert(hash(&next)) {
                 states.push_back(next);
             }
         }
     }
-    println!("{} states, {steps} steps", seen.len());
     assert!(seen.len() > 1_000, "{} states are no search", seen.len());
 }
 
