@@ -6,8 +6,8 @@
 //! ```
 //!
 //! After `open` the digest is what the file says of itself, and who signed it is certain. Whether the content is
-//! the one that was signed is known after `check`, or [`Bundle::copy`] of it. Who installs copies first, and
-//! checks the copy: another process may change a file while it is read.
+//! the one that was signed is known after `check`, or [`Bundle::copy`] of it; the manifest that was read at
+//! first is part of that. Who installs copies first, and checks the copy: another process may change a file while it is read.
 
 use std::io::Write;
 
@@ -53,8 +53,8 @@ impl<F: ReadAt> Bundle<F> {
         self.content.check()
     }
 
-    /// Copies the content, the part that a device keeps, to `out`; it is the one that was signed. Its image is not
-    /// looked at: [`Content::check`] does that with the copy.
+    /// Copies the content, the part that a device keeps, to `out`; it is the one that was signed, with the manifest
+    /// that [`Bundle::manifest`] gives. Its image is not looked at: [`Content::check`] does that with the copy.
     ///
     /// # Errors
     /// It is another one, it cannot be read, or `out` cannot be written.

@@ -171,11 +171,28 @@ impl<F: ReadAt> Content<F> {
             let most = usize::try_from(self.length() - at).unwrap_or(PIECE).min(PIECE);
             let bytes = buffer.get_mut(..most).unwrap_or_default();
             read::exactly(&self.file, at, bytes, CONTENT)?;
+            self.is_still(at, bytes)?;
             hasher.update(bytes)?;
             piece(bytes)?;
             at += u64::try_from(most).unwrap_or(u64::MAX);
         }
         hasher.finish()
+    }
+
+    /// Header and manifest are those that were read first, as far as they are in these bytes: who decided
+    /// by them decided about this content.
+    fn is_still(&self, at: u64, bytes: &[u8]) -> Result<(), Refused> {
+        let header = self.header.to_bytes();
+        for (from, known) in [(0, header.as_slice()), (self.header.image, self.manifest.as_bytes())]
+        {
+            let skip = |from: u64, to: u64| usize::try_from(to.saturating_sub(from)).ok();
+            let there = skip(at, from).and_then(|skip| bytes.get(skip..)).unwrap_or_default();
+            let known = skip(from, at).and_then(|skip| known.get(skip..)).unwrap_or_default();
+            if there.iter().zip(known).any(|(there, known)| there != known) {
+                return Err(Refused::damaged(CONTENT, from, "it was changed while it was read"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 //! ```text
 //! 0          1024          image          content           tree           end
 //! │ header   │ EROFS image │ manifest, 0… │ tree of hashes  │ signatures   │
-//! └────────── content: mounted as it is ──┴─ fs-verity's own ┴─ 1 to 4 ────┘
+//! └────────── content: mounted as it is ──┴─ fs-verity's own ┴─ 0 to 4 ────┘
 //! ```
 //!
 //! - The header lies in the first kilobyte of the EROFS image, which EROFS leaves to others. So the file can
@@ -12,7 +12,8 @@
 //! - All integers are little-endian; every part begins at a multiple of 4096; what is between parts is zero.
 //! - The tree is that of fs-verity (SHA-256, blocks of 4096, no salt) over the content. Its digest is what is
 //!   signed: a kernel that has fs-verity checks each block when it is read, for ever after.
-//! - A signature is ed25519 over [`SIGNED`] and the digest, with the key in front of it.
+//! - A signature is ed25519 over [`SIGNED`] and the digest, with the key in front of it. They are in the order
+//!   of their keys, and each must hold.
 //!
 //! Invariants: the same manifest and image give the same bytes; nothing in the file is without meaning, so
 //! a file that differs in one byte is another bundle or none; whatever the bytes are, reading them

@@ -1,8 +1,10 @@
 //! No byte of a bundle is without meaning, and none can be taken away, added or moved.
 
+use std::cell::Cell;
+use std::io;
 use std::time::{Duration, Instant};
 
-use bundle::{Bundle, Kind, Refused};
+use bundle::{Bundle, Kind, ReadAt, Refused};
 use proptest::prelude::*;
 
 use crate::image::Files;
@@ -139,4 +141,38 @@ fn a_huge_file_with_nothing_in_it_is_refused_at_once() {
     let refused = Bundle::open(&sparse(4 << 30)).unwrap_err();
     assert_eq!(refused.kind(), Kind::Damaged);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// A file that somebody changes between two looks at it.
+struct Turned {
+    first: Vec<u8>,
+    then: Vec<u8>,
+    turned: Cell<bool>,
+}
+
+impl ReadAt for Turned {
+    fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        let now = if self.turned.get() { &self.then } else { &self.first };
+        now.read_at(at, bytes)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.then.length()
+    }
+}
+
+#[test]
+fn a_manifest_that_was_not_signed_is_found_out_though_the_file_is_right_again_by_then() {
+    let then = all_bytes(&bundle(&Files::new().file("a", bytes(600_000)), &[key(1)]));
+    let mut first = then.clone();
+    let place = first.windows(5).position(|window| window == b"notes").unwrap();
+    first[place] = b'v';
+    let turned = Turned { first, then, turned: Cell::new(false) };
+    let bundle = Bundle::open(&turned).unwrap();
+    bundle.verify(&[key(1).public()]).unwrap();
+    assert!(bundle.manifest().contains("votes"));
+    turned.turned.set(true);
+    for refused in [bundle.copy(&mut Vec::new()).unwrap_err(), bundle.check().unwrap_err()] {
+        assert_eq!(refused.why(), "it was changed while it was read");
+    }
 }

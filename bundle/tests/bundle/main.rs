@@ -8,6 +8,7 @@ mod changed;
 mod hostile;
 mod image;
 mod oracle;
+mod speed;
 mod whole;
 
 use std::fs::File;

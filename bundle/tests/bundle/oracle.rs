@@ -51,3 +51,26 @@ fn linux_mounts_a_bundle_as_it_is() {
     run("umount", &[at.to_str().unwrap()]);
     read.unwrap();
 }
+
+/// The case in a machine, where the kernel says what it measures.
+const CASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases/bundle-sealed");
+
+/// Set, the content of the case is written anew.
+const UPDATE: &str = "BUNDLE_UPDATE";
+
+#[test]
+fn the_content_that_a_machine_measures_is_what_we_write_and_its_digest_is_what_we_compute() {
+    let files = Files::new().file("good/said", "all is well\n").file("large", [b'H'; 12_288]);
+    let file = bundle(&files, &[]);
+    let (bundle, mut content) = (Bundle::open(&file).unwrap(), Vec::new());
+    bundle.copy(&mut content).unwrap();
+    let path = format!("{CASE}/notes.content");
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::write(&path, &content).unwrap();
+    }
+    let stored = std::fs::read(&path).unwrap_or_default();
+    assert!(stored == content, "{path} is of another version: set {UPDATE}");
+    let case = std::fs::read_to_string(format!("{CASE}/case.toml")).unwrap();
+    let digest = bundle.digest().to_string();
+    assert_eq!(case.matches(&digest).count(), 2, "{digest} is what it measures");
+}
