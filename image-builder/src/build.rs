@@ -1,14 +1,15 @@
 //! A device into files, step by step.
 //!
 //! ```text
-//! lock ─► packages ─┬─► tree ─┬─► root (EROFS) ──┐
-//! programs, plan ───┘         ├─► state (ext4) ──┼─► disk        tree ─► rootfs (directory) | OCI archive
-//! kernel, modules, init ──────┴─► boot (FAT) ────┘
+//! lock ─► packages ─────┬─► tree ─┬─► root (EROFS) ──┐
+//! programs, plan, apps ─┘         ├─► state (ext4) ──┼─► disk        tree ─► rootfs (directory) | OCI archive
+//! kernel, modules, init ──────────┴─► boot (FAT) ────┘
 //! ```
 //!
 //! Each step has a key made of its inputs ([`Steps`]); the tree is only put together when a step
 //! that needs it has work to do. So a build with nothing changed reads a lock and hashes a few files.
 
+mod apps;
 mod container;
 mod machine;
 
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use model::bundle::BundleId;
 use model::device::{Device, File, FileContent};
 use model::text::{Loaded, Report};
 use sha2::{Digest, Sha256};
@@ -140,6 +142,7 @@ impl<'a> Builder<'a> {
             lock,
             programs,
             tree: OnceCell::new(),
+            apps: OnceCell::new(),
         })
     }
 }
@@ -153,6 +156,7 @@ struct Job<'a> {
     lock: Lock,
     programs: Vec<(Program, PathBuf)>,
     tree: OnceCell<Tree>,
+    apps: OnceCell<Vec<(BundleId, Output)>>,
 }
 
 impl Job<'_> {
@@ -208,6 +212,10 @@ impl Job<'_> {
         for (path, text) in &self.loaded.permissions {
             inputs = inputs.bytes(format!("permissions/{path}"), text.as_bytes());
         }
+        for (id, bundle) in self.apps()? {
+            inputs = inputs.bytes(format!("app {id}"), bundle.key.as_bytes());
+        }
+        inputs = inputs.value("the trusted keys", &self.loaded.apps.trust)?;
         for (program, path) in &self.programs {
             inputs = inputs.file(format!("program {}", program.binary), path)?;
         }
@@ -253,6 +261,7 @@ impl Job<'_> {
             let refused = |why: String| Refused(self.loaded.refused_file(&file.path, &why));
             recipe::place(&mut tree, self.device(), file, source).map_err(refused)?;
         }
+        self.place_apps(&mut tree)?;
         Ok(self.tree.get_or_init(|| tree))
     }
 }

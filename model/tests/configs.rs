@@ -45,10 +45,18 @@ fn shipped(kind: &str) -> Vec<String> {
     names.into_iter().map(|name| format!("{directory}/{name}")).collect()
 }
 
+/// The apps that ship.
+fn apps() -> Vec<String> {
+    let directory = format!("{CONFIGS}/abilities");
+    let names = Disk.list(&directory).expect("the directory ships");
+    assert!(!names.is_empty());
+    names.into_iter().map(|name| format!("{directory}/{name}/bundle.toml")).collect()
+}
+
 #[test]
 fn everything_that_ships_checks_without_a_word() {
     let kinds = ["devices", "services", "sandbox", "permissions"];
-    for file in kinds.map(shipped).concat() {
+    for file in kinds.map(shipped).concat().into_iter().chain(apps()) {
         let (_, report) = check_file(&Disk, &file);
         assert!(report.is_empty(), "{report}");
     }
@@ -91,6 +99,10 @@ fn every_file_names_its_schema() {
             let first = format!("#:schema ../schema/{schema}.json");
             assert_eq!(text.lines().next(), Some(first.as_str()), "{file}");
         }
+    }
+    for file in apps() {
+        let text = fs::read_to_string(&file).expect("it is listed");
+        assert_eq!(text.lines().next(), Some("#:schema ../../schema/bundle.json"), "{file}");
     }
 }
 

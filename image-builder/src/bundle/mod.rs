@@ -8,6 +8,7 @@
 //! Invariants: the same files, manifest and key give the same bytes, whoever builds, where and when: every file
 //! belongs to root, has one of two modes and the time of images. What devices refuse is not written.
 
+pub mod device;
 mod elf;
 mod files;
 pub mod keys;
@@ -17,7 +18,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use bundle::{Digest, PublicKey, SecretKey};
 use model::bundle::{Ability, Manifest};
-use model::text::bundle::{Loaded, write};
+use model::text;
+use model::text::bundle::Source;
 use sha2::{Digest as _, Sha256};
 
 use crate::recipe::TIME;
@@ -44,20 +46,33 @@ pub struct Made {
     pub signed: Option<PublicKey>,
 }
 
-/// Builds the bundle of `loaded` as the file `out`, and signs it.
+/// The files of a bundle.
 ///
 /// # Errors
-/// The files cannot be read, do not fit the manifest, or are such that devices refuse them.
-pub fn build(loaded: &Loaded, out: &Path, key: Option<&SecretKey>) -> Result<Made> {
-    let tree = files::tree(&loaded.source, &loaded.manifest.requires.architectures)?;
-    fits(&loaded.manifest, &tree)?;
-    let text = write(&loaded.manifest);
+/// They cannot be read, do not fit the manifest, or are such that devices refuse them.
+pub fn tree(manifest: &Manifest, source: &Source) -> Result<Tree> {
+    let tree = files::tree(source, &manifest.requires.architectures)?;
+    fits(manifest, &tree)?;
+    Ok(tree)
+}
+
+/// Writes a bundle as the file `out`, and signs it.
+///
+/// # Errors
+/// A file cannot be read, or is such that devices refuse it; `out` cannot be written.
+pub fn write(
+    manifest: &Manifest,
+    tree: &Tree,
+    out: &Path,
+    key: Option<&SecretKey>,
+) -> Result<Made> {
+    let text = text::bundle::write(manifest);
     let uuid = content_uuid("bundle", &Sha256::digest(&text).into());
     let volume = Volume { uuid, label: LABEL.to_owned(), time: TIME };
     let directory = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let image = tempfile::tempfile_in(directory)
         .with_context(|| format!("cannot write in {}", directory.display()))?;
-    erofs::stream(&tree, &volume, &image)?;
+    erofs::stream(tree, &volume, &image)?;
     let partial = Partial::create(out)?;
     let mut digest = bundle::assemble(&image, &text, partial.file())?;
     if let Some(key) = key {

@@ -28,7 +28,15 @@ pub(crate) fn devices() -> Vec<String> {
 /// Small files in place of our programs: a build only copies them.
 pub(crate) fn stand_ins(directory: &Path) -> Programs {
     fs::create_dir_all(directory).unwrap();
-    let names = ["init", "servicemgr", "journal", "ensctl", "ensctl-brief", "debug-agent"];
+    let names = [
+        "ability-manager",
+        "init",
+        "servicemgr",
+        "journal",
+        "ensctl",
+        "ensctl-brief",
+        "debug-agent",
+    ];
     let one = |name: &str| {
         let path = directory.join(name);
         fs::write(&path, name.repeat(1000)).unwrap();

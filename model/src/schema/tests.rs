@@ -6,6 +6,9 @@ use crate::text::{self, Source};
 
 use super::parts::{KINDS, Kind, Limits, Part};
 
+/// An app.
+const NOTES: &str = "id = \"a.b\"\nversion = \"1.0.0\"\nname = \"A\"\nability = [{ name = \"a\", exec = [\"a\"] }]\n";
+
 /// One file of some kind, and what the examples mention.
 struct Files(&'static str, String);
 
@@ -19,6 +22,7 @@ impl Source for Files {
             }
             "sandbox/base.toml" => Ok("version = 1\nlock-personality = true\n".into()),
             "permissions/camera.toml" => Ok("version = 1\nabout = \"see\"\n".into()),
+            "abilities/notes/bundle.toml" => Ok(NOTES.into()),
             _ if path.contains("services/") => Ok("exec = [\"/usr/bin/x\"]\n".into()),
             _ => Err(io::ErrorKind::NotFound.into()),
         }

@@ -54,14 +54,19 @@ pub struct Loaded {
 /// Everything that is wrong with it.
 pub fn load(files: &dyn Files, path: &str) -> Result<Loaded, Report> {
     let mut loader = Loader::new(files);
-    let (file, raw) = loader.read::<raw::Bundle>(path);
-    let loaded = raw.and_then(|raw| written(&raw, path, file, &mut loader));
+    let loaded = read(path, &mut loader);
     match (loaded, loader.failed()) {
         (Some((manifest, source)), None) => {
             Ok(Loaded { manifest, source, warnings: loader.report() })
         }
         (_, failed) => Err(failed.unwrap_or_else(|| loader.report())),
     }
+}
+
+/// The same among other files; what is wrong is noted.
+pub(crate) fn read(path: &str, loader: &mut Loader<'_>) -> Option<(Manifest, Source)> {
+    let (file, raw) = loader.read::<raw::Bundle>(path);
+    raw.and_then(|raw| written(&raw, path, file, loader))
 }
 
 /// Checks a bundle by itself.

@@ -8,7 +8,7 @@ use super::files::{self, Host};
 use super::report::{Place, Problem};
 use super::service::{one_service, template};
 use super::value::{self, Bad};
-use super::{Names, parameters, raw, sandbox, units, users};
+use super::{Names, apps, parameters, raw, sandbox, units, users};
 use crate::Name;
 use crate::device::{
     Compression, Debug, Device, FormFactor, KERNEL_HEADLESS, KERNEL_SCREEN, Kernel, KernelSource,
@@ -75,7 +75,8 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
     if release {
         files::fit_for_release(raw.file.as_ref(), c);
     }
-    let enabled = services(raw, debug, c);
+    let mut enabled = services(raw, debug, c);
+    enabled.extend(of_apps(raw, &enabled));
     let (packages, mut wanted) = packages(raw.packages.as_ref(), c);
     let kernel = kernel(raw.kernel.as_ref(), screen.is_some(), cx, c);
     if let KernelSource::Package(package) = &kernel.source {
@@ -115,6 +116,15 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
     let templates = raw.services.as_ref().and_then(|s| s.templates.as_ref());
     let templates = c.list(templates, template);
     Written { device, enabled, templates, packages: wanted, modules, files }
+}
+
+/// The service that its apps bring.
+fn of_apps(raw: &raw::Device, enabled: &[At<Name>]) -> Option<At<Name>> {
+    let place = apps::begins(raw)?.clone();
+    let value = Name::try_from(apps::ABILITY_MANAGER).ok()?;
+    let off = raw.services.as_ref().and_then(|s| s.disable.as_ref());
+    let off = off.is_some_and(|list| list.iter().any(|at| at.as_str() == value.as_str()));
+    (!off && enabled.iter().all(|at| at.value != value)).then_some(At { value, place })
 }
 
 /// What its kernel may lack.

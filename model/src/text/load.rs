@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use super::apps::{self, Apps};
 use super::check::Check;
 use super::decode::At;
 use super::near::did_you_mean;
@@ -37,6 +38,8 @@ pub struct Loaded {
     pub profiles: Vec<(String, String)>,
     /// Texts of the permissions beside them, by their path below [`crate::permission::PERMISSIONS_PATH`].
     pub permissions: Vec<(String, String)>,
+    /// Its apps.
+    pub apps: Apps,
     /// What is most likely not meant.
     pub warnings: Report,
     /// Every file that was read, in that order.
@@ -106,6 +109,15 @@ impl Loaded {
         Report::new(self.texts.clone(), vec![Problem::new(place, message)])
     }
 
+    /// A report that the app in the directory `name` cannot be in the image, and why not.
+    #[must_use]
+    pub fn refused_app(&self, name: &Name, why: &str) -> Report {
+        let written = self.apps.places.iter().find(|at| at.value == name.as_str());
+        let place = written.map_or(Place::new(0, 0..0), |at| at.place.clone());
+        let message = format!("the app `{name}` cannot be in the image: {why}");
+        Report::new(self.texts.clone(), vec![Problem::new(place, message)])
+    }
+
     fn look_up<'n>(
         &self,
         names: &Names,
@@ -139,6 +151,7 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
     let (layers, whole) = layers::inherited(loader, &join("", path));
     let files: Vec<String> = layers.iter().rev().map(|layer| layer.path.clone()).collect();
     let directories = service_directories(loader.source, &files, extra);
+    let abilities: Vec<String> = directories.iter().map(|d| join(d, "../abilities")).collect();
     let raw = merge::merge(layers, &mut loader.check);
     let name = name_of(path, first, &mut loader.check);
     if !whole {
@@ -156,6 +169,7 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
     device.services.extend(extra.enable.iter().map(|at| at.value.clone()));
     device.services.sort();
     device.services.dedup();
+    let apps = apps::load(raw.apps.as_ref(), &device, &abilities, loader);
     let mut services = Services::new(loader, directories, extra.copies.clone());
     enabled.extend(templates);
     enabled.extend(extra.others.iter().cloned());
@@ -173,6 +187,7 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
             services: service_texts,
             profiles,
             permissions,
+            apps,
             warnings: loader.report(),
             files: loader.texts.iter().map(|t| t.path.clone()).collect(),
             packages,

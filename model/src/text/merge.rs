@@ -189,10 +189,11 @@ by_field! {
     InputKinds { kinds }
     Debug { agent, console }
     Tolerated { optional }
+    Apps { install, trust }
     Device {
         version, inherit, os_version, release, target, form_factor, hostname, locale, timezone,
         kernel, packages, services, parameters, file, user, storage, screen, input, debug,
-        sandbox
+        sandbox, apps
     }
 }
 

@@ -9,6 +9,7 @@
 //! Invariant: arbitrary text never panics; it gives a value or a [`Report`] that is not empty.
 //! Files come from the caller's [`Source`]; nothing here touches a disk.
 
+mod apps;
 pub mod bundle;
 mod bus;
 mod case;
@@ -34,6 +35,7 @@ mod units;
 mod users;
 mod value;
 
+pub use apps::{ABILITY_MANAGER, App, Apps, MAX_APPS};
 pub use device::{AGENT, CONSOLE};
 pub use layers::MAX_LAYERS;
 pub use load::{Loaded, LoadedCase, load_case, load_case_on, load_device};

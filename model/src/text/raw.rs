@@ -66,6 +66,18 @@ table! {
         "debug" => debug: Debug,
         /// What its sandboxes do without.
         "sandbox" => sandbox: Tolerated,
+        /// Apps of the device.
+        "apps" => apps: Apps,
+    }
+}
+
+table! {
+    /// Apps of a device. They bring the service `ability-manager`.
+    Apps, required [] {
+        /// Apps that it comes with: names of directories with a bundle.toml in abilities/.
+        "install" => install: Vec<At<String>>,
+        /// Public keys of makers whose apps it takes: "ed25519:…", as `ens bundle key` prints it.
+        "trust" => trust: Vec<At<String>>,
     }
 }
 

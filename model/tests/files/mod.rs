@@ -26,7 +26,9 @@ impl Source for Files {
 
     fn list(&self, directory: &str) -> io::Result<Vec<String>> {
         let below = self.0.keys().filter_map(|p| p.strip_prefix(directory)?.strip_prefix('/'));
-        Ok(below.filter(|p| !p.contains('/')).map(str::to_owned).collect())
+        let name = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
+        let names: std::collections::BTreeSet<String> = below.map(name).collect();
+        Ok(names.into_iter().collect())
     }
 
     fn is_file(&self, path: &str) -> bool {

@@ -156,7 +156,8 @@ impl Build {
         let out = self.out.unwrap_or_else(|| PathBuf::from(format!("{name}.bundle")));
         let progress = progress::to_stderr(false);
         let step = progress.step(&format!("Building {}", out.display()));
-        let made = crate::bundle::build(&loaded, &out, key.as_ref())?;
+        let tree = crate::bundle::tree(&loaded.manifest, &loaded.source)?;
+        let made = crate::bundle::write(&loaded.manifest, &tree, &out, key.as_ref())?;
         drop(step);
         if self.json {
             let shown = json!({

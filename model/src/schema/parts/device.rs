@@ -134,6 +134,25 @@ groups = [\"video\"]
 "],
     },
     Part {
+        heading: "[apps]",
+        definition: "Apps",
+        keys: raw::Apps::KEYS,
+        rows: &[
+            row("install", "[]", Text("at most 1000 names of directories, each once")),
+            row("trust", "[]", Text("public keys, each once")),
+        ],
+        notes: &[
+            "An app is looked for in `abilities/NAME/` beside each `services/` where services are looked for, the nearest \
+             first. Its files are part of the image, so nobody has to sign it; the device must have what it requires.",
+        ],
+        around: ("version = 1\n", "[apps]\n"),
+        examples: &["\
+[apps]
+install = [\"notes\"]
+trust = [\"ed25519:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"]
+"],
+    },
+    Part {
         heading: "[storage]",
         definition: "Storage",
         keys: raw::Storage::KEYS,

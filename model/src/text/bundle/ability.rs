@@ -69,11 +69,6 @@ fn environment(raw: Option<&Pairs>, c: &mut Check) -> BTreeMap<String, String> {
 /// Notes what its maker most likely does not mean.
 pub(super) fn unlikely(raw: &raw::Bundle, c: &mut Check) {
     for ability in raw.ability.iter().flatten() {
-        let skill = ability.skill.as_ref().and_then(|list| list.first());
-        if let (Some(skill), None) = (skill, &ability.exported) {
-            let problem = Problem::warning(skill.place.clone(), "no other app can ask for this");
-            c.add(problem.help("exported = true in the ability; false says that it is meant so"));
-        }
         let exported = ability.exported.as_ref().is_some_and(|at| at.value);
         if let Some(at) = ability.permission.as_ref().filter(|_| !exported) {
             let message = "this permission says something only beside exported = true";

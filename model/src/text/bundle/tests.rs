@@ -336,14 +336,6 @@ fn what_is_most_likely_not_meant_is_a_warning() {
        |
     27 | kind = "form"
        |        ^^^^^^
-
-    warning: no other app can ask for this
-      --> apps/notes/bundle.toml:29:1
-       |
-    29 | [[ability.skill]]
-       | ^^^^^^^^^^^^^^^^^
-       |
-    help: exported = true in the ability; false says that it is meant so
     "#);
     assert!(load(&Files(text), "apps/notes/bundle.toml").is_ok());
 }

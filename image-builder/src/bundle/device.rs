@@ -1,0 +1,104 @@
+//! Apps in the root of a device.
+//!
+//! ```text
+//! /usr/lib/ensemble/bundles/ID.bundle      one for each app: not signed, as the root is checked whole
+//! /usr/lib/ensemble/bundles/keys           a line for each key whose apps the device takes
+//! ```
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use model::bundle::{BundleId, Manifest};
+
+use crate::tree::{Content, Kind, Node, Tree};
+
+/// Where the apps of an image are, in its tree.
+pub const BUNDLES: &str = "usr/lib/ensemble/bundles";
+
+/// Links that are followed on the way to a file: as many as Linux does.
+const MAX_LINKS: usize = 40;
+
+/// Puts apps, and the keys of their makers, into a root.
+///
+/// # Errors
+/// Something of a package is in the way.
+pub fn place(tree: &mut Tree, apps: Vec<(BundleId, Content)>, trust: &[String]) -> Result<()> {
+    for (id, content) in apps {
+        tree.insert(&format!("{BUNDLES}/{id}.bundle"), Node::file(0o644, content))?;
+    }
+    if !trust.is_empty() {
+        let keys: String = trust.iter().map(|key| format!("{key}\n")).collect();
+        tree.insert(&format!("{BUNDLES}/keys"), Node::file(0o644, keys.as_str()))?;
+    }
+    Ok(())
+}
+
+/// What an app needs and a root does not have: files that it requires, programs that it starts.
+#[must_use]
+pub fn missing(manifest: &Manifest, tree: &Tree) -> Vec<String> {
+    let programs = manifest.abilities.iter().filter_map(|ability| ability.exec.first());
+    let programs = programs.filter(|program| program.starts_with('/'));
+    let needed: BTreeSet<&String> = manifest.requires.files.iter().chain(programs).collect();
+    needed.into_iter().filter(|path| !there(tree, path)).cloned().collect()
+}
+
+/// Whether something is at an absolute path of a root, wherever links lead.
+fn there(tree: &Tree, path: &str) -> bool {
+    let mut left: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+    let mut at = String::new();
+    let mut links = 0;
+    while let Some(part) = left.pop() {
+        match part.as_str() {
+            "" | "." => continue,
+            ".." => {
+                at.truncate(at.rfind('/').unwrap_or(0));
+                continue;
+            }
+            _ => {}
+        }
+        let next = if at.is_empty() { part } else { format!("{at}/{part}") };
+        match tree.get(&next).map(|node| &node.kind) {
+            None => return false,
+            Some(Kind::Symlink(target)) => {
+                links += 1;
+                if links > MAX_LINKS {
+                    return false;
+                }
+                if target.starts_with('/') {
+                    at.clear();
+                }
+                left.extend(target.split('/').rev().map(str::to_owned));
+            }
+            Some(_) => at = next,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_where_links_lead() {
+        let mut tree = Tree::new();
+        for (path, target) in [
+            ("bin", "usr/bin"),
+            ("usr/bin/python3", "python3.13"),
+            ("usr/bin/sh", "/bin/../bin/busybox"),
+            ("usr/bin/loop", "loop"),
+            ("usr/bin/lost", "nowhere"),
+        ] {
+            tree.insert(path, Node::symlink(target)).unwrap();
+        }
+        for path in ["usr/bin/python3.13", "usr/bin/busybox"] {
+            tree.insert(path, Node::file(0o755, "")).unwrap();
+        }
+        for path in ["/bin/python3", "/usr/bin/python3", "/bin/sh", "/usr"] {
+            assert!(there(&tree, path), "{path}");
+        }
+        for path in ["/bin/perl", "/bin/loop", "/bin/lost", "/bin/python3/x", "/nowhere/x"] {
+            assert!(!there(&tree, path), "{path}");
+        }
+    }
+}

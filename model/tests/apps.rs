@@ -1,0 +1,82 @@
+//! The apps that a device comes with.
+#![cfg(feature = "text")]
+
+mod files;
+
+use files::{Files, brief};
+use model::text::load_device;
+
+const APP: &str =
+    "version = \"1.0.0\"\nname = \"A\"\nability = [{ name = \"a\", exec = [\"a\"] }]\n";
+
+/// A device with these lines of `[apps]`, and three apps.
+fn files(apps: &str) -> Files {
+    let app = |id: &str, rest: &str| format!("id = \"{id}\"\n{APP}{rest}");
+    Files::default()
+        .with("devices/x.toml", &format!("version = 1\n[apps]\n{apps}"))
+        .with("sandbox/base.toml", "version = 1\nlock-personality = true\n")
+        .with(
+            "services/ability-manager.toml",
+            "exec = [\"/usr/bin/m\"]\nsandbox = { inherit = [\"base\"] }\n",
+        )
+        .with(
+            "abilities/notes/bundle.toml",
+            &app("org.example.notes", "[source]\npath = \"src\"\n"),
+        )
+        .with("abilities/clock/bundle.toml", &app("org.example.clock", ""))
+        .with("devices/abilities/copy/bundle.toml", &app("org.example.clock", ""))
+        .with(
+            "abilities/other/bundle.toml",
+            &app(
+                "org.example.other",
+                "[requires]\narchitectures = [\"aarch64\"]\nform-factors = [\"tv\", \"phone\"]\n",
+            ),
+        )
+        .with("abilities/wrong/bundle.toml", &app("org.example.wrong", "lable = \"x\"\n"))
+}
+
+#[test]
+fn a_device_has_its_apps_by_their_ids_and_the_service_that_they_need() {
+    let key = format!("ed25519:{}=", "A".repeat(43));
+    let loaded = load_device(
+        &files(&format!("install = [\"notes\", \"clock\"]\ntrust = [\"{key}\"]\n")),
+        "devices/x.toml",
+    );
+    let loaded = loaded.expect("it has no mistake");
+    let apps: Vec<_> = loaded.apps.bundles.iter().map(|app| app.manifest.id.as_str()).collect();
+    assert_eq!(apps, ["org.example.clock", "org.example.notes"]);
+    assert_eq!(loaded.apps.bundles[1].source.path, "abilities/notes/src");
+    assert_eq!(loaded.apps.trust, [key]);
+    let services: Vec<_> = loaded.device.services.iter().map(|name| name.as_str()).collect();
+    assert_eq!(services, ["ability-manager"]);
+    let report = loaded.refused_app(&loaded.apps.bundles[0].name, "there is no room");
+    insta::assert_snapshot!(brief(&report), @r"3:21 the app `clock` cannot be in the image: there is no room");
+}
+
+#[test]
+fn a_device_without_apps_has_no_service_for_them() {
+    let loaded = load_device(&files("install = []\n"), "devices/x.toml").expect("it is right");
+    assert!(loaded.device.services.is_empty());
+}
+
+#[test]
+fn apps_that_are_not_there_or_for_others_are_told_where_they_are_named() {
+    let told = |apps: &str| {
+        brief(&load_device(&files(apps), "devices/x.toml").expect_err("it has mistakes"))
+    };
+    insta::assert_snapshot!(told("install = [\"nots\", \"../x\", \"other\", \"wrong\"]\n"), @r"
+    3:12 no app is called `nots` (did you mean `notes`?)
+    3:20 `../x` can't be the directory of an app (a name is 1 to 64 of a-z, 0-9 and -, and starts with a letter; TEMPLATE@INSTANCE is one of many)
+    3:28 `other` is for aarch64, and this is a device with x86_64
+    3:28 `other` is for tv, phone, and this is a headless device
+    5:1 unknown key `lable` (keys here: id, version, name, names, about, abouts, icon, level, requires, data, permission, ability, source)
+    ");
+    insta::assert_snapshot!(told("install = [\"clock\", \"copy\"]\n"), @r"
+    3:21 two apps have the id `org.example.clock`
+    ");
+    let secret = format!("ed25519-secret:{}=", "A".repeat(43));
+    insta::assert_snapshot!(told(&format!("trust = [\"{secret}\", \"ed25519:AAAA\"]\n")), @r#"
+    3:10 this is a secret key, which is nobody's but its owner's (the public one is what `ens bundle key` prints; make another key if others have seen this)
+    3:73 `ed25519:AAAA` is not a public key (what `ens bundle key` prints: "ed25519:…")
+    "#);
+}
