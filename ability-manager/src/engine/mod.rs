@@ -16,6 +16,7 @@
 //! Nothing here knows a process id, a file or a clock.
 
 mod asks;
+pub mod background;
 mod ending;
 mod ends;
 mod front;

@@ -2,6 +2,7 @@
 //! large one.
 
 mod always;
+mod background;
 mod ends;
 mod memory;
 mod missions;
