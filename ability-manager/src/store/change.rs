@@ -230,12 +230,7 @@ impl Store {
     }
 
     fn unmount(&self, id: &BundleId) -> Result<(), Refusal> {
-        let at = self.base.places.mounts.join(id.as_str());
-        // One over the other, if a mount was ever made twice.
-        while self.base.mounts.mounted(&at).tried("looking what is mounted at", &at)?.is_some() {
-            self.base.mounts.unmount(&at).tried("unmounting", &at)?;
-        }
-        Ok(())
+        self.base.unmount(&self.base.places.mounts.join(id.as_str()))
     }
 }
 

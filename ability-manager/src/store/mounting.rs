@@ -14,6 +14,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -74,7 +75,7 @@ pub trait Mounts: fmt::Debug + Send + Sync {
     /// As [`mount::unmount`].
     fn unmount(&self, at: &Path) -> io::Result<()>;
 
-    /// Whether something is mounted there: an image, or a tree.
+    /// What is mounted there, on top.
     ///
     /// # Errors
     /// As [`mount::table`].
@@ -82,12 +83,12 @@ pub trait Mounts: fmt::Debug + Send + Sync {
 }
 
 /// What is mounted at a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// An image from a file.
-    Image,
-    /// A directory.
-    Tree,
+    /// The image that is in this file.
+    Image(PathBuf),
+    /// The directory with these numbers of a device and on it.
+    Tree(u64, u64),
 }
 
 /// The mounts of the device.
@@ -116,12 +117,21 @@ impl Mounts for Real {
 
     fn mounted(&self, at: &Path) -> io::Result<Option<Seen>> {
         let table = mount::table()?;
-        let here = table.iter().rev().find(|mounted| mounted.at == at);
+        let Some(here) = table.into_iter().rev().find(|mounted| mounted.at == at) else {
+            return Ok(None);
+        };
         // What is mounted from a file names that; a tree is a part of what is mounted from a device.
-        let image =
-            |here: &mount::Mounted| here.source.ends_with(CONTENT) || here.source.ends_with(BUNDLE);
-        Ok(here.map(|here| if image(here) { Seen::Image } else { Seen::Tree }))
+        if here.source.ends_with(CONTENT) || here.source.ends_with(BUNDLE) {
+            return Ok(Some(Seen::Image(here.source.into())));
+        }
+        Ok(Some(tree(at)?))
     }
+}
+
+/// A directory, as something that is mounted.
+pub(super) fn tree(at: &Path) -> io::Result<Seen> {
+    let about = std::fs::symlink_metadata(at)?;
+    Ok(Seen::Tree(about.dev(), about.ino()))
 }
 
 /// How files of contents end.
@@ -146,7 +156,11 @@ impl Mounting {
         let (base, held) = (&*self.base, &*self.held);
         let at = base.mount_point(held);
         if let Some(seen) = base.mounts.mounted(&at).tried("looking what is mounted at", &at)? {
-            return self.integrity(seen);
+            if self.is_this(&seen) {
+                return self.integrity(&seen);
+            }
+            // Of a version that went while it was being mounted.
+            base.unmount(&at)?;
         }
         let all = &base.places.mounts;
         for path in [all, &at] {
@@ -168,17 +182,27 @@ impl Mounting {
                 at.display()
             ))
         })?;
-        self.integrity(Seen::Tree)
+        Ok(Integrity::Unpacked)
+    }
+
+    /// Whether what is mounted is this version.
+    fn is_this(&self, seen: &Seen) -> bool {
+        match seen {
+            Seen::Image(file) => *file == self.held.file,
+            Seen::Tree(..) => {
+                tree(&self.base.unpacked(&self.held.digest)).is_ok_and(|tree| tree == *seen)
+            }
+        }
     }
 
     /// What holds for what is mounted.
-    fn integrity(&self, seen: Seen) -> Result<Integrity, Refusal> {
+    fn integrity(&self, seen: &Seen) -> Result<Integrity, Refusal> {
         let (base, held) = (&*self.base, &*self.held);
         let file = &held.file;
         Ok(match (seen, held.origin) {
-            (Seen::Tree, _) => Integrity::Unpacked,
-            (Seen::Image, Origin::Image) => Integrity::Image,
-            (Seen::Image, _) => {
+            (Seen::Tree(..), _) => Integrity::Unpacked,
+            (Seen::Image(_), Origin::Image) => Integrity::Image,
+            (Seen::Image(_), _) => {
                 let opened = disk::open(file).tried("opening", file)?;
                 match base.disk.measure(&opened).tried("measuring", file)? {
                     Some(_) => Integrity::Kernel,
@@ -314,6 +338,15 @@ impl Base {
     /// Where a bundle is seen.
     pub(super) fn mount_point(&self, held: &Held) -> PathBuf {
         self.places.mounts.join(held.id().as_str())
+    }
+
+    /// Unmounts all that is mounted at a place.
+    pub(super) fn unmount(&self, at: &Path) -> Result<(), Refusal> {
+        // One over the other, if a mount was ever made twice.
+        while self.mounts.mounted(at).tried("looking what is mounted at", at)?.is_some() {
+            self.mounts.unmount(at).tried("unmounting", at)?;
+        }
+        Ok(())
     }
 
     pub(super) fn content(&self, digest: &Digest) -> PathBuf {

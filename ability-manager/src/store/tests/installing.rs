@@ -7,7 +7,7 @@ use model::permission::Grant;
 
 use super::device::{Bench, PLAIN, TRUST, id, key, version, wanted};
 use crate::permission::{Clock, Effect, Flow, Wish as Decision};
-use crate::store::{Origin, Refusal, Store, Wish};
+use crate::store::{Device, Origin, Refusal, Store, Wish, disk};
 
 const ID: &str = "org.example.notes";
 
@@ -37,6 +37,26 @@ fn a_strangers_bundle_is_refused_with_its_key_and_installed_when_that_is_trusted
     let again = bench.open();
     assert_eq!(again.generation(), store.generation());
     assert_eq!(version(&again, ID), Some(Version(1, 0, 0)));
+}
+
+#[test]
+fn on_a_real_disk_it_is_the_same() {
+    let bench = Bench::new();
+    let open = || {
+        let device = Device { architecture: "x86_64".into(), form_factor: None };
+        let table = Box::new(bench.table.clone());
+        Store::open_on(bench.places.clone(), device, Box::new(disk::Real), table).unwrap()
+    };
+    let (mut store, said) = open();
+    assert_eq!(said, Vec::<String>::new());
+    bench.install(&mut store, &wanted(ID, 1), TRUST).unwrap();
+    bench.install(&mut store, &wanted(ID, 2), PLAIN).unwrap();
+    assert_eq!(bench.stored().len(), 4);
+    store.rollback(&id(ID), 7).unwrap();
+    let (mut store, _) = open();
+    assert_eq!((version(&store, ID), bench.stored().len()), (Some(Version(1, 0, 0)), 2));
+    store.remove(&id(ID), false).unwrap();
+    nothing_left(&bench, &open().0);
 }
 
 #[test]
@@ -307,7 +327,8 @@ fn a_decision_is_on_the_disk_before_it_counts_and_goes_with_the_bundle() {
     let store_again = bench.open();
     let held = store_again.get(&app).unwrap();
     let kept = store_again.generation().decisions();
-    assert_eq!(Flow::default().granted(kept, &app, &held.declared), [camera.clone()]);
+    let granted = Flow::default().granted(kept, &app, &held.declared);
+    assert_eq!(granted, std::slice::from_ref(&camera));
     bench.plug.pull(0, super::plug::Loss::Nothing);
     let before = flow.clone();
     store.decide(&mut flow, clock, what, Decision::Deny, 0).unwrap_err();

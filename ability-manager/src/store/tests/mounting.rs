@@ -44,6 +44,31 @@ fn what_is_in_use_is_not_replaced() {
 }
 
 #[test]
+fn what_was_mounted_of_a_version_that_went_makes_room() {
+    for no_images in [false, true] {
+        let mut bench = Bench::new();
+        bench.table.no_images = no_images;
+        let mut store = installed(&bench);
+        let late = store.enrol(&id(ID)).unwrap();
+        bench.install(&mut store, &wanted(ID, 2), PLAIN).unwrap();
+        let now = store.enrol(&id(ID)).unwrap();
+        // The file is garbage, and still open for whoever looks at it.
+        fs::write(store.get(&id(ID)).unwrap().file.with_file_name("old.content"), "").unwrap();
+        let old = bench.places.bundles.join("old.content");
+        let table: &dyn crate::store::Mounts = &bench.table;
+        fs::create_dir_all(&late.at).unwrap();
+        match no_images {
+            false => table.image(&old, &late.at).unwrap(),
+            true => table.tree(&bench.places.data, &late.at).unwrap(),
+        }
+        let expected = if no_images { Integrity::Unpacked } else { Integrity::Mounted };
+        assert_eq!(now.mounting.run(), Ok(expected));
+        let source = bench.table.source(&now.at).unwrap();
+        assert!(source.starts_with(&bench.places.bundles) && source != old);
+    }
+}
+
+#[test]
 fn with_fs_verity_the_kernel_vouches_and_nothing_is_read() {
     let mut bench = Bench::new();
     bench.plug.verity = true;

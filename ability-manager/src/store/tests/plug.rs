@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use bundle::{Content, Digest};
 
 use crate::store::disk::{self, As, Disk, Fill, Real};
-use crate::store::mounting::{Mounts, Seen};
+use crate::store::mounting::{self, Mounts, Seen};
 
 /// What is left of what no step made sure of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -293,11 +293,11 @@ impl Mounts for Table {
         if self.no_images {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        self.put(Seen::Image, file, at)
+        self.put(Seen::Image(file.to_owned()), file, at)
     }
 
-    fn tree(&self, tree: &Path, at: &Path) -> io::Result<()> {
-        self.put(Seen::Tree, tree, at)
+    fn tree(&self, from: &Path, at: &Path) -> io::Result<()> {
+        self.put(mounting::tree(from)?, from, at)
     }
 
     fn unmount(&self, at: &Path) -> io::Result<()> {
@@ -308,6 +308,6 @@ impl Mounts for Table {
     }
 
     fn mounted(&self, at: &Path) -> io::Result<Option<Seen>> {
-        Ok(self.seen.lock().unwrap().get(at).map(|(seen, _)| *seen))
+        Ok(self.seen.lock().unwrap().get(at).map(|(seen, _)| seen.clone()))
     }
 }
