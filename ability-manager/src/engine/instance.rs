@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A page that knows nothing of its life ([`Lifecycle::Process`]) goes from Background to Foreground and
-//! from there to Frozen at once, and is not told that it ends.
+//! from there to Frozen at once, and is not told that it ends. What has time to finish something stays in Background.
 //!
 //! Invariants: each state in which something is awaited has a due time; only what has attached is told; only
 //! what does not stand still is told. Who comes to the front is decided in [`super::front`].
@@ -60,6 +60,8 @@ pub(super) struct Instance {
     pub(super) attached: bool,
     /// It leaves the screen as soon as it has come to it.
     pub(super) hide: bool,
+    /// It has time to finish something: it does not stand still off the screen.
+    pub(super) busy: bool,
     /// It ends as soon as it can, or ends; why.
     pub(super) ending: Option<Exit>,
     /// How far; of [`State::Terminating`].
@@ -120,6 +122,7 @@ impl Instance {
             launched: None,
             attached: false,
             hide: false,
+            busy: false,
             ending: None,
             step: Step::Told,
             forget: false,
@@ -290,8 +293,18 @@ impl Instance {
         if self.is_told() {
             self.enter(around, State::Backgrounding, Some(BACKGROUND_TIMEOUT));
             self.tell_transition(around, Told::Background);
+        } else if self.busy {
+            self.enter(around, State::Background, None);
         } else {
             self.freeze(around);
+        }
+    }
+
+    /// It has time to finish something, or has it no more.
+    pub(super) fn busy(&mut self, around: &Around<'_>, busy: bool) {
+        self.busy = busy;
+        if self.state == State::Background && !busy && self.due.is_none() {
+            self.due = Some(around.now + FREEZE_AFTER);
         }
     }
 
@@ -303,6 +316,7 @@ impl Instance {
                 self.enter(around, State::Background, Some(FREEZE_AFTER));
             }
             State::Background if next => self.due = Some(around.now + FREEZE_AFTER),
+            State::Background if self.busy => self.due = None,
             State::Background => self.freeze(around),
             State::Inactive => self.ending = Some(Exit::Idle),
             State::Terminating if self.step == Step::Told => self.stop(around),
@@ -360,7 +374,8 @@ impl Instance {
             S::Inactive => to == S::Active,
             S::Active => to == S::Inactive,
             S::Foregrounding => to == S::Foreground,
-            S::Foreground => to == if told { S::Backgrounding } else { S::Frozen },
+            S::Foreground if told => to == S::Backgrounding,
+            S::Foreground => matches!(to, S::Background | S::Frozen),
             S::Backgrounding => to == S::Background,
             S::Background if told => matches!(to, S::Background | S::Foregrounding | S::Frozen),
             S::Frozen if told => matches!(to, S::Background | S::Foregrounding),

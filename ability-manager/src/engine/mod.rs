@@ -32,11 +32,12 @@ mod rules;
 mod tests;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::time::Duration;
 
 use api::app::MAX_STATE;
+use model::bundle::BundleId;
 use serde::{Deserialize, Serialize};
 
 pub use limits::{
@@ -52,7 +53,7 @@ pub use words::{
     Target, Told, Traits,
 };
 
-use instance::{Instance, Who};
+use instance::{Around, Instance, Who};
 use missions::Missions;
 use requests::{Again, Answer, Ask};
 use rules::Rules;
@@ -65,6 +66,8 @@ pub struct Engine {
     instances: BTreeMap<InstanceId, Instance>,
     missions: Missions,
     rules: Rules,
+    /// Bundles that have time to finish something.
+    busy: BTreeSet<BundleId>,
     /// The page that comes to the front next.
     next: Option<InstanceId>,
     last_instance: InstanceId,
@@ -125,6 +128,7 @@ impl Engine {
             Event::Kill { instance, why } => {
                 self.around(instance, |instance, around| instance.kill(around, why));
             }
+            Event::Busy { bundle, busy } => self.busy(bundle, busy),
             Event::Memory(level) => self.tell_all(level),
             Event::Launched { instance } => {
                 self.around(instance, |instance, around| instance.launched(around));
@@ -165,6 +169,21 @@ impl Engine {
         if kept.saved > 0 || !state.is_empty() {
             kept.saved = state.len();
             self.actions.push(Action::Save { mission, state });
+        }
+    }
+
+    fn busy(&mut self, bundle: BundleId, busy: bool) {
+        for (id, instance) in &mut self.instances {
+            if instance.target.bundle == bundle {
+                let (now, id) = (self.now, *id);
+                let (token, actions) = (&mut self.last_token, &mut self.actions);
+                instance.busy(&Around { now, id, token, actions }, busy);
+            }
+        }
+        if busy {
+            self.busy.insert(bundle);
+        } else {
+            self.busy.remove(&bundle);
         }
     }
 

@@ -151,6 +151,14 @@ pub enum Event {
         /// Why.
         why: Exit,
     },
+    /// A bundle has time to finish something off the screen, or has none any more: meanwhile its pages do
+    /// not stand still there. See [`super::background`].
+    Busy {
+        /// Which.
+        bundle: BundleId,
+        /// It has.
+        busy: bool,
+    },
     /// The device lacks memory: all that are told of their life, and do not stand still, hear of it.
     Memory(Shortage),
     /// The process is there.

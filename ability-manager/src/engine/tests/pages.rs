@@ -273,6 +273,27 @@ fn a_page_that_is_not_to_be_shown_stands_still_5_s_after_it_is_there() {
 }
 
 #[test]
+fn a_page_that_has_time_to_finish_something_does_not_stand_still_until_it_has_done_so() {
+    let mut w = World::default();
+    let busy = |busy| Event::Busy { bundle: super::world::id("notes"), busy };
+    w.in_front(&page("notes"));
+    assert_eq!(w.feed(busy(true)), NOTHING);
+    w.hide(1);
+    w.done(1);
+    assert_eq!(w.after(s(100)), NOTHING);
+    assert_eq!(w.feed(busy(false)), NOTHING);
+    assert_eq!(w.after(s(5)), ["freeze 1"]);
+
+    let mut w = World::default();
+    w.in_front(&program("notes"));
+    w.feed(busy(true));
+    assert_eq!(w.hide(1), ["2: done"]);
+    assert_eq!(w.state(1), "background");
+    w.feed(busy(false));
+    assert_eq!(w.after(s(5)), ["freeze 1"]);
+}
+
+#[test]
 fn a_shortage_of_memory_is_told_to_those_that_do_not_stand_still() {
     let mut w = World::default();
     w.in_front(&page("notes"));

@@ -78,6 +78,8 @@ fn events(engine: &Engine, abilities: &[Ability]) -> Vec<(Duration, Event)> {
     }
     events.push(Event::End { bundle: id("a"), why: Exit::Removed });
     events.push(Event::End { bundle: id("a"), why: Exit::Revoked });
+    let busy = !engine.busy.contains(&id("a"));
+    events.push(Event::Busy { bundle: id("a"), busy });
     for (id, instance) in &engine.instances {
         of_instance(*id, instance, &mut events);
     }
