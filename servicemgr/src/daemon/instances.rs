@@ -127,7 +127,9 @@ impl Daemon {
             let mut all = services.iter().enumerate().filter(there);
             all.any(|(_, of)| *of.sandbox == *profile)
         };
-        let _many = self.instances.used(&service.sandbox, in_use);
+        for old in self.instances.used(&service.sandbox, in_use) {
+            self.launcher.sandboxes.forget(&old);
+        }
         held.map_err(|why| Error::Refused(format!("{}: {why}", service.name)))
     }
 

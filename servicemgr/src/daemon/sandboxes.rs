@@ -91,6 +91,11 @@ impl Sandboxes {
         }
     }
 
+    /// Forgets a profile that nobody has; who gets it has it learned again.
+    pub(super) fn forget(&mut self, profile: &Profile) {
+        self.known.remove(profile);
+    }
+
     /// Why nothing can be started in this profile, on any kernel or, once it was tried, on this one; nothing if
     /// that is not known.
     pub(super) fn broken(&self, profile: &Profile) -> Option<&str> {
