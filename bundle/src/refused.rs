@@ -90,7 +90,7 @@ impl Fault {
         Self { kind: Kind::Damaged, why: why.into() }
     }
 
-    pub(crate) fn unsafe_(why: impl Into<String>) -> Self {
+    pub(crate) fn forbidden(why: impl Into<String>) -> Self {
         Self { kind: Kind::Unsafe, why: why.into() }
     }
 

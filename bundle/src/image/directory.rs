@@ -101,10 +101,10 @@ fn checked(name: &[u8]) -> Result<String, Fault> {
         return Err(Fault::damaged(why));
     }
     if name.contains(&b'/') {
-        return Err(Fault::unsafe_("a name in it has a `/`: it would lie elsewhere"));
+        return Err(Fault::forbidden("a name in it has a `/`: it would lie elsewhere"));
     }
     match std::str::from_utf8(name) {
         Ok(name) if !name.contains(char::is_control) => Ok(name.to_owned()),
-        _ => Err(Fault::unsafe_("a name in it is not UTF-8 or has control characters")),
+        _ => Err(Fault::forbidden("a name in it is not UTF-8 or has control characters")),
     }
 }

@@ -78,7 +78,7 @@ impl Inode {
         }
         if (number(24), number(28)) != (0, 0) {
             let why = format!("it belongs to {}:{}, and must to root", number(24), number(28));
-            return Err(Fault::unsafe_(why));
+            return Err(Fault::forbidden(why));
         }
         if long(32) != volume.time || number(40) != 0 {
             return Err(Fault::damaged("its time is not that of the image"));
@@ -137,15 +137,15 @@ fn mode(mode: u16) -> Result<(Type, u16), Fault> {
         0o100_000 => Type::File,
         0o040_000 => Type::Directory,
         0o120_000 => Type::Link,
-        other => return Err(Fault::unsafe_(special(other))),
+        other => return Err(Fault::forbidden(special(other))),
     };
     match kind {
-        _ if bits & 0o6000 != 0 => Err(Fault::unsafe_(
+        _ if bits & 0o6000 != 0 => Err(Fault::forbidden(
             "it is set-user-id or set-group-id: no file of a bundle gives rights",
         )),
         Type::Link if bits != 0o777 => Err(Fault::damaged("a link has mode 0777")),
         Type::Link => Ok((kind, bits)),
-        _ if bits & 0o1022 != 0 => Err(Fault::unsafe_(format!(
+        _ if bits & 0o1022 != 0 => Err(Fault::forbidden(format!(
             "its mode is {bits:04o}: nobody but root may write it, and it is not sticky"
         ))),
         _ => Ok((kind, bits)),

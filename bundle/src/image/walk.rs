@@ -236,11 +236,11 @@ impl Walk<'_> {
 fn target(target: &[u8], depth: usize) -> Result<(), Fault> {
     let text = std::str::from_utf8(target).ok().filter(|text| !text.contains(char::is_control));
     let Some(text) = text else {
-        return Err(Fault::unsafe_("its target is not UTF-8 or has control characters"));
+        return Err(Fault::forbidden("its target is not UTF-8 or has control characters"));
     };
     if text.starts_with('/') {
         let why = format!("it leads to {text:?}, out of the bundle: make it relative");
-        return Err(Fault::unsafe_(why));
+        return Err(Fault::forbidden(why));
     }
     let mut words = text.split('/').filter(|word| !matches!(*word, "" | ".")).peekable();
     let mut up = 0;
@@ -249,11 +249,11 @@ fn target(target: &[u8], depth: usize) -> Result<(), Fault> {
     }
     if up > depth {
         let why = format!("it leads to {text:?}, out of the bundle");
-        return Err(Fault::unsafe_(why));
+        return Err(Fault::forbidden(why));
     }
     if words.any(|word| word == "..") {
         let why = format!("it leads to {text:?}: `..` may be in front only");
-        return Err(Fault::unsafe_(why));
+        return Err(Fault::forbidden(why));
     }
     Ok(())
 }
