@@ -55,8 +55,15 @@ impl Store {
             admitted(&self.base, &self.generation, &offer, shipped.as_ref(), wish)?;
         let before = self.get(id).map(|held| held.manifest.version);
         let mut changed = Changed { id: id.clone(), before, notes: Vec::new() };
+        let mut next = self.generation.clone();
+        if wish.trust && !self.base.keys.contains(&key) {
+            next.trust(&key, at).map_err(Refusal::Refused)?;
+        }
         if admission == Admission::There && self.get(id).is_some() {
             changed.notes.push("exactly this is installed already".to_owned());
+            if next != self.generation {
+                self.put(next)?;
+            }
             return Ok(changed);
         }
         let user = self.generation.user(id).map(|user| user.uid);
@@ -76,13 +83,8 @@ impl Store {
         };
         self.base.place(&copy.path, &offer.digest, &signatures)?;
         drop(copy);
-        let mut next = self.generation.clone();
-        if wish.trust && !self.base.keys.contains(&key) {
-            next.trust(&key, at).map_err(Refusal::Refused)?;
-        }
-        if admission == Admission::There {
-            // Its file was lost: what is installed does not change.
-        } else {
+        // Where its file was lost, what is installed does not change.
+        if admission != Admission::There {
             next.install(&offer, shipped.as_ref(), &key, at, saved).map_err(Refusal::Refused)?;
         }
         self.put(next)?;

@@ -8,3 +8,4 @@ mod installing;
 mod mounting;
 mod plug;
 mod power;
+mod real;

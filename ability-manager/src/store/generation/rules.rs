@@ -260,7 +260,7 @@ impl Generation {
     pub fn trust(&mut self, key: &Key, at: u64) -> Result<(), Refused> {
         if self.keys.len() >= MAX_KEYS && !self.keys.contains_key(key) {
             return Err(format!(
-                "{MAX_KEYS} keys are trusted already: take one away: `ensctl app key list`"
+                "{MAX_KEYS} keys are trusted already: take one away: `ensctl app keys`, `ensctl app trust --remove KEY`"
             ));
         }
         self.keys.entry(key.clone()).or_insert(at);

@@ -114,7 +114,15 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let root = place();
+        Self::at(place())
+    }
+
+    /// On a disk, for what asks more of it.
+    pub(crate) fn on_disk() -> Self {
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    fn at(root: TempDir) -> Self {
         let places = Places::below(&root.path().join("device"));
         for directory in [&places.image, &places.permissions, &places.mounts, &places.data] {
             fs::create_dir_all(directory).unwrap();

@@ -119,6 +119,11 @@ fn the_same_again_changes_nothing_and_mends_a_lost_file() {
     let before = store.generation().clone();
     let changed = bench.install(&mut store, &wanted(ID, 1), PLAIN).unwrap();
     assert_eq!(changed.notes, ["exactly this is installed already"]);
+    store.trust(&key(1), false, 8).unwrap();
+    bench.install(&mut store, &wanted(ID, 1), PLAIN).unwrap();
+    assert!(store.keys().is_empty());
+    bench.install(&mut store, &wanted(ID, 1), TRUST).unwrap();
+    assert_eq!(store.keys(), [(key(1), false)]);
     fs::remove_file(&store.get(&id(ID)).unwrap().file).unwrap();
     let (mut store, said) = bench.try_open().unwrap();
     assert!(said[0].starts_with("org.example.notes can't be used: opening "), "{said:?}");
