@@ -17,8 +17,8 @@ use crate::{BLOCK, HEADER, MAX_SIGNATURES};
 /// Bytes copied at once.
 const PIECE: usize = 256 << 10;
 
-/// Writes a bundle that nobody has signed yet into the empty file `out`: an EROFS image whose first kilobyte is
-/// zeros, and the text of `bundle.toml`.
+/// Writes a bundle that nobody has signed yet into `out`, in the place of whatever it holds: an EROFS image, whose
+/// first kilobyte becomes the header, and the text of `bundle.toml`.
 ///
 /// # Errors
 /// The image or the text is none that a device takes; `out` cannot be written.
@@ -29,6 +29,7 @@ pub fn assemble(image: &dyn ReadAt, manifest: &str, out: &File) -> Result<Digest
         return Err(Refused::damaged("the manifest", length, "it is no text: it has a zero in it"));
     }
     image::files(image, length)?;
+    out.set_len(0).map_err(|error| unwritten(CONTENT, &error))?;
     let source = Joined { image, header, manifest };
     let tree_at = header.content();
     let mut write_tree = |full: verity::Full<'_>| {

@@ -120,7 +120,9 @@ fn what_a_device_would_refuse_is_not_written_and_not_signed() {
         assert!(bundle::assemble(&good.bytes, manifest, &out).is_err());
     }
     assert_eq!(out.metadata().unwrap().len(), 0);
+    out.set_len(1 << 20).unwrap();
     bundle::assemble(&good.bytes, &"x".repeat(65_536), &out).unwrap();
+    assert_eq!(out.metadata().unwrap().len(), 19 * 4096, "what was there before is gone");
     let mut spoilt = all_bytes(&out);
     spoilt[5000] ^= 1;
     let file = tempfile::tempfile().unwrap();
