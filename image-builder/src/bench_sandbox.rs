@@ -41,6 +41,12 @@ pub const PROGRAMS: [(&str, &str); 2] =
 /// The user that an app has.
 const USER: &str = "app";
 
+/// The profile of apps, and a service that is an app with a program and data of its own.
+const APP: [&str; 2] = ["app", "own"];
+
+/// Its program and its data.
+const OWN: [&str; 2] = ["/var/apps/own", "/var/lib/own"];
+
 /// Trees of the benchmark of Landlock; as many as the guest's program has rules.
 const TREES: u32 = 50;
 
@@ -61,6 +67,8 @@ pub struct Measured {
     pub step: Vec<(String, u64)>,
     /// A call, by sandbox and call.
     pub call: BTreeMap<String, BTreeMap<String, u64>>,
+    /// KiB of the kernel's memory for one of what is made ahead.
+    pub kept: BTreeMap<String, u64>,
 }
 
 /// What is asked of Debian.
@@ -81,14 +89,24 @@ pub fn request() -> Request {
 /// The services have a mistake.
 pub fn plan(profiles: Vec<(&str, Profile)>) -> Result<Plan> {
     let mut services = vec![service("default")?];
-    for (name, sandbox) in profiles {
-        let user = (name == "app").then(|| USER.to_owned());
+    let app = profiles.iter().find(|(name, _)| *name == APP[0]).map(|(_, profile)| profile.clone());
+    let own = app.map(|app| (APP[1], with_own(app)));
+    for (name, sandbox) in profiles.into_iter().chain(own) {
+        let user = APP.contains(&name).then(|| USER.to_owned());
         services.push(Service { sandbox: sandbox.into(), user, ..service(name)? });
     }
     Plan::link("bench", services, &[]).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("the benchmark's services: {}", errors.join("; "))
     })
+}
+
+/// An app as it is installed.
+fn with_own(mut app: Profile) -> Profile {
+    let [program, data] = OWN.map(str::to_owned);
+    app.files.execute.get_or_insert_default().push(program);
+    app.files.write.get_or_insert_default().push(data);
+    app
 }
 
 fn service(name: &str) -> Result<Service> {
@@ -100,7 +118,7 @@ fn service(name: &str) -> Result<Service> {
 /// # Errors
 /// Something of a package is in the way, or no app is in the plan.
 pub fn root(mut tree: Tree, programs: &[(String, Content)], plan: &Plan) -> Result<Tree> {
-    let app = plan.services.iter().find(|s| s.name.to_string() == "app");
+    let app = plan.services.iter().find(|s| s.name.to_string() == APP[0]);
     let app = app.and_then(|app| plan.compiled.iter().find(|(p, _)| *p == *app.sandbox));
     let (_, app) = app.context("the sandbox of an app in the plan")?;
     for path in LEFT_OUT {
@@ -108,6 +126,9 @@ pub fn root(mut tree: Tree, programs: &[(String, Content)], plan: &Plan) -> Resu
     }
     for directory in ["dev", "proc", "run", "sys", "sysroot", "tmp", "var/tmp"] {
         tree.insert(directory, Node::directory(0o755))?;
+    }
+    for path in OWN {
+        tree.insert(path.trim_start_matches('/'), Node::directory(0o755))?;
     }
     for number in 1..TREES {
         tree.insert(&format!("bench/trees/{number}"), Node::directory(0o755))?;
@@ -171,6 +192,9 @@ fn measured(lines: &[String]) -> Result<Measured> {
             ["alone", way, program, n] => note(&mut found.alone, way, program, n)?,
             ["row", way, program, n] => note(&mut found.row, way, program, n)?,
             ["call", sandbox, call, n] => note(&mut found.call, sandbox, call, n)?,
+            ["kept", what, n] => {
+                found.kept.insert((*what).to_owned(), n.parse()?);
+            }
             ["step", name, _, n] => found.step.push(((*name).to_owned(), n.parse()?)),
             _ => bail!("the guest says: {fact}"),
         }
@@ -225,6 +249,7 @@ mod tests {
             "bench: alone bare tiny 120",
             "bench: step filter tiny 9",
             "bench: call app read 7",
+            "bench: kept view 33",
             "bench: done",
         ];
         let lines = lines.map(str::to_owned);
@@ -233,7 +258,8 @@ mod tests {
         assert_eq!(found.alone["bare"]["tiny"], 120);
         assert_eq!(found.step, [("filter".to_owned(), 9)]);
         assert_eq!(found.call["app"]["read"], 7);
-        assert!(measured(&lines[..5]).is_err());
+        assert_eq!(found.kept["view"], 33);
+        assert!(measured(&lines[..6]).is_err());
         let failed = measured(&["bench: failed=measure: no".to_owned()]).unwrap_err();
         assert_eq!(failed.to_string(), "the guest says: failed=measure: no");
     }

@@ -74,10 +74,15 @@ fn listed(trees: &[&str], hidden: &[&str]) -> Arc<Confine> {
 /// With mounts made ahead, a network too: no start shall use one that is not for it.
 fn start(confine: &Arc<Confine>, ahead: Option<Ahead>, script: &str) -> String {
     let network = ahead.as_ref().map(|_| EmptyNetwork::make().unwrap());
-    start_with(confine, Ready { ahead, network }, script)
+    start_with(confine, ahead, network, script)
 }
 
-fn start_with(confine: &Arc<Confine>, ready: Ready, script: &str) -> String {
+fn start_with(
+    confine: &Arc<Confine>,
+    ahead: Option<Ahead>,
+    network: Option<EmptyNetwork>,
+    script: &str,
+) -> String {
     let launch = Launch {
         program: c("/bin/sh"),
         arguments: ["/bin/sh", "-c", script].map(c).into(),
@@ -91,14 +96,21 @@ fn start_with(confine: &Arc<Confine>, ready: Ready, script: &str) -> String {
     let (mut reader, writer) = io::pipe().unwrap();
     let standard = [null.as_fd(), writer.as_fd(), writer.as_fd()];
     let passed = Passed { standard, fds: &[writer.as_fd()], cgroup: None, note: None };
-    match (&ready.ahead, &ready.network) {
+    match (&ahead, &network) {
         (None, None) => spawn(&launch, &passed).unwrap(),
-        _ => spawn_with(&launch, &passed, ready).unwrap(),
+        _ => spawn_with(&launch, &passed, ready(confine, ahead, network)).unwrap(),
     };
     drop(writer);
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
     text
+}
+
+fn ready(confine: &Arc<Confine>, ahead: Option<Ahead>, network: Option<EmptyNetwork>) -> Ready {
+    let mut ready = Ready::new(confine);
+    ahead.map(|ahead| ready.take(ahead));
+    network.into_iter().for_each(|network| ready.take_network(network));
+    ready
 }
 
 /// One that holds: others on this machine may mount something meanwhile.
@@ -221,6 +233,18 @@ fn after_a_mount_in_one_of_its_trees_nothing_that_was_made_before_is_used() {
 }
 
 #[test]
+fn who_can_t_use_one_may_use_the_next_and_nobody_has_two() {
+    let Some(_alone) = able("next") else { return };
+    let (_dir, at) = scene();
+    let [one, other] = [listed(&[&at], &[]), listed(&[], &[])];
+    let mut ready = Ready::new(&other);
+    assert!(!ready.take(make(&one)), "it was made for another");
+    let before = ours("mnt:").len();
+    assert!(ready.take(make(&other)) && ready.take(make(&other)));
+    assert_eq!(ours("mnt:").len(), before + 1);
+}
+
+#[test]
 fn what_was_made_for_another_is_not_used() {
     let Some(_alone) = able("another") else { return };
     let (_dir, at) = scene();
@@ -249,14 +273,14 @@ fn a_network_that_was_made_before_is_for_one_that_has_an_empty_one_and_for_nobod
     let of_device =
         Arc::new(Confine { namespaces: empty.namespaces & !NEW_NETWORK, ..Confine::clone(&empty) });
     let script = "readlink /proc/self/ns/net; grep -c : /proc/net/dev";
-    let with = || Ready { ahead: None, network: Some(EmptyNetwork::make().unwrap()) };
-    let all = [0; 2].map(|_| start_with(&empty, with(), script));
+    let made = || Some(EmptyNetwork::make().unwrap());
+    let all = [0; 2].map(|_| start_with(&empty, None, made(), script));
     assert_ne!(all[0], all[1], "each start has its own");
     let ours = fs::read_link("/proc/self/ns/net").unwrap().to_string_lossy().into_owned();
     assert!(all.iter().all(|text| !text.starts_with(&ours)), "{all:?}");
     let interfaces = |text: &str| text.lines().nth(1).map(str::to_owned);
     assert_eq!(interfaces(&all[0]), interfaces(&start(&empty, None, script)));
-    assert!(start_with(&of_device, with(), script).starts_with(&ours));
+    assert!(start_with(&of_device, None, made(), script).starts_with(&ours));
 }
 
 #[test]
@@ -265,10 +289,9 @@ fn mounts_made_ahead_do_without_a_network_and_a_network_without_mounts() {
     let confine = listed(&[], &[]);
     let script = "ls /; cut -d: -f1 /proc/net/dev; for n in mnt net ipc; do test /proc/1/ns/$n -ef /proc/self/ns/$n && echo $n; done; true";
     let plain = start(&confine, None, script);
-    let mounts = Ready { ahead: Some(make(&confine)), network: None };
-    assert_eq!(start_with(&confine, mounts, script), plain);
-    let network = Ready { ahead: None, network: Some(EmptyNetwork::make().unwrap()) };
-    assert_eq!(start_with(&confine, network, script), plain);
+    assert_eq!(start_with(&confine, Some(make(&confine)), None, script), plain);
+    let network = Some(EmptyNetwork::make().unwrap());
+    assert_eq!(start_with(&confine, None, network, script), plain);
 }
 
 /// Beyond a base: a directory and a file to be read, a directory to be written, one that is not there, a link.
@@ -362,7 +385,7 @@ fn rights_on_its_own_trees_are_given_and_no_others() {
     };
     let null = File::open("/dev/null").unwrap();
     let passed = Passed { standard: [null.as_fd(); 3], fds: &[], cgroup: None, note: None };
-    let ready = Ready { ahead: Some(make(&base)), network: None };
+    let ready = ready(launch.confine.as_ref().unwrap(), Some(make(&base)), None);
     let SpawnError { step, .. } = spawn_with(&launch, &passed, ready).unwrap_err();
     assert_eq!(step, Step::Ruleset, "a rule that can't be added ends the start");
 }

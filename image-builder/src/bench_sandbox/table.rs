@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Measured;
 
 /// Ways to start a program, as people call them.
-const WAYS: [(&str, &str); 10] = [
+const WAYS: [(&str, &str); 14] = [
     ("bare", "bare fork and exec"),
     ("default", "a service that says nothing"),
     ("service", "profile `service`"),
@@ -14,6 +14,10 @@ const WAYS: [(&str, &str); 10] = [
     ("app-network-ahead", "profile `app`, network of the device, made ahead"),
     ("app", "profile `app`"),
     ("app-ahead", "profile `app`, made ahead"),
+    ("own-network", "an app with two trees of its own, network of the device"),
+    ("own-network-base", "the same, never started before, with what is kept for everybody"),
+    ("own", "an app with two trees of its own"),
+    ("own-base", "the same, never started before, with what is kept for everybody"),
     ("bubblewrap-network", "bubblewrap, network of the device"),
     ("bubblewrap", "bubblewrap"),
 ];
@@ -50,6 +54,10 @@ pub fn table(measured: &Measured) -> String {
         let of = |call| calls.get(call).map_or(NOTHING.to_owned(), |n| format!("{n} ns"));
         let cells = [of("getpid"), of("read"), of("open")];
         out.push_str(&format!("| {sandbox} | {} |\n", cells.join(" | ")));
+    }
+    out.push_str("\n| made ahead | KiB of the kernel's memory |\n|---|---|\n");
+    for (what, size) in &measured.kept {
+        out.push_str(&format!("| {what} | {size} |\n"));
     }
     out.push('\n');
     for (way, is) in &measured.is {

@@ -55,7 +55,7 @@ pub(super) fn launcher(
         lowered: BTreeSet::new(),
         births: Births::default(),
         sandboxes,
-        spares: Spares::default(),
+        spares: Spares::new(),
         storage: Storage::default(),
     })
 }

@@ -25,6 +25,7 @@ use sandbox::calls::Arch;
 use sandbox::wire::{Answer, MAX_ANSWER, Request, decode_answer};
 use sys::confine::{self, Confine};
 use sys::poll::{For, poll};
+use sys::spawn::EmptyNetwork;
 
 /// How long the compiler may take for all it is asked: it needs some milliseconds for each profile.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -129,15 +130,59 @@ impl Sandboxes {
         }
         match known {
             Known::Fitted { confine, .. } => {
-                if !self.prepared {
-                    confine::prepare().map_err(|e| format!("{REFUSAL}/run/ensemble: {e}"))?;
-                    self.prepared = true;
-                }
-                Ok(Some(Arc::clone(confine)))
+                let confine = Arc::clone(confine);
+                self.prepare().map_err(|e| format!("{REFUSAL}/run/ensemble: {e}"))?;
+                Ok(Some(confine))
             }
             Known::Refused(why) => Err(format!("{REFUSAL}{why}")),
             Known::Compiled(_) => Err(unknown()),
         }
+    }
+
+    /// How many profiles are known.
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
+    }
+
+    /// What would confine whoever has one of these profiles, of those that are known and fit this kernel. What
+    /// did not start is not kept.
+    pub(super) fn each<'s>(
+        &mut self,
+        profiles: impl Iterator<Item = &'s Profile>,
+        mut each: impl FnMut(&Confine),
+    ) {
+        if self.known.is_empty() || self.prepare().is_err() {
+            return;
+        }
+        // Found out by trying, so not asked for nothing.
+        let here = confine::features();
+        for known in profiles.filter_map(|profile| self.known.get(profile)) {
+            match known {
+                Known::Fitted { confine, .. } => each(confine),
+                Known::Compiled(compiled) => {
+                    sandbox::fit(compiled, &here).iter().for_each(&mut each);
+                }
+                Known::Refused(_) => {}
+            }
+        }
+    }
+
+    /// Whether whoever has one of the profiles that are known is to have an empty network.
+    pub(super) fn want_network(&self) -> bool {
+        self.known.values().any(|known| match known {
+            Known::Compiled(compiled) => compiled.no_network,
+            Known::Fitted { confine, .. } => EmptyNetwork::is_for(confine),
+            Known::Refused(_) => false,
+        })
+    }
+
+    /// Makes what launches find on the device.
+    fn prepare(&mut self) -> io::Result<()> {
+        if !self.prepared {
+            confine::prepare()?;
+            self.prepared = true;
+        }
+        Ok(())
     }
 
     /// What confines a process of `service` that runs as this user; `shared` confines all of its profile.

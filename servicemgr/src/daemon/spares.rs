@@ -2,13 +2,21 @@
 //!
 //! ```text
 //! armed, off ────────────► expected ─┐
-//! start ─► second time ─► again ─────┴► wanted ─ no start for a while ─► made ─► next start
-//!                                          └ one of them has an empty network ─► networks, for whoever is next
+//! start ─► second time ─► again ─────┴► wanted ─ no start for a while ─► made ─► next start of it
+//!
+//! some profile has an empty network ──────────────────────────────► networks ─► whoever is next
+//! off, or started once the device is up ─ lists its files ─► a base ─► views ─► whoever is next beyond it
 //! ```
 //!
-//! Who starts once at boot never needs it, so nothing is made for that. Invariant: at most [`MOST`] and
-//! [`NETWORKS`] are kept, each is for one start, and whether it still holds is asked when it is used
-//! (`sys::spawn`).
+//! The second picture is for what nobody foresees: an app that never ran finds a network and a view in which
+//! only its own trees are missing. Who started with the device and runs is not expected to start, and where no
+//! profile asks for either, nothing is made. Invariant: at most [`MOST`],
+//! [`NETWORKS`] and what [`bases`] allows are kept, each is for one start, and whether it still holds is asked
+//! when it is used (`sys::spawn`).
+
+mod bases;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +27,13 @@ use sys::spawn::{Ahead, EmptyNetwork, Launch, Passed, Ready, SpawnError, spawn, 
 
 use super::Daemon;
 use super::launcher::Launcher;
+use crate::engine::State;
+use bases::Bases;
 
-/// Most confinements whose mounts are made ahead: each costs the kernel 32 KiB, and us four descriptors.
+/// Most confinements whose mounts are made ahead: each costs the kernel 118 KiB, and us four descriptors.
 const MOST: usize = 8;
 
-/// Most networks that are kept: each costs the kernel 170 KiB.
+/// Most networks that are kept: each costs the kernel 185 KiB.
 const NETWORKS: usize = 2;
 
 /// Most confinements of which it is known that they started: more than are started again and again.
@@ -36,9 +46,14 @@ const REST: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(super) struct Spares {
     all: Vec<Spare>,
+    bases: Bases,
     networks: Vec<EmptyNetwork>,
+    /// Some profile has an empty network.
+    wants_network: bool,
     /// A network could not be made.
     no_networks: bool,
+    /// How many profiles there were when it was looked at them; not yet while the device starts.
+    profiles: Option<usize>,
     /// Services were armed or started since it was looked which are.
     changed: bool,
     /// When there is time, if something is wanted.
@@ -74,6 +89,11 @@ impl Spare {
 }
 
 impl Spares {
+    /// None, for a start: which profiles there are is looked at when there is time.
+    pub(super) fn new() -> Self {
+        Self { changed: true, ..Self::default() }
+    }
+
     /// Starts it with what was made ahead; a command is in no hurry.
     ///
     /// # Errors
@@ -84,26 +104,39 @@ impl Spares {
         passed: &Passed<'_>,
         main: bool,
     ) -> Result<i32, SpawnError> {
+        self.due = None;
         let Some(confine) = launch.confine.as_ref().filter(|_| main) else {
             return spawn(launch, passed);
         };
         let ready = self.take(confine);
+        let pid = spawn_with(launch, passed, ready);
         self.started(confine);
-        spawn_with(launch, passed, ready)
+        pid
     }
 
-    /// What was made for a start of this.
+    /// What was made for a start of this, or for whoever is next.
     fn take(&mut self, confine: &Arc<Confine>) -> Ready {
+        let mut ready = Ready::new(confine);
         let known = self.all.iter_mut().find(|spare| Arc::ptr_eq(&spare.confine, confine));
-        let ahead = known.and_then(|spare| spare.ahead.take());
-        let network = EmptyNetwork::is_for(confine).then(|| self.networks.pop());
-        Ready { ahead, network: network.flatten() }
+        let own = known.and_then(|spare| spare.ahead.take());
+        let mut views = own.into_iter().chain(self.bases.views(confine));
+        views.find_map(|view| ready.take(view).then_some(()));
+        if EmptyNetwork::is_for(confine)
+            && let Some(network) = self.networks.pop()
+        {
+            ready.take_network(network);
+        }
+        ready
     }
 
     /// It was started: so it may be again.
     fn started(&mut self, confine: &Arc<Confine>) {
         self.due = None;
         let known = self.forget(confine);
+        self.wants_network |= EmptyNetwork::is_for(confine);
+        if known.is_none() && self.profiles.is_some() {
+            self.bases.learn(confine);
+        }
         let mut spare = known.unwrap_or_else(|| Spare::new(confine));
         self.changed |= spare.expected;
         (spare.again, spare.started, spare.vain) = (spare.started, true, false);
@@ -124,6 +157,7 @@ impl Spares {
     /// These are expected to start, and no others: those that are armed.
     fn expect(&mut self, all: &[Arc<Confine>]) {
         (self.changed, self.no_networks) = (false, false);
+        self.bases.check();
         let is_one = |of: &Spare| all.iter().any(|confine| Arc::ptr_eq(confine, &of.confine));
         for spare in &mut self.all {
             spare.expected = is_one(spare);
@@ -149,48 +183,50 @@ impl Spares {
                 spare.ahead = None;
             }
         }
-        if !self.hopes().any(|spare| EmptyNetwork::is_for(&spare.confine)) {
-            self.networks.clear();
-        }
     }
 
     /// How long until there is time for what is wanted.
     pub(super) fn wait(&mut self, now: Duration) -> Option<Duration> {
-        if !self.changed && !self.lacks_network() && !self.hopes().any(Spare::wanted) {
+        let lacks = self.lacks_network() || self.bases.lacks();
+        if !self.changed && !lacks && !self.hopes().any(Spare::wanted) {
             return None;
         }
         let due = *self.due.get_or_insert(now + REST);
         Some(due.saturating_sub(now))
     }
 
-    /// Makes one; the network first, which most can use.
+    /// Makes one; the network first, which most can use, and last what may be for nobody.
     pub(super) fn make(&mut self) {
         (self.due, self.changed) = (None, false);
-        let failed = |e| log::debug!("nothing is made ahead of the next start: could not {e}");
         if self.lacks_network() {
-            let made = EmptyNetwork::make().map_err(failed).ok();
+            let made = EmptyNetwork::make().map_err(not_made).ok();
             self.no_networks = made.is_none();
             self.networks.extend(made);
             return;
         }
         let mut hopes = self.all.iter_mut().filter(|spare| spare.hoped()).take(MOST);
-        let Some(spare) = hopes.find(|spare| spare.wanted()) else { return };
-        spare.ahead = Ahead::make(&spare.confine).unwrap_or_else(|e| {
-            failed(e);
-            None
-        });
+        let Some(spare) = hopes.find(|spare| spare.wanted()) else { return self.bases.make() };
+        spare.ahead = make(&spare.confine);
         spare.vain = spare.ahead.is_none();
     }
 
     fn lacks_network(&self) -> bool {
-        let wants = || self.hopes().any(|spare| EmptyNetwork::is_for(&spare.confine));
-        !self.no_networks && self.networks.len() < NETWORKS && wants()
+        self.wants_network && !self.no_networks && self.networks.len() < NETWORKS
     }
 
     /// Those for which something is made.
     fn hopes(&self) -> impl Iterator<Item = &Spare> {
         self.all.iter().filter(|spare| spare.hoped()).take(MOST)
     }
+}
+
+/// Mounts and rights; `None` if they can't be made.
+fn make(confine: &Arc<Confine>) -> Option<Ahead> {
+    Ahead::make(confine).map_err(not_made).ok().flatten()
+}
+
+fn not_made(why: SpawnError) {
+    log::debug!("nothing is made ahead of the next start: could not {why}");
 }
 
 impl Daemon {
@@ -202,8 +238,24 @@ impl Daemon {
             let services = armed.into_iter().filter_map(|id| self.plan.services.get(id));
             let all: Vec<_> = services.filter_map(|s| confines(&mut self.launcher, s)).collect();
             self.launcher.spares.expect(&all);
+            self.look_at_profiles();
         }
         self.launcher.spares.make();
+    }
+
+    /// What may be needed at a start that nobody foresees: of whom runs already, none is expected.
+    fn look_at_profiles(&mut self) {
+        let Launcher { sandboxes, spares, .. } = &mut self.launcher;
+        if spares.profiles == Some(sandboxes.count()) {
+            return;
+        }
+        spares.profiles = Some(sandboxes.count());
+        spares.wants_network |= sandboxes.want_network();
+        let engine = &self.engine;
+        let off = |id| matches!(engine.state(id), State::Off | State::Failed | State::Done);
+        let services = self.plan.services.iter().enumerate().filter(|(id, _)| off(*id));
+        let profiles = services.map(|(_, service)| &*service.sandbox).filter(|p| p.confines());
+        sandboxes.each(profiles, |confine| spares.bases.learn(confine));
     }
 }
 
@@ -212,85 +264,4 @@ fn confines(launcher: &mut Launcher, service: &Service) -> Option<Arc<Confine>> 
     let shared = launcher.sandboxes.of(service).ok()??;
     let uid = launcher.ids(service).map_or(0, |(uid, _)| uid);
     Some(if uid == 0 { shared } else { launcher.sandboxes.of_user(service, shared, uid) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `CLONE_NEWNET`.
-    const NETWORK: u64 = 0x4000_0000;
-
-    fn at(milliseconds: u64) -> Duration {
-        Duration::from_millis(milliseconds)
-    }
-
-    fn with_network() -> Arc<Confine> {
-        Arc::new(Confine { namespaces: NETWORK, ..Confine::default() })
-    }
-
-    #[test]
-    fn for_what_started_once_nothing_is_made_and_for_what_started_twice_only_when_nothing_starts() {
-        let (mut all, [a, b]) = (Spares::default(), [(); 2].map(|()| Arc::default()));
-        all.started(&a);
-        assert_eq!(all.wait(at(0)), None);
-        all.started(&a);
-        assert_eq!(all.wait(at(100)), Some(REST));
-        assert_eq!(all.wait(at(400)), Some(at(200)));
-        all.started(&b);
-        assert_eq!(all.wait(at(450)), Some(REST), "another start puts it off");
-    }
-
-    #[test]
-    fn what_can_t_be_made_is_not_tried_again_before_it_starts_again() {
-        let (mut all, a) = (Spares::default(), Arc::default());
-        all.started(&a);
-        all.started(&a);
-        all.make();
-        assert_eq!(all.wait(at(0)), None, "a confinement of nothing needs nothing ahead");
-        assert!(all.take(&a).ahead.is_none());
-        all.started(&a);
-        assert!(all.wait(at(0)).is_some());
-    }
-
-    #[test]
-    fn nothing_is_wanted_for_any_but_the_newest() {
-        let (mut all, every) = (Spares::default(), [(); 40].map(|()| Arc::default()));
-        every.iter().chain(&every[20..]).for_each(|confine| all.started(confine));
-        assert_eq!(all.all.len(), MOST_KNOWN);
-        (0..=MOST).for_each(|_| all.make());
-        assert_eq!(all.wait(at(0)), None);
-        assert_eq!(all.all.iter().filter(|spare| spare.vain).count(), MOST);
-    }
-
-    #[test]
-    fn what_is_armed_is_expected_before_its_first_start_and_not_while_it_runs() {
-        let (mut all, a, b) = (Spares::default(), Arc::default(), Arc::default());
-        all.arms();
-        assert_eq!(all.wait(at(0)), Some(REST), "it is looked which are armed");
-        all.expect(&[Arc::clone(&a), Arc::clone(&b)]);
-        assert!(all.hopes().all(Spare::wanted) && all.hopes().count() == 2);
-        (0..2).for_each(|_| all.make());
-        assert_eq!(all.wait(at(0)), None);
-        all.started(&a);
-        assert!(all.changed, "it may be armed no longer");
-        all.expect(&[b]);
-        assert_eq!(all.hopes().count(), 1, "it started once, and does not wait");
-    }
-
-    #[test]
-    fn networks_are_made_for_whoever_is_next_and_only_while_somebody_may_want_one() {
-        let (mut all, a, b) = (Spares::default(), with_network(), with_network());
-        all.expect(&[Arc::clone(&a)]);
-        assert!(all.lacks_network());
-        all.make();
-        let able = !all.no_networks;
-        (0..=NETWORKS).for_each(|_| all.make());
-        assert_eq!(all.wait(at(0)), None, "made, or not possible on this machine");
-        assert_eq!(all.networks.len(), if able { NETWORKS } else { 0 });
-        assert_eq!(all.take(&b).network.is_some(), able, "it is for everybody");
-        assert!(all.take(&Arc::default()).network.is_none(), "but not for who has another");
-        all.expect(&[]);
-        assert!(all.networks.is_empty());
-    }
 }

@@ -90,7 +90,8 @@ impl Confine {
         let base = Self { mounts, ruleset, ..self.clone() };
         let shows = |of: &Self| of.mounts.iter().filter_map(shown).count();
         let enough = 2 * shows(&base) >= shows(self).max(shows(other));
-        let serves = |one: &Self| one.beyond(&base).is_some_and(|own| own.rules.is_some());
+        let ruled = base.ruleset.is_some();
+        let serves = |one: &Self| one.beyond(&base).is_some_and(|own| own.rules.is_some() == ruled);
         (enough && serves(self) && serves(other)).then_some(base)
     }
 

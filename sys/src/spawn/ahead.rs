@@ -129,15 +129,6 @@ impl Ahead {
     }
 }
 
-/// What there is for one start that was made before it.
-#[derive(Debug, Default)]
-pub struct Ready {
-    /// Its mounts and rights.
-    pub ahead: Option<Ahead>,
-    /// Its network.
-    pub network: Option<EmptyNetwork>,
-}
-
 /// What a start adds to what was made.
 #[derive(Debug)]
 enum Added {
@@ -147,33 +138,63 @@ enum Added {
     Own(Own),
 }
 
-/// What of it is for a start.
+/// What there is for one start that was made before it.
 #[derive(Debug, Default)]
-pub(super) struct Fitting {
+pub struct Ready {
+    confine: Option<Arc<Confine>>,
     ahead: Option<(Ahead, Added)>,
     network: Option<EmptyNetwork>,
 }
 
 impl Ready {
-    /// What of it is for a start that is confined so, and still what that would make.
-    pub(super) fn fitting(self, confine: Option<&Arc<Confine>>) -> Fitting {
-        let Some(confine) = confine else { return Fitting::default() };
-        let ahead = self.ahead.and_then(|ahead| Some((ahead.serves(confine)?, ahead)));
-        let ahead = ahead.filter(|(_, ahead)| ahead.holds());
-        Fitting {
-            ahead: ahead.map(|(added, ahead)| (ahead, added)),
-            network: self.network.filter(|_| EmptyNetwork::is_for(confine)),
-        }
+    /// Nothing yet, for a start that is confined so.
+    #[must_use]
+    pub fn new(confine: &Arc<Confine>) -> Self {
+        Self { confine: Some(Arc::clone(confine)), ..Self::default() }
     }
-}
 
-impl Fitting {
+    /// Takes mounts and rights if it has none, if these are for it, or for its base, and are still what it would
+    /// make. Whether it has some now.
+    pub fn take(&mut self, ahead: Ahead) -> bool {
+        let added = self.confine.as_ref().filter(|_| self.ahead.is_none());
+        let added = added.and_then(|confine| ahead.serves(confine));
+        if let Some(added) = added
+            && ahead.holds()
+        {
+            self.ahead = Some((ahead, added));
+        }
+        self.has_mounts()
+    }
+
+    /// Takes a network if it is to have an empty one.
+    pub fn take_network(&mut self, network: EmptyNetwork) {
+        let wanted = self.confine.as_deref().is_some_and(EmptyNetwork::is_for);
+        self.network = Some(network).filter(|_| wanted);
+    }
+
+    /// Whether it has mounts and rights.
+    #[must_use]
+    pub fn has_mounts(&self) -> bool {
+        self.ahead.is_some()
+    }
+
+    /// Whether it has a network.
+    #[must_use]
+    pub fn has_network(&self) -> bool {
+        self.network.is_some()
+    }
+
+    /// Whether it was made ready for a start that is confined so.
+    pub(super) fn is_for(&self, confine: Option<&Arc<Confine>>) -> bool {
+        self.confine.as_ref().zip(confine).is_some_and(|(ours, its)| Arc::ptr_eq(ours, its))
+    }
+
     /// Flags of the namespaces that a child enters instead of making them.
     pub(super) fn flags(&self) -> u64 {
         self.namespaces().fold(0, |all, (flag, _)| all | flag)
     }
 
-    /// The same one by one, in the order of [`Fitting::fds`].
+    /// The same one by one, in the order of [`Ready::fds`].
     pub(super) fn kinds(&self) -> impl Iterator<Item = u64> {
         self.namespaces().map(|(flag, _)| flag)
     }

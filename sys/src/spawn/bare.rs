@@ -185,8 +185,8 @@ pub(super) fn kind(of: &Fd) -> Result<Kind, i32> {
     Ok(Kind { format: mode & libc::S_IFMT, mode: mode & 0o777, uid, gid, device, file_system })
 }
 
-/// The text of a link, with a zero at its end.
-pub(super) fn link_text<'b>(link: &Fd, buffer: &'b mut [u8; PATH]) -> Result<&'b CStr, i32> {
+/// The text of a link, with a zero at its end; cut off where the buffer ends.
+pub(super) fn link_text<'b>(link: &Fd, buffer: &'b mut [u8]) -> Result<&'b CStr, i32> {
     let (empty, room) = (c"".as_ptr(), buffer.len() - 1);
     // SAFETY: a C string, and a buffer with its length, that outlive the call.
     let length = result(unsafe {

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 
 use super::ahead::{self, NEW_MOUNTS};
 use super::bare::{self, Fd};
+use super::mounts::Found;
 use super::{Ids, Launch, Resource, Shared, Step, clone, confined, landlock, mounts, step_code};
 use crate::confine::Confine;
 
@@ -54,11 +55,11 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
     oom_score(launch)?;
     bare::usual_modes();
     let confine = shared.confine;
-    confine.map_or(Ok(()), |confine| surroundings(confine, shared))?;
+    let found = confine.map_or(Ok(None), |confine| surroundings(confine, shared))?;
     // SAFETY: a C string that outlives the call.
     done(Step::Directory, unsafe { libc::syscall(libc::SYS_chdir, launch.directory.as_ptr()) })?;
     limits(launch)?;
-    let ruleset = confine.map_or(Ok(None), |confine| ruleset(confine, shared))?;
+    let ruleset = confine.map_or(Ok(None), |confine| ruleset(confine, found.as_ref(), shared))?;
     identity(launch)?;
     if launch.no_new_privileges {
         done(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0))?;
@@ -75,8 +76,8 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
     Err((Step::Exec, libc::EINVAL))
 }
 
-/// What it finds around itself: made here, or ahead.
-fn surroundings(confine: &Confine, shared: &Shared<'_>) -> Result<(), Failed> {
+/// What it finds around itself: made here, or ahead. Gives the trees that it added to what was made.
+fn surroundings(confine: &Confine, shared: &Shared<'_>) -> Result<Option<Found>, Failed> {
     if confine.namespaces & clone::NEW_CGROUP != 0 {
         step(Step::Namespaces, confined::own_cgroups())?;
     }
@@ -93,14 +94,14 @@ fn surroundings(confine: &Confine, shared: &Shared<'_>) -> Result<(), Failed> {
     }
     if entered & NEW_MOUNTS == 0 {
         step(Step::Mount, mounts::apply(&confine.mounts, &shared.state.at))?;
-    } else if let Some((own, found)) = own.zip(found) {
-        let added = mounts::add(&confine.mounts, own, &found, &shared.state.at);
+    } else if let Some((own, found)) = own.zip(found.as_ref()) {
+        let added = mounts::add(&confine.mounts, own, found, &shared.state.at);
         step(Step::Mount, added)?;
     }
     if confine.keyring {
         step(Step::Keyring, confined::own_keyring())?;
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Numbers of what was made ahead.
@@ -109,17 +110,23 @@ fn kept(shared: &Shared<'_>) -> impl Iterator<Item = i32> {
     (shared.passed..shared.fds.len()).map(number)
 }
 
-fn ruleset(confine: &Confine, shared: &Shared<'_>) -> Result<Option<Fd>, Failed> {
+fn ruleset(
+    confine: &Confine,
+    found: Option<&Found>,
+    shared: &Shared<'_>,
+) -> Result<Option<Fd>, Failed> {
     let Some(ruleset) = &confine.ruleset else { return Ok(None) };
-    if shared.ready.has_ruleset()
-        && let Some(made) = kept(shared).last().map(Fd::passed)
-    {
-        let rules = shared.ready.own().and_then(|own| own.rules.as_deref());
-        let add = |rules| landlock::add_all(&made, ruleset, rules, &shared.state.at);
-        step(Step::Ruleset, rules.map_or(Ok(()), add))?;
-        return Ok(Some(made));
+    let made = if shared.ready.has_ruleset() { kept(shared).last() } else { None };
+    let Some(made) = made.map(Fd::passed) else {
+        return step(Step::Ruleset, landlock::make(ruleset, &shared.state.at)).map(Some);
+    };
+    if let Some(own) = shared.ready.own() {
+        let known = |path: &_| mounts::tree_at(&confine.mounts, own, found?, path);
+        let rules = own.rules.as_deref().unwrap_or_default();
+        let added = landlock::add_all(&made, ruleset, rules, known, &shared.state.at);
+        step(Step::Ruleset, added)?;
     }
-    step(Step::Ruleset, landlock::make(ruleset, &shared.state.at)).map(Some)
+    Ok(Some(made))
 }
 
 /// Closes the door: nothing that comes after may need what is refused from here on.

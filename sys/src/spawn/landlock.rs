@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::bare::{self, Fd, PATH};
+use super::bare::{self, Fd, Kind, PATH};
 use super::mounts::matching;
 use super::tree::{self, End};
 use crate::confine::Ruleset;
@@ -45,20 +45,25 @@ pub(super) fn make(ruleset: &Ruleset, at: &AtomicU32) -> Result<Fd, i32> {
     Ok(made)
 }
 
-/// Adds the rules with these numbers, and the ports, to one that has the others.
+/// Adds the rules with these numbers, and the ports, to one that has the others. `known` gives the trees that
+/// were found already.
 ///
 /// `EINVAL`: a right that it does not handle.
-pub(super) fn add_all(
+pub(super) fn add_all<'t>(
     made: &Fd,
     ruleset: &Ruleset,
     rules: &[u32],
+    known: impl Fn(&CStr) -> Option<&'t (Fd, Kind)>,
     at: &AtomicU32,
 ) -> Result<(), i32> {
     for number in rules {
         at.store(*number, Ordering::Relaxed);
         let rule = usize::try_from(*number).ok().and_then(|number| ruleset.paths.get(number));
         let (path, rights) = rule.ok_or(libc::EINVAL)?;
-        one(made, path, *rights)?;
+        match known(path) {
+            Some((tree, kind)) => give(made, tree, *kind, *rights)?,
+            None => one(made, path, *rights)?,
+        }
     }
     at.store(u32::MAX, Ordering::Relaxed);
     ports(made, ruleset)
@@ -81,7 +86,11 @@ fn ports(made: &Fd, ruleset: &Ruleset) -> Result<(), i32> {
 /// A tree that is not there gives nothing.
 fn allow(ruleset: &Fd, path: &CStr, rights: u64) -> Result<(), i32> {
     let Some(tree) = bare::there(tree::find(path, End::Target))? else { return Ok(()) };
-    let may = if bare::kind(&tree)?.is_directory() { u64::MAX } else { OF_FILES };
+    give(ruleset, &tree, bare::kind(&tree)?, rights)
+}
+
+fn give(ruleset: &Fd, tree: &Fd, kind: Kind, rights: u64) -> Result<(), i32> {
+    let may = if kind.is_directory() { u64::MAX } else { OF_FILES };
     if rights & may == 0 {
         return Ok(());
     }

@@ -31,7 +31,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
 
 use crate::confine::Confine;
-use ahead::Fitting;
 pub use ahead::{Ahead, EmptyNetwork, Ready};
 use clone::Origin;
 use state::{Place, State};
@@ -230,7 +229,7 @@ struct Shared<'a> {
     fds: &'a [RawFd],
     /// How many are the program's.
     passed: usize,
-    ready: &'a Fitting,
+    ready: &'a Ready,
     own_pids: [*mut OwnPid; 3],
     state: &'a State,
 }
@@ -258,18 +257,19 @@ impl OwnPid {
 /// - Every other step: the service's own fault (`ENOENT`, `EACCES`, `ENOEXEC` of the program or
 ///   directory), or a right that we lack (`EPERM`).
 pub fn spawn(launch: &Launch, passed: &Passed<'_>) -> Result<i32, SpawnError> {
-    enter(launch, passed, &Fitting::default())
+    enter(launch, passed, &Ready::default())
 }
 
-/// The same with what was made ahead, as far as that is for this launch and still what it would make.
+/// The same with what was made ahead, if that is for this launch.
 ///
 /// # Errors
 /// As [`spawn`].
 pub fn spawn_with(launch: &Launch, passed: &Passed<'_>, ready: Ready) -> Result<i32, SpawnError> {
-    enter(launch, passed, &ready.fitting(launch.confine.as_ref()))
+    let is_for = ready.is_for(launch.confine.as_ref());
+    enter(launch, passed, &if is_for { ready } else { Ready::default() })
 }
 
-fn enter(launch: &Launch, passed: &Passed<'_>, ready: &Fitting) -> Result<i32, SpawnError> {
+fn enter(launch: &Launch, passed: &Passed<'_>, ready: &Ready) -> Result<i32, SpawnError> {
     let fail =
         |step, errno| SpawnError { step, what: None, error: io::Error::from_raw_os_error(errno) };
     if passed.fds.len() > MAX_FDS {

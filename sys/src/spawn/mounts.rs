@@ -17,10 +17,10 @@ use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::bare::{self, Fd, Kind, OF_ALL, PATH, SHOWN, attribute, resolve, there};
-use super::tree::Last;
+use super::tree::{Last, SHORT};
 use crate::confine::{DEVICES, EMPTY_DIRECTORY, EMPTY_FILE, Mount, SCRATCH};
 use devices::Dev;
-pub(super) use own::{add, find};
+pub(super) use own::{Found, add, find, tree_at};
 
 /// A new root: directories, links and places to mount on, nothing else. It has no limits, and making a file
 /// in it costs a third of what it costs in tmpfs; nothing is written there once it is the root.
@@ -294,6 +294,16 @@ fn over(from: &Fd, place: &Fd, set: u64, clear: u64, recursive: bool) -> Result<
 }
 
 fn link(link: &Fd, above: &Fd, name: &CStr) -> Result<(), i32> {
-    let mut text = [0; PATH];
-    bare::make_link(bare::link_text(link, &mut text)?, above.number(), name)
+    let mut text = [0; SHORT];
+    let text = bare::link_text(link, &mut text)?;
+    if text.count_bytes() + 1 < SHORT {
+        return bare::make_link(text, above.number(), name);
+    }
+    // There may be more of it.
+    long_link(link, above, name)
+}
+
+#[inline(never)]
+fn long_link(link: &Fd, above: &Fd, name: &CStr) -> Result<(), i32> {
+    bare::make_link(bare::link_text(link, &mut [0; PATH])?, above.number(), name)
 }

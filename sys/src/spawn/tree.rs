@@ -12,6 +12,10 @@ use std::ffi::CStr;
 
 use super::bare::{self, Fd, PATH, SHOWN, resolve};
 
+/// Bytes of a room that is enough for most paths: clearing one for the longest takes as long as a system call,
+/// and it is paged in first.
+pub(super) const SHORT: usize = 256;
+
 /// Most links on one way, as the kernel has it.
 const MAX_LINKS: usize = 40;
 
@@ -76,7 +80,7 @@ fn follow(path: &CStr, end: End) -> Result<Fd, i32> {
 
 /// The component that begins at or after `at`, closed with a zero in place of its slash, and where the
 /// next one begins.
-fn component(path: &mut [u8; PATH], at: usize) -> Option<(&CStr, Option<usize>)> {
+fn component(path: &mut [u8], at: usize) -> Option<(&CStr, Option<usize>)> {
     let slashes = path.get(at..)?.iter().take_while(|b| **b == b'/').count();
     let begin = at + slashes;
     let length = path.get(begin..)?.iter().position(|b| *b == b'/' || *b == 0)?;
@@ -91,7 +95,7 @@ fn component(path: &mut [u8; PATH], at: usize) -> Option<(&CStr, Option<usize>)>
 }
 
 /// `first/second` into `to`.
-fn copy(to: &mut [u8; PATH], first: &[u8], second: &[u8]) -> Result<(), i32> {
+fn copy(to: &mut [u8], first: &[u8], second: &[u8]) -> Result<(), i32> {
     if first.len() + second.len() + 2 > to.len() {
         return Err(libc::ENAMETOOLONG);
     }
@@ -114,17 +118,33 @@ pub(super) fn make(root: &Fd, path: &CStr, directory: bool) -> Result<Fd, i32> {
         Err(libc::ENOENT) => {}
         other => return other,
     }
-    let mut parts = [0; PATH];
-    copy(&mut parts, path.to_bytes(), b"")?;
+    match fits(path.to_bytes()) {
+        true => make_all(root, path, directory, &mut [0; SHORT]),
+        false => make_long(root, path, directory),
+    }
+}
+
+/// Whether there is room for it in [`SHORT`] bytes.
+const fn fits(path: &[u8]) -> bool {
+    path.len() + 2 < SHORT
+}
+
+#[inline(never)]
+fn make_long(root: &Fd, path: &CStr, directory: bool) -> Result<Fd, i32> {
+    make_all(root, path, directory, &mut [0; PATH])
+}
+
+fn make_all(root: &Fd, path: &CStr, directory: bool, parts: &mut [u8]) -> Result<Fd, i32> {
+    copy(parts, path.to_bytes(), b"")?;
     let mut above = bare::open(root.number(), c".", resolve::IN_ROOT)?;
     let mut at = 0;
-    while let Some((name, next)) = component(&mut parts, at) {
+    while let Some((name, next)) = component(parts, at) {
         if directory || next.is_some() {
             bare::make_directory(above.number(), name, SHOWN)?;
         } else {
             bare::make_file(above.number(), name)?;
         }
-        let so_far = CStr::from_bytes_until_nul(&parts).map_err(|_| libc::ENAMETOOLONG)?;
+        let so_far = CStr::from_bytes_until_nul(parts).map_err(|_| libc::ENAMETOOLONG)?;
         above = bare::open(root.number(), so_far, resolve::IN_ROOT)?;
         let Some(next) = next else { break };
         parts.get_mut(next - 1).into_iter().for_each(|closed| *closed = b'/');
@@ -165,9 +185,11 @@ impl<'p> Last<'p> {
     ) -> Result<(&Fd, &'p CStr), i32> {
         let (above, name) = halves(path)?;
         if self.0.as_ref().is_none_or(|(last, _)| *last != above) {
-            let mut buffer = [0; PATH];
-            let (text, _) = split(path, &mut buffer)?;
-            self.0 = Some((above, directory(text)?));
+            let found = match fits(above) {
+                true => directory(split(path, &mut [0; SHORT])?.0),
+                false => of_long(path, directory),
+            };
+            self.0 = Some((above, found?));
         }
         let (_, directory) = self.0.as_ref().ok_or(libc::ENOENT)?;
         Ok((directory, name))
@@ -210,6 +232,11 @@ impl<'p> Last<'p> {
     }
 }
 
+#[inline(never)]
+fn of_long(path: &CStr, directory: impl FnOnce(&CStr) -> Result<Fd, i32>) -> Result<Fd, i32> {
+    directory(split(path, &mut [0; PATH])?.0)
+}
+
 /// `path` without its last component, and that component.
 fn halves(path: &CStr) -> Result<(&[u8], &CStr), i32> {
     let bytes = path.to_bytes_with_nul();
@@ -222,10 +249,7 @@ fn halves(path: &CStr) -> Result<(&[u8], &CStr), i32> {
 }
 
 /// The same with the first part as a text, in `buffer`.
-pub(super) fn split<'a>(
-    path: &'a CStr,
-    buffer: &'a mut [u8; PATH],
-) -> Result<(&'a CStr, &'a CStr), i32> {
+pub(super) fn split<'a>(path: &'a CStr, buffer: &'a mut [u8]) -> Result<(&'a CStr, &'a CStr), i32> {
     let (above, name) = halves(path)?;
     copy(buffer, if above.is_empty() { b"/" } else { above }, b"")?;
     let above = CStr::from_bytes_until_nul(buffer).map_err(|_| libc::ENAMETOOLONG)?;
@@ -265,6 +289,13 @@ mod tests {
         assert_eq!(split(c"var/lib/x", &mut buffer), Ok((c"var/lib", c"x")));
         assert_eq!(split(c"x", &mut buffer), Ok((c".", c"x")));
         assert_eq!(split(c"/x", &mut buffer), Ok((c"/", c"x")));
+    }
+
+    #[test]
+    fn a_short_room_is_taken_only_for_what_fits() {
+        let fit = [b'x'; SHORT - 3];
+        assert!(fits(&fit) && !fits(&[b'x'; SHORT - 2]));
+        assert_eq!(copy(&mut [0; SHORT], &fit, b""), Ok(()));
     }
 
     #[test]

@@ -108,7 +108,13 @@ fn paths(confine: &Confine) -> BTreeSet<CString> {
         let within = |outer: &CString| below(path, outer.to_bytes());
         own.iter().any(within) && !shown.iter().any(within)
     };
-    let mut all: BTreeSet<_> = others.into_iter().chain(ruled).filter(|path| !ours(path)).collect();
+    // Of a view that lists what is there, nothing else is there.
+    let listed = confine.mounts.contains(&Mount::Root);
+    let there = |path: &CString| {
+        let within = |tree: &CString| below(path.to_bytes(), tree.to_bytes());
+        if listed { shown.iter().any(within) } else { !ours(path) }
+    };
+    let mut all: BTreeSet<_> = others.into_iter().chain(ruled).filter(there).collect();
     all.extend(shown);
     all
 }
@@ -192,7 +198,7 @@ mod tests {
             ..Confine::default()
         });
         let all: Vec<_> = all.iter().map(|path| path.to_str().unwrap()).collect();
-        let wanted = ["/dev/dri", "/dev/dri/x", "/dev/video0", "/procs", "/usr", "/usr/secret"];
+        let wanted = ["/dev/dri", "/dev/dri/x", "/dev/video0", "/usr", "/usr/secret"];
         assert_eq!(all, wanted);
     }
 

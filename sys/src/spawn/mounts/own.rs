@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::super::bare::{self, Fd, Kind, attribute};
 use super::super::tree::Last;
 use super::{below, open, put, tree_of};
-use crate::confine::{MOST_OWN, Mount, Own};
+use crate::confine::{MOST_OWN, Mount, Own, seen_from_inside};
 
 /// Copies of its own trees, in their order; none of what is not there.
 pub(in super::super) type Found = [Option<(Fd, Kind)>; MOST_OWN];
@@ -33,7 +33,8 @@ pub(in super::super) fn find(mounts: &[Mount], own: &Own, at: &AtomicU32) -> Res
     Ok(found)
 }
 
-/// Attaches them in the root that was entered; `at` is the number of the one being attached.
+/// Attaches them in the root that was entered; `at` is the number of the one being attached. The usual modes are
+/// those of places.
 pub(in super::super) fn add(
     mounts: &[Mount],
     own: &Own,
@@ -45,15 +46,30 @@ pub(in super::super) fn add(
     }
     let root = open(c"/")?;
     bare::change(&root, 0, attribute::READ_ONLY, false)?;
-    bare::exact_modes();
     let mut last = Last::default();
     for (number, found) in own.mounts.iter().zip(found) {
         let (_, target, _) = show(mounts, *number, at)?;
         let Some((tree, kind)) = found else { continue };
         put(tree, *kind, &mut last, &root, below(target)?)?;
     }
-    bare::usual_modes();
     bare::change(&root, attribute::READ_ONLY, 0, false)
+}
+
+/// The tree that is shown at `path` as it is outside, if it is one of its own and there.
+pub(in super::super) fn tree_at<'f>(
+    mounts: &[Mount],
+    own: &Own,
+    found: &'f Found,
+    path: &CStr,
+) -> Option<&'f (Fd, Kind)> {
+    let is_it = |number: &u32| match usize::try_from(*number).ok().and_then(|at| mounts.get(at)) {
+        Some(Mount::Show { path: from, target, .. }) => {
+            from.as_c_str() == path && seen_from_inside(target) == path.to_bytes()
+        }
+        _ => false,
+    };
+    let at = own.mounts.iter().position(is_it)?;
+    found.get(at)?.as_ref().filter(|(_, kind)| !kind.is_link())
 }
 
 /// The step with this number: what is shown, where, and how.

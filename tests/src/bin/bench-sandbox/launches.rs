@@ -31,8 +31,17 @@ pub(crate) struct Way {
     pub(crate) launch: Launch,
     /// Another launcher: it is given its filter as descriptor 3.
     pub(crate) other: bool,
-    /// What can be made ahead is.
-    pub(crate) ahead: bool,
+    /// What is made ahead.
+    pub(crate) ahead: Ahead,
+}
+
+/// What is made ahead of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    Nothing,
+    /// What others can use too.
+    Base,
+    All,
 }
 
 /// All ways, in order.
@@ -52,22 +61,33 @@ pub(crate) fn all() -> io::Result<Launches> {
     confine::prepare()?;
     let ours = ours(&plan)?;
     let of = |name: &str| ours.get(name).cloned().ok_or(io::ErrorKind::NotFound);
-    let (plain, app) = (of("default")?, of("app")?);
+    let (plain, app, own) = (of("default")?, of("app")?, of("own")?);
     let whole = app.confine.as_deref().cloned().unwrap_or_default();
     let without = |launch: &Launch, confine| Launch { confine, ..launch.clone() };
     let bare =
         Launch { environment: vec![c("PATH=/usr/bin")?], directory: c("/")?, ..Launch::default() };
-    let connected = Confine { namespaces: whole.namespaces & !NETWORK, ..whole.clone() };
-    let app_connected = without(&app, Some(Arc::new(connected)));
+    let connected = |launch: &Launch| {
+        let confine = launch.confine.as_deref().cloned().unwrap_or_default();
+        let namespaces = confine.namespaces & !NETWORK;
+        without(launch, Some(Arc::new(Confine { namespaces, ..confine })))
+    };
     let mut ways = vec![
         way("bare", bare.clone()),
         way("default", plain.clone()),
         way("service", of("service")?),
         way("app", app.clone()),
-        way("app-network", app_connected),
+        way("app-network", connected(&app)),
+        way("own", own.clone()),
+        way("own-network", connected(&own)),
     ];
     let confined = ways.iter().filter(|way| way.launch.confine.is_some()).cloned();
-    let ahead = confined.map(|way| Way { name: format!("{}-ahead", way.name), ahead: true, ..way });
+    let ahead = confined.map(|way| {
+        let (of, ahead) = match way.name.starts_with("own") {
+            true => ("base", Ahead::Base),
+            false => ("ahead", Ahead::All),
+        };
+        Way { name: format!("{}-{of}", way.name), ahead, ..way }
+    });
     ways.extend(ahead.collect::<Vec<_>>());
     ways.extend(others(&bare)?);
     let mut steps =
@@ -126,13 +146,13 @@ fn others(bare: &Launch) -> io::Result<Vec<Way>> {
             let arguments = words.map(c).collect::<io::Result<Vec<_>>>()?;
             let program = arguments.first().cloned().ok_or(io::ErrorKind::InvalidData)?;
             let launch = Launch { program, arguments, ..bare.clone() };
-            Ok(Way { name, launch, other: true, ahead: false })
+            Ok(Way { name, launch, other: true, ahead: Ahead::Nothing })
         })
         .collect()
 }
 
 fn way(name: &str, launch: Launch) -> Way {
-    Way { name: name.to_owned(), launch, other: false, ahead: false }
+    Way { name: name.to_owned(), launch, other: false, ahead: Ahead::Nothing }
 }
 
 impl Way {

@@ -78,6 +78,7 @@ fn measure() -> io::Result<()> {
     let launches = launches::all()?;
     starts::measure(&launches)?;
     calls::measure(&launches)?;
+    starts::kept(&launches.app)?;
     tell("bench: done");
     Ok(())
 }
