@@ -113,9 +113,4 @@ impl Decisions {
     pub fn forget(&mut self, bundle: &BundleId) {
         self.all.remove(bundle);
     }
-
-    /// Forgets about all bundles but these.
-    pub fn retain(&mut self, keep: impl Fn(&BundleId) -> bool) {
-        self.all.retain(|bundle, _| keep(bundle));
-    }
 }

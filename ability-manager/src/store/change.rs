@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use model::Name;
-use model::bundle::{BundleId, Version};
+use model::bundle::{BundleId, DATA_SIZE, Version};
 
 use super::disk::{As, beside};
 use super::generation::{Admission, Generation};
@@ -77,7 +77,8 @@ impl Store {
             (Admission::Over(_), Some(uid)) => {
                 let place = &self.base.places.bundles;
                 let number = self.base.next_saved(&self.generation).tried("looking into", place)?;
-                self.base.save_data(id, number, uid)?
+                let size = self.get(id).map_or(DATA_SIZE, |held| held.manifest.data.size);
+                self.base.save_data(id, (number, uid), size)?
             }
             _ => None,
         };

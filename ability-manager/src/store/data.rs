@@ -14,7 +14,7 @@
 //! Invariants: restoring and erasing can be done again from wherever they were cut; of what a bundle made,
 //! only files, directories and links are copied, they stay its own, and no link is followed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,12 @@ pub const MAX_FILES: usize = 100_000;
 /// Deepest directory that is copied.
 pub const MAX_DEPTH: usize = 64;
 
+/// A copy is at most so many times what a bundle may keep: files with holes take more room in it.
+const MOST_TIMES: u64 = 4;
+
+/// A copy may always be so large, in bytes.
+const MOST_ALWAYS: u64 = 256 << 20;
+
 /// Classes of data: from boot on, and from the owner's first unlock on.
 const CLASSES: [&str; 2] = ["el1", "el2"];
 
@@ -41,7 +47,10 @@ const OUTER: As = As { mode: 0o711, owner: Some(0) };
 /// What a copy may still take.
 struct Left {
     files: usize,
+    /// Of what the bundle may have copied.
     bytes: u64,
+    /// Of the disk.
+    free: u64,
 }
 
 impl Base {
@@ -92,12 +101,12 @@ impl Base {
         Ok(at)
     }
 
-    /// Copies the data of a bundle, whose processes have ended, and answers with the number of the copy; none where it has no data.
+    /// Copies the data of a bundle, which may keep `size` bytes and whose processes have ended, and answers with the number of the copy; none where it has no data.
     pub(super) fn save_data(
         &self,
         id: &BundleId,
-        number: u64,
-        uid: u32,
+        (number, uid): (u64, u32),
+        size: u64,
     ) -> Result<Option<u64>, Refusal> {
         let from = self.data(id);
         if !self.has_data(id)? {
@@ -109,7 +118,8 @@ impl Base {
             .make_directory(&all, As { mode: 0o700, owner: Some(0) })
             .tried("making the directory", &all)?;
         let free = self.disk.free(&all).tried("looking how much is free in", &all)?;
-        let mut left = Left { files: MAX_FILES, bytes: free.saturating_sub(MARGIN) };
+        let bytes = size.saturating_mul(MOST_TIMES).max(MOST_ALWAYS);
+        let mut left = Left { files: MAX_FILES, bytes, free: free.saturating_sub(MARGIN) };
         let copied = self
             .disk
             .make_directory(&to, OUTER)
@@ -156,13 +166,16 @@ impl Base {
 
     fn copy_file(&self, from: &Path, to: &Path, how: As, left: &mut Left) -> io::Result<()> {
         let source = disk::open(from)?;
+        let size = source.metadata()?.len();
+        if size > left.bytes {
+            return Err(too("larger than what it may keep".to_owned()));
+        }
+        if size > left.free {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        (left.bytes, left.free) = (left.bytes - size, left.free - size);
         self.disk.write(to, how, &mut |out| {
-            let copied = io::copy(&mut io::Read::take(&source, left.bytes), out)?;
-            left.bytes -= copied;
-            if more(&source)? {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            Ok(())
+            io::copy(&mut io::Read::take(&source, size), out).map(|_| ())
         })
     }
 
@@ -197,9 +210,4 @@ impl Base {
 
 fn too(what: String) -> io::Error {
     io::Error::other(format!("{what}: more than is copied"))
-}
-
-fn more(file: &File) -> io::Result<bool> {
-    let mut file = file;
-    Ok(io::Read::read(&mut file, &mut [0])? > 0)
 }

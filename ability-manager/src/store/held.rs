@@ -73,11 +73,6 @@ impl Held {
         &self.manifest.id
     }
 
-    /// The permissions it asks for, by name.
-    pub fn asked(&self) -> impl Iterator<Item = &Name> {
-        self.declared.iter().map(|declared| &declared.permission)
-    }
-
     /// One that the image brought.
     pub(super) fn shipped(base: &Base, file: &Path) -> Result<Self, String> {
         let bundle = Bundle::open(opened(file)?).map_err(|e| e.to_string())?;

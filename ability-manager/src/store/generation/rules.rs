@@ -1,11 +1,9 @@
 //! The rules: what may be installed over what, who gets which user, what goes.
 
 use bundle::Digest;
-use model::Name;
 use model::bundle::{APP_IDS, BundleId, Version};
 
 use super::{Generation, Installed, MAX_BUNDLES, MAX_KEYS, MAX_USERS, Previous, Unfinished, User};
-use crate::permission::{Decision, Full};
 use crate::store::key::Key;
 
 /// A bundle that somebody wants installed, after everything about itself was found to be well.
@@ -277,18 +275,5 @@ impl Generation {
         }
         let of = |id: &&BundleId| self.users.get(*id).is_some_and(|u| u.key.as_ref() == Some(key));
         Ok(self.bundles.keys().filter(of).cloned().collect())
-    }
-
-    /// Keeps a decision.
-    ///
-    /// # Errors
-    /// [`Full`].
-    pub fn decide(
-        &mut self,
-        id: &BundleId,
-        permission: &Name,
-        decision: Decision,
-    ) -> Result<(), Full> {
-        self.decisions.set(id, permission, decision)
     }
 }

@@ -51,7 +51,8 @@ fn the_file_says_what_is_installed_in_words() {
     ]);
     all.trust(&key(1), 7).unwrap();
     let decision = Decision { verdict: Verdict::Granted, by: 0, at: 8 };
-    all.decide(&id("org.example.notes"), &Name::try_from("camera").unwrap(), decision).unwrap();
+    let camera = Name::try_from("camera").unwrap();
+    all.decisions.set(&id("org.example.notes"), &camera, decision).unwrap();
     all.remove(&id("org.example.clock"), false, false).unwrap();
     let text = all.print();
     let short = |line: &str| {

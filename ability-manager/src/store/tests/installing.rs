@@ -267,6 +267,19 @@ fn data_are_copied_as_they_are_but_for_what_gives_rights_or_leads_elsewhere() {
 }
 
 #[test]
+fn a_file_that_is_nearly_all_hole_does_not_fill_the_disk() {
+    let bench = Bench::new();
+    let mut store = bench.open();
+    bench.install(&mut store, &wanted(ID, 1), TRUST).unwrap();
+    let data = store.enrol(&id(ID)).unwrap().data.join("el2/hole");
+    File::create(&data).unwrap().set_len(1 << 40).unwrap();
+    let before = store.generation().clone();
+    let refused = why(bench.install(&mut store, &wanted(ID, 2), PLAIN));
+    assert!(refused.contains("larger than what it may keep"), "{refused}");
+    assert_eq!((store.generation(), bench.stored().len()), (&before, 2));
+}
+
+#[test]
 fn a_damaged_generation_is_told_loses_one_bundle_and_nothing_is_collected() {
     let bench = Bench::new();
     let mut store = bench.open();
