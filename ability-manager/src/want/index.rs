@@ -6,14 +6,16 @@
 //! neither ─► action ─► skills without uris
 //! ```
 //!
-//! Invariant: what is found is looked at by [`super::matching`] as each skill would be; the tables only leave out what
-//! can't match.
+//! Actions and entities are numbers here, and what is found is a set of bits: to look at one more skill that answers
+//! costs some dozen instructions.
+//!
+//! Invariant: what is found is what [`super::matching`] finds; the tables only leave out what can't match.
 
 use std::collections::{BTreeMap, HashMap};
 
 use model::want::{Skill, Want};
 
-use super::matching::{Uri, Wanted, does};
+use super::matching::{Uri, Wanted};
 use super::mime::{ANY, WILDCARD_ONLY, fits};
 use crate::engine::Target;
 
@@ -25,8 +27,10 @@ type Place = (usize, usize);
 struct Entry {
     /// Place of its ability.
     ability: usize,
-    /// Actions and entities; no uris.
-    skill: Skill,
+    /// Numbers of words.
+    actions: Vec<u32>,
+    /// Numbers of words.
+    entities: Vec<u32>,
     uris: Vec<Uri>,
 }
 
@@ -35,6 +39,8 @@ struct Entry {
 pub struct Index {
     abilities: Vec<Target>,
     skills: Vec<Entry>,
+    /// Numbers of actions and entities.
+    words: HashMap<String, u32>,
     /// Uris by what they begin with.
     starts: HashMap<String, Vec<Place>>,
     /// Longest of them, in bytes.
@@ -44,7 +50,48 @@ pub struct Index {
     /// Types of those that stand for several.
     stars: Vec<String>,
     /// Skills that answer a want with neither uri nor type, by action.
-    plain: BTreeMap<String, Vec<usize>>,
+    plain: BTreeMap<u32, Vec<usize>>,
+}
+
+/// Action and entities of a want, as numbers.
+struct Words {
+    action: Option<u32>,
+    entities: Vec<u32>,
+}
+
+/// Places of abilities: a set.
+struct Found(Vec<u64>);
+
+impl Found {
+    fn add(&mut self, place: usize) {
+        if let Some(word) = self.0.get_mut(place / 64) {
+            *word |= 1 << (place % 64);
+        }
+    }
+
+    fn has(&self, place: usize) -> bool {
+        self.0.get(place / 64).is_some_and(|word| word & (1 << (place % 64)) != 0)
+    }
+
+    /// All, in order.
+    fn places(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(number, word)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let bit = usize::try_from(left.trailing_zeros()).ok().filter(|_| left != 0)?;
+                left &= left - 1;
+                Some(number * 64 + bit)
+            })
+        })
+    }
+}
+
+impl Entry {
+    fn does(&self, words: &Words) -> bool {
+        let action =
+            words.action.map_or(!self.actions.is_empty(), |one| self.actions.contains(&one));
+        action && words.entities.iter().all(|entity| self.entities.contains(entity))
+    }
 }
 
 impl Index {
@@ -76,93 +123,122 @@ impl Index {
                 (None, None) => {}
             }
         }
-        let plain =
-            uris.is_empty() || uris.iter().any(|uri| uri.start.is_none() && uri.mime.is_none());
-        for action in skill.actions.iter().filter(|_| plain) {
-            self.plain.entry(action.clone()).or_default().push(place);
+        let ability = self.abilities.len();
+        let (actions, entities) = (self.numbers(&skill.actions), self.numbers(&skill.entities));
+        let nothing = |uri: &Uri| uri.start.is_none() && uri.mime.is_none();
+        if uris.is_empty() || uris.iter().any(nothing) {
+            for action in &actions {
+                self.plain.entry(*action).or_default().push(place);
+            }
         }
-        let (actions, entities) = (skill.actions.clone(), skill.entities.clone());
-        let skill = Skill { actions, entities, uris: Vec::new() };
-        self.skills.push(Entry { ability: self.abilities.len(), skill, uris });
+        self.skills.push(Entry { ability, actions, entities, uris });
+    }
+
+    fn numbers(&mut self, words: &[String]) -> Vec<u32> {
+        let mut number = |word: &String| {
+            let next = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+            *self.words.entry(word.clone()).or_insert(next)
+        };
+        words.iter().map(&mut number).collect()
+    }
+
+    /// What a want says, as numbers; none if it says what no skill does.
+    fn words(&self, want: &Want) -> Option<Words> {
+        let number = |word: &str| self.words.get(word).copied();
+        let action = match want.action.as_deref() {
+            None | Some("") => None,
+            Some(action) => Some(number(action)?),
+        };
+        let entities = want.entities.iter().map(|entity| number(entity)).collect::<Option<_>>()?;
+        Some(Words { action, entities })
     }
 
     /// Abilities with a skill that matches, in the order they were given; of those that the want names, if it does.
     #[must_use]
     pub fn answer(&self, want: &Want) -> Vec<&Target> {
+        let Some(words) = self.words(want) else { return Vec::new() };
         let wanted = Wanted::of(want);
-        let mut found = Vec::new();
+        let mut found = Found(vec![0; self.abilities.len().div_ceil(64)]);
         if !wanted.uri.is_empty() {
-            self.by_start(&wanted, want, &mut found);
+            for start in starts(&wanted.uri, self.longest) {
+                self.look(self.starts.get(start), &wanted, &words, &mut found);
+            }
             if let Some(guess) = wanted.guess.filter(|_| !wanted.uri.contains("://")) {
-                self.by_type(guess, &wanted, want, &mut found);
+                self.by_type(guess, &words, &mut found);
             }
         } else if !wanted.mime.is_empty() {
-            self.by_type(wanted.mime, &wanted, want, &mut found);
+            self.by_type(wanted.mime, &words, &mut found);
         } else {
-            self.by_action(want, &mut found);
+            self.by_action(&words, &mut found);
         }
-        found.sort_unstable();
-        found.dedup();
         let named = |target: &&Target| {
             let bundle = want.bundle.as_ref().is_none_or(|bundle| *bundle == target.bundle);
             bundle && want.ability.as_ref().is_none_or(|ability| *ability == target.ability)
         };
-        found.into_iter().filter_map(|place| self.abilities.get(place)).filter(named).collect()
+        found.places().filter_map(|place| self.abilities.get(place)).filter(named).collect()
     }
 
-    fn by_start(&self, wanted: &Wanted<'_>, want: &Want, found: &mut Vec<usize>) {
-        for start in starts(&wanted.uri, self.longest) {
-            self.look(self.starts.get(start), wanted, want, found);
-        }
-    }
-
-    fn by_type(&self, mime: &str, wanted: &Wanted<'_>, want: &Want, found: &mut Vec<usize>) {
+    /// Uris without a scheme whose type fits.
+    fn by_type(&self, mime: &str, words: &Words, found: &mut Found) {
         if mime == WILDCARD_ONLY {
             for mime in [ANY, "general.object"] {
-                self.look(self.types.get(mime), wanted, want, found);
+                self.take(self.types.get(mime), words, found);
             }
             return;
         }
         for star in self.stars.iter().filter(|star| fits(mime, Some(star))) {
-            self.look(self.types.get(star), wanted, want, found);
+            self.take(self.types.get(star), words, found);
         }
         let Some(start) = mime.strip_suffix('*') else {
-            return self.look(self.types.get(mime), wanted, want, found);
+            return self.take(self.types.get(mime), words, found);
         };
         let start = if mime == ANY { "" } else { start };
         let alike = self.types.range(start.to_owned()..);
         for (_, places) in alike.take_while(|(of, _)| of.starts_with(start)) {
-            self.look(Some(places), wanted, want, found);
+            self.take(Some(places), words, found);
         }
     }
 
-    fn by_action(&self, want: &Want, found: &mut Vec<usize>) {
+    fn by_action(&self, words: &Words, found: &mut Found) {
         let mut take = |places: &Vec<usize>| {
-            let entries = places.iter().filter_map(|place| self.skills.get(*place));
-            found.extend(entries.filter(|e| does(&e.skill, want)).map(|entry| entry.ability));
+            for entry in places.iter().filter_map(|place| self.skills.get(*place)) {
+                if entry.does(words) {
+                    found.add(entry.ability);
+                }
+            }
         };
-        match want.action.as_deref() {
-            None | Some("") => self.plain.values().for_each(take),
+        match words.action {
+            None => self.plain.values().for_each(take),
             Some(action) => {
-                if let Some(places) = self.plain.get(action) {
+                if let Some(places) = self.plain.get(&action) {
                     take(places);
                 }
             }
         }
     }
 
+    /// All of these whose skills do what is wanted.
+    fn take(&self, places: Option<&Vec<Place>>, words: &Words, found: &mut Found) {
+        for (skill, _) in places.into_iter().flatten() {
+            if let Some(entry) = self.skills.get(*skill).filter(|entry| entry.does(words)) {
+                found.add(entry.ability);
+            }
+        }
+    }
+
+    /// Those of these that fit, too.
     fn look(
         &self,
         places: Option<&Vec<Place>>,
         wanted: &Wanted<'_>,
-        want: &Want,
-        found: &mut Vec<usize>,
+        words: &Words,
+        found: &mut Found,
     ) {
         for (skill, uri) in places.into_iter().flatten() {
             let Some(entry) = self.skills.get(*skill) else { continue };
             let answers = || entry.uris.get(*uri).is_some_and(|uri| uri.answers(wanted));
-            if found.last() != Some(&entry.ability) && does(&entry.skill, want) && answers() {
-                found.push(entry.ability);
+            if entry.does(words) && !found.has(entry.ability) && answers() {
+                found.add(entry.ability);
             }
         }
     }

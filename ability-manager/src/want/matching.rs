@@ -82,7 +82,12 @@ pub(super) enum Rest {
     /// A path that begins with this.
     StartsWith(String),
     /// A path that matches this whole; none if that is no expression.
-    Regex(Option<Regex>),
+    Regex {
+        /// What all that matches begins with: most paths need no more than a look at it.
+        start: String,
+        /// The expression.
+        path: Option<Regex>,
+    },
 }
 
 impl Uri {
@@ -100,7 +105,9 @@ impl Uri {
             None => Rest::Host,
             Some(SkillPath::Is(path)) => Rest::Is(path.clone()),
             Some(SkillPath::StartsWith(path)) => Rest::StartsWith(path.clone()),
-            Some(SkillPath::Regex(path)) => Rest::Regex(pattern(path).ok()),
+            Some(SkillPath::Regex(path)) => {
+                Rest::Regex { start: beginning(path).to_owned(), path: pattern(path).ok() }
+            }
         };
         Self { start: Some(format!("{scheme}://{host}{port}")), rest, mime }
     }
@@ -134,16 +141,32 @@ impl Uri {
 }
 
 impl Rest {
-    fn fits(&self, rest: &str) -> bool {
+    pub(super) fn fits(&self, rest: &str) -> bool {
         match self {
             Self::Scheme => rest.is_empty() || rest.starts_with(':'),
             Self::Host => rest.is_empty() || rest.starts_with('/'),
             Self::HostOrPort => rest.is_empty() || rest.starts_with(['/', ':']),
             Self::Is(path) => rest == path,
             Self::StartsWith(path) => rest.starts_with(path.as_str()),
-            Self::Regex(path) => path.as_ref().is_some_and(|path| path.is_match(rest)),
+            Self::Regex { start, path } => {
+                let begins = rest.starts_with(start.as_str());
+                begins && path.as_ref().is_some_and(|path| path.is_match(rest))
+            }
         }
     }
+}
+
+/// What every text that matches an expression begins with, as far as that is plain to see.
+fn beginning(expression: &str) -> &str {
+    if expression.contains(['|', '#']) || expression.contains("(?") {
+        return "";
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_~ %=&,;:@!".contains(c);
+    let end = expression.find(|c| !plain(c)).unwrap_or(expression.len());
+    let (start, rest) = expression.split_at_checked(end).unwrap_or_default();
+    // The last letter may be there any number of times.
+    let repeated = rest.starts_with(['*', '?', '{', '+']);
+    if repeated { start.get(..end.saturating_sub(1)).unwrap_or_default() } else { start }
 }
 
 /// Whether one of these uris fits.

@@ -206,6 +206,16 @@ proptest! {
     }
 
     #[test]
+    fn an_expression_finds_what_it_matches_whatever_it_begins_with(
+        text in "[ab/|(?)*+{}1\\[\\]^$\\\\.-]{0,8}",
+        path in "/?[ab/]{0,5}",
+    ) {
+        let matched = model::want::pattern(&text).is_ok_and(|one| one.is_match(&path));
+        let skill = skill("https://x", Some(SkillPath::Regex(text)), "");
+        prop_assert_eq!(matches(&skill, &want(&format!("https://x{path}"), "")), matched);
+    }
+
+    #[test]
     fn no_text_of_a_want_is_too_odd(uri in ".{0,80}", mime in ".{0,20}", s in any_skill()) {
         let want = want(&uri, &mime);
         let index = Index::new([(target("org.x", "a"), &[s.clone()][..])]);
