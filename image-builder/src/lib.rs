@@ -8,6 +8,7 @@ pub mod bench;
 pub mod bench_daemon;
 pub mod bench_peers;
 pub mod bench_sandbox;
+pub mod bench_wants;
 pub mod build;
 pub mod built;
 pub mod bundle;

@@ -12,6 +12,7 @@ use model::service::Service;
 use super::bench_build::Build;
 use super::bench_peers::Peers;
 use super::bench_sandbox::Sandbox;
+use super::bench_wants::Wants;
 use super::{devices, print};
 use crate::bench::{self, MAX_SERVICES, Mode, Programs};
 use crate::bench_daemon;
@@ -37,6 +38,7 @@ enum What {
     Build(Build),
     Peers(Peers),
     Sandbox(Sandbox),
+    Wants(Wants),
 }
 
 /// Count instructions from PID 1 to all services ready
@@ -67,6 +69,7 @@ impl Bench {
             What::Build(build) => build.run(),
             What::Peers(peers) => peers.run(),
             What::Sandbox(sandbox) => sandbox.run(),
+            What::Wants(wants) => wants.run(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod bench;
 mod bench_build;
 mod bench_peers;
 mod bench_sandbox;
+mod bench_wants;
 mod build;
 mod bundle;
 mod check;
