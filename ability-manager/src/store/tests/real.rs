@@ -92,3 +92,19 @@ fn an_unpacked_bundle_is_bound_read_only_and_goes_with_it() {
     assert!(!run.exists());
     assert_eq!(bench.stored(), Vec::<String>::new());
 }
+
+#[test]
+#[ignore = "its numbers are what it is for"]
+#[expect(clippy::print_stdout, reason = "its numbers are what it is for")]
+fn a_store_of_many_bundles_is_open_soon() {
+    let bench = Bench::new();
+    let mut store = bench.open();
+    for number in 0..200 {
+        bench.ship(&wanted(&format!("org.image.app{number}"), 1).by(&[]));
+        bench.install(&mut store, &wanted(&format!("org.example.app{number}"), 1), TRUST).unwrap();
+    }
+    let begun = SystemTime::now();
+    let store = bench.open();
+    println!("open, 200 of the image and 200 installed: {:?}", begun.elapsed().unwrap());
+    assert_eq!(store.bundles().count(), 400);
+}
