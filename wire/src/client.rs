@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The library makes and reads the messages; here is only the way they take. Nothing in the greeting
-//! depends on what the daemon says, so it goes out with the first call. Invariant: no wait ends later
+//! depends on what the daemon says, so it goes out with the first call, unless that has descriptors. Invariant: no wait ends later
 //! than the connection's deadline.
 
 use std::cell::RefCell;
@@ -120,13 +120,17 @@ impl Wire {
 
 impl Inner {
     fn ask(&mut self, call: &Message) -> zbus::Result<Message> {
-        let mut bytes = std::mem::take(&mut self.greeting);
-        bytes.extend(&**call.data());
         let fds: Vec<_> = call.data().fds().iter().map(AsFd::as_fd).collect();
-        self.reader.send(&bytes, &fds)?;
-        for _ in 0..std::mem::take(&mut self.owed) {
-            self.reader.line()?;
+        let mut bytes = std::mem::take(&mut self.greeting);
+        if !fds.is_empty() {
+            // They come with bytes, and nobody takes any before both have agreed on them.
+            self.reader.send(&bytes, &[])?;
+            bytes.clear();
+            self.greeted()?;
         }
+        bytes.extend(&**call.data());
+        self.reader.send(&bytes, &fds)?;
+        self.greeted()?;
         let serial = call.primary_header().serial_num();
         loop {
             let message = self.reader.message()?;
@@ -139,6 +143,11 @@ impl Inner {
                 _ => Ok(message),
             };
         }
+    }
+
+    /// Reads what is owed for the greeting.
+    fn greeted(&mut self) -> io::Result<()> {
+        (0..std::mem::take(&mut self.owed)).try_for_each(|_| self.reader.line())
     }
 
     fn keep(&mut self, message: Message) -> zbus::Result<()> {
@@ -316,6 +325,34 @@ mod tests {
         let number = || wire.signal().unwrap().body().deserialize::<u32>().unwrap();
         assert_eq!([number(), number(), number()], [1, 2, 3]);
         assert!(matches!(wire.signal(), Err(zbus::Error::InputOutput(_))), "it has hung up");
+    }
+
+    #[test]
+    fn a_descriptor_goes_with_its_call_once_the_daemon_has_agreed() {
+        let (client, mut stream) = UnixStream::pair().unwrap();
+        let daemon = thread::spawn(move || {
+            let mut greeting = [0; 512];
+            let count = stream.read(&mut greeting).unwrap();
+            assert!(
+                greeting[..count].ends_with(b"NEGOTIATE_UNIX_FD\r\nBEGIN\r\n"),
+                "and no call yet"
+            );
+            stream.write_all(b"OK g\r\nAGREE_UNIX_FD\r\n").unwrap();
+            let mut reader = Reader { stream, until: soon(), early: vec![], fds: vec![] };
+            let call = reader.message().unwrap();
+            let passed: zbus::OwnedFd = call.body().deserialize().unwrap();
+            let mut text = String::new();
+            std::fs::File::from(OwnedFd::from(passed)).read_to_string(&mut text).unwrap();
+            let answer = Message::method_return(&call.header()).build(&text).unwrap();
+            reader.send(answer.data(), &[]).unwrap();
+        });
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"ready").unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        let wire = Wire::over(client, true, soon());
+        let answer = wire.call::<_, String>(OBJECT, "Install", &(zbus::Fd::from(file.as_fd()),));
+        assert_eq!(answer, Ok("ready".to_owned()));
+        daemon.join().unwrap();
     }
 
     #[test]
