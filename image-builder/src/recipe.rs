@@ -18,6 +18,7 @@ use model::sandbox::{OF_CONTAINERS, PROFILES_PATH};
 use model::service::{Output, Service};
 use model::text::Loaded;
 
+use crate::bundle::device::BUNDLES;
 use crate::packages::Request;
 use crate::packages::entries::MERGED;
 use crate::packages::kernel::Module;
@@ -74,6 +75,7 @@ pub fn programs(device: &Device, sandboxes: bool) -> Vec<Program> {
     let mut all = vec![
         program("init", "init", "usr/lib/ensemble/init"),
         program("servicemgr", "servicemgr", "usr/lib/ensemble/servicemgr"),
+        program("ability-manager", "ability-manager", "usr/lib/ensemble/ability-manager"),
         program("journal", "journal", "usr/lib/ensemble/journal"),
         program("brief", "ensctl-brief", "usr/bin/ensctl"),
         program("ctl", "ensctl", "usr/lib/ensemble/ensctl"),
@@ -209,6 +211,7 @@ pub fn place(
         (SERVICES_PATH, "services"),
         (PROFILES_PATH, "sandbox"),
         (PERMISSIONS_PATH, "permissions"),
+        (BUNDLES, "abilities"),
     ];
     for (directory, what) in directories {
         let below = path.strip_prefix(inside(directory));

@@ -15,4 +15,4 @@ mod meter;
 mod server;
 
 #[cfg(feature = "server")]
-pub use server::{Begun, Limits, Reader, Writer, greet, receive, send, split};
+pub use server::{Begun, Descriptors, Limits, Reader, Writer, greet, receive, send, split};

@@ -69,8 +69,10 @@ fn length(header: &[u8], most: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Descriptors;
 
-    const LIMITS: Limits = Limits { message: 16 << 10, unanswered: Some(16), descriptors: false };
+    const LIMITS: Limits =
+        Limits { message: 16 << 10, unanswered: Some(16), descriptors: Descriptors::Refused };
 
     fn meter(limits: Limits) -> Meter {
         Meter::new(limits, Arc::default())

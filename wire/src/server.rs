@@ -33,8 +33,19 @@ pub struct Limits {
     /// Messages that may wait for an answer; `None` where whoever reads takes the next one only when it is done
     /// with the last.
     pub unanswered: Option<usize>,
-    /// Descriptors may come along; closed where not.
-    pub descriptors: bool,
+    /// What becomes of descriptors that come along.
+    pub descriptors: Descriptors,
+}
+
+/// What becomes of descriptors that come along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Descriptors {
+    /// The client is told that none can be sent; those that come are closed.
+    Refused,
+    /// It may send them, as it may to others, and they are closed.
+    Closed,
+    /// They are handed on.
+    Taken,
 }
 
 /// How a client goes on.
@@ -62,7 +73,7 @@ pub async fn greet<Q>(
     limits: Limits,
     question: impl Fn(&[u8]) -> Option<Q>,
 ) -> io::Result<Begun<Q>> {
-    let mut greeting = Greeting::new(limits.descriptors);
+    let mut greeting = Greeting::new(limits.descriptors != Descriptors::Refused);
     while !greeting.begun {
         let mut buf = [0; 1024];
         let (count, _) = receive(&stream, &mut buf).await?;
@@ -81,7 +92,7 @@ pub async fn greet<Q>(
     }
     let (stream, unanswered) = (Arc::new(stream), Arc::new(AtomicUsize::new(0)));
     let meter = Meter::new(limits, Arc::clone(&unanswered));
-    let descriptors = limits.descriptors && greeting.descriptors;
+    let descriptors = limits.descriptors == Descriptors::Taken && greeting.descriptors;
     let reader = Reader { stream: Arc::clone(&stream), early: greeting.bytes, meter, descriptors };
     Ok(Begun::Messages(reader, Writer { stream, unanswered, descriptors }))
 }

@@ -7,6 +7,7 @@
 //!
 //! Invariant: what can't be done is an event for the engine, which answers whoever waits for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::memory::Kept;
 use super::seat::{Seat, Whose};
 use super::units::{Op, unit};
 use super::{Daemon, today, wanted};
+use crate::engine::memory::EMPTY;
 use crate::engine::{
     Action, Event, Exit, InstanceId, InstanceRow, MissionId, Reason, Shortage, Target, Told,
 };
@@ -187,16 +189,12 @@ impl Daemon {
 
     /// Tells servicemgr who goes first when memory is short.
     pub(super) fn set_priorities(&mut self) {
-        for row in self.engine.instances() {
-            let Some(live) = self.lives.get_mut(&row.id) else { continue };
-            let wanted = priority(&row);
-            // A launch has the score of what it is told in first.
-            if wanted.is_some() && live.priority != wanted && !self.launching.contains_key(&row.id)
-            {
-                live.priority = wanted;
-                if let Some(score) = wanted {
-                    self.units.ask(row.id, &live.unit, Op::Priority(score));
-                }
+        for (instance, score) in self.engine.priorities(&BTreeSet::new()) {
+            let Some(live) = self.lives.get_mut(&instance) else { continue };
+            // There is nobody yet to have it, or it is going.
+            let later = self.launching.contains_key(&instance) || score == EMPTY;
+            if !later && live.priority.replace(score) != Some(score) {
+                self.units.ask(instance, &live.unit, Op::Priority(score));
             }
         }
     }
@@ -244,17 +242,4 @@ fn memory(level: Shortage) -> Said {
     };
     let parameters = [("level".to_owned(), level.to_owned())].into();
     Said { parameters: Some(parameters), ..Said::default() }
-}
-
-/// Whom the kernel kills first: the higher, the sooner. Of what ends already it stays as it is.
-fn priority(row: &InstanceRow) -> Option<i32> {
-    match row.state {
-        State::Loading | State::Foregrounding | State::Foreground => Some(0),
-        State::Active if row.connections > 0 => Some(100),
-        State::Active | State::Backgrounding => Some(200),
-        State::Background => Some(400),
-        State::Inactive => Some(500),
-        State::Frozen => Some(600),
-        State::Terminating => None,
-    }
 }

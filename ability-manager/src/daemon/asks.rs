@@ -139,7 +139,10 @@ impl Daemon {
     ) -> Vec<(Arc<Held>, Name)> {
         let mut found = self.answers.borrow_mut().to(want, &self.store);
         found.retain(|(held, name)| {
-            held.manifest.ability(name.as_str()).is_some_and(|ability| may(held, ability))
+            let named = want.bundle.as_ref().is_none_or(|id| id == held.id())
+                && want.ability.as_ref().is_none_or(|wanted| wanted == name);
+            let ability = held.manifest.ability(name.as_str());
+            named && ability.is_some_and(|ability| may(held, ability))
         });
         found
     }

@@ -42,7 +42,8 @@ pub(super) type Request = Box<dyn FnOnce(&mut Daemon) + Send>;
 fn limits(uid: u32) -> wire::Limits {
     // A want is the longest thing that is said.
     let message = model::want::MAX_WANT + (16 << 10);
-    wire::Limits { message, unanswered: Some(MAX_CALLS), descriptors: uid == 0 }
+    let descriptors = if uid == 0 { wire::Descriptors::Taken } else { wire::Descriptors::Closed };
+    wire::Limits { message, unanswered: Some(MAX_CALLS), descriptors }
 }
 
 /// The way to the loop, for as long as the client is there.

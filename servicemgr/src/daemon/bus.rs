@@ -20,8 +20,8 @@ use zbus::connection::Builder;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
 
-use super::{Daemon, explain, params, permissions};
 use super::instances::{Ended, Wanted};
+use super::{Daemon, explain, params, permissions};
 use crate::engine::Ask;
 use brief::Asked;
 
@@ -36,8 +36,11 @@ const MAX_CLIENTS: usize = 32;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// What a client may send: a name and a header, sixteen times before it reads an answer. No call takes descriptors.
-const LIMITS: wire::Limits =
-    wire::Limits { message: 16 << 10, unanswered: Some(16), descriptors: false };
+const LIMITS: wire::Limits = wire::Limits {
+    message: 16 << 10,
+    unanswered: Some(16),
+    descriptors: wire::Descriptors::Refused,
+};
 
 /// Pause after the system had no descriptor for a new client.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -36,8 +36,11 @@ const MAX_RATE: u32 = 500;
 /// See [`MAX_RATE`].
 const WINDOW: Duration = Duration::from_secs(1);
 
-const LIMITS: wire::Limits =
-    wire::Limits { message: MAX_MESSAGE, unanswered: None, descriptors: false };
+const LIMITS: wire::Limits = wire::Limits {
+    message: MAX_MESSAGE,
+    unanswered: None,
+    descriptors: wire::Descriptors::Refused,
+};
 
 /// Serves a connection until one side ends it.
 pub(super) async fn serve(
