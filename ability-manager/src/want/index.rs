@@ -74,15 +74,18 @@ impl Found {
     }
 
     /// All, in order.
-    fn places(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().flat_map(|(number, word)| {
+    fn each(&self, mut act: impl FnMut(usize)) {
+        for (number, word) in self.0.iter().enumerate() {
             let mut left = *word;
-            std::iter::from_fn(move || {
-                let bit = usize::try_from(left.trailing_zeros()).ok().filter(|_| left != 0)?;
+            while left != 0 {
+                act(number * 64 + usize::try_from(left.trailing_zeros()).unwrap_or_default());
                 left &= left - 1;
-                Some(number * 64 + bit)
-            })
-        })
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().map(|word| usize::try_from(word.count_ones()).unwrap_or_default()).sum()
     }
 }
 
@@ -161,7 +164,8 @@ impl Index {
         let mut found = Found(vec![0; self.abilities.len().div_ceil(64)]);
         if !wanted.uri.is_empty() {
             for start in starts(&wanted.uri, self.longest) {
-                self.look(self.starts.get(start), &wanted, &words, &mut found);
+                let rest = wanted.uri.get(start.len()..).unwrap_or_default();
+                self.look(self.starts.get(start), (&wanted, rest), &words, &mut found);
             }
             if let Some(guess) = wanted.guess.filter(|_| !wanted.uri.contains("://")) {
                 self.by_type(guess, &words, &mut found);
@@ -171,11 +175,15 @@ impl Index {
         } else {
             self.by_action(&words, &mut found);
         }
-        let named = |target: &&Target| {
-            let bundle = want.bundle.as_ref().is_none_or(|bundle| *bundle == target.bundle);
-            bundle && want.ability.as_ref().is_none_or(|ability| *ability == target.ability)
-        };
-        found.places().filter_map(|place| self.abilities.get(place)).filter(named).collect()
+        let mut all = Vec::with_capacity(found.count());
+        found.each(|place| all.extend(self.abilities.get(place)));
+        if let Some(bundle) = &want.bundle {
+            all.retain(|target| target.bundle == *bundle);
+        }
+        if let Some(ability) = &want.ability {
+            all.retain(|target| target.ability == *ability);
+        }
+        all
     }
 
     /// Uris without a scheme whose type fits.
@@ -226,17 +234,17 @@ impl Index {
         }
     }
 
-    /// Those of these that fit, too.
+    /// Those of these that fit, too, with what comes after their beginning.
     fn look(
         &self,
         places: Option<&Vec<Place>>,
-        wanted: &Wanted<'_>,
+        (wanted, rest): (&Wanted<'_>, &str),
         words: &Words,
         found: &mut Found,
     ) {
         for (skill, uri) in places.into_iter().flatten() {
             let Some(entry) = self.skills.get(*skill) else { continue };
-            let answers = || entry.uris.get(*uri).is_some_and(|uri| uri.answers(wanted));
+            let answers = || entry.uris.get(*uri).is_some_and(|uri| uri.answers_rest(wanted, rest));
             if entry.does(words) && !found.has(entry.ability) && answers() {
                 found.add(entry.ability);
             }

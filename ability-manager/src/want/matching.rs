@@ -124,6 +124,17 @@ impl Uri {
         (name || self.fits(&wanted.uri)) && mime::fits(guess, self.mime.as_deref())
     }
 
+    /// Whether what is wanted fits, whose address is known to begin as this does.
+    pub(super) fn answers_rest(&self, wanted: &Wanted<'_>, rest: &str) -> bool {
+        let mime = match (wanted.mime, &self.mime, wanted.guess) {
+            ("", None, _) => true,
+            ("", Some(_), None) => false,
+            ("", Some(mime), Some(guess)) => mime::fits(guess, Some(mime)),
+            (wanted, mime, _) => mime::fits(wanted, mime.as_deref()),
+        };
+        mime && self.rest.fits(rest)
+    }
+
     /// Whether what is wanted fits: one line of the table in [`super`].
     pub(super) fn answers(&self, wanted: &Wanted<'_>) -> bool {
         match (wanted.uri.is_empty(), wanted.mime.is_empty()) {
@@ -141,7 +152,7 @@ impl Uri {
 }
 
 impl Rest {
-    pub(super) fn fits(&self, rest: &str) -> bool {
+    fn fits(&self, rest: &str) -> bool {
         match self {
             Self::Scheme => rest.is_empty() || rest.starts_with(':'),
             Self::Host => rest.is_empty() || rest.starts_with('/'),
