@@ -14,6 +14,6 @@
 
 pub mod daemon;
 pub mod engine;
-pub mod want;
 pub mod permission;
 pub mod store;
+pub mod want;

@@ -10,7 +10,8 @@ mod shown;
 use zbus::DBusError;
 
 pub use shown::{
-    Bar, Change, Edge, Fact, Failed, Hold, Row, State, Status, System, SystemState, Transaction, Why,
+    Bar, Change, Edge, Fact, Failed, Hold, Row, State, Status, System, SystemState, Transaction,
+    Why,
 };
 
 /// The object path.
@@ -121,13 +122,8 @@ pub trait Services {
     /// permissions, and must confine. It does not come back by itself, and is forgotten when it has ended, however.
     /// Refused: a permission that is none or that the profile forbids, a sandbox that can't hold here. Its `Ended`
     /// may be heard before the answer. Root only.
-    fn launch(
-        &self,
-        name: &str,
-        definition: &str,
-        uid: u32,
-        granted: &[&str],
-    ) -> Result<(), Error>;
+    fn launch(&self, name: &str, definition: &str, uid: u32, granted: &[&str])
+    -> Result<(), Error>;
 
     /// What `launch` with the same would do before it starts something: says why it would be refused, and has the
     /// sandbox compiled. It is kept for as long as others were not used later ([`PREPARED`] of them). Root only.
