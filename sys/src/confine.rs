@@ -126,6 +126,8 @@ pub enum Mount {
     Owner(u32),
     /// [`SCRATCH`] becomes the root, read-only.
     Pivot,
+    /// The same, still to be written: only of a base ([`Confine::base`]), and who adds to it makes it read-only.
+    Open,
 }
 
 /// Devices that every `/dev` has. Besides, it has a `shm` of its own, and `fd`, `stdin`, `stdout`, `stderr`.

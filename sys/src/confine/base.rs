@@ -1,9 +1,9 @@
 //! What confinements have in common, so that it can be made before it is known for whom.
 //!
 //! ```text
-//! an app:   private, root, /etc/…, /tmp, /proc, /dev, /usr, its program, its data ─► pivot
+//! an app:   private, root, /etc/…, /tmp, /proc, /dev, /usr, its program, its data ─► pivot, read-only
 //! its base: private, root, /etc/…, /tmp, /proc, /dev, /usr ───────────────────────► pivot
-//! its own:                                                  its program, its data
+//! its own:                                                  its program, its data ─► read-only
 //! ```
 //!
 //! Only views that list what is there have a base. Invariant: a base with what is [`Own`] is the same view as
@@ -62,7 +62,7 @@ impl Confine {
         let kept = |mount: &&Mount| shown(mount).is_none_or(|place| !own.contains(&place));
         let base = Self {
             namespaces: self.namespaces & OF_BASE,
-            mounts: self.mounts.iter().filter(kept).cloned().collect(),
+            mounts: self.steps()?.iter().filter(kept).chain([&Mount::Open]).cloned().collect(),
             ruleset: self.ruleset.as_ref().map(|all| Ruleset {
                 paths: all.paths.iter().filter(|(path, _)| !is_own(path)).cloned().collect(),
                 allowed_ports: Vec::new(),
@@ -104,10 +104,10 @@ impl Confine {
     /// What this has beyond `base`; `None` if it does not have all of that, or if something of it and something
     /// of its own concern each other.
     pub(crate) fn beyond(&self, base: &Self) -> Option<Own> {
-        if (self.namespaces ^ base.namespaces) & OF_BASE != 0 {
+        if (self.namespaces ^ base.namespaces) & OF_BASE != 0 || !base.is_open() {
             return None;
         }
-        let mounts = others(&self.mounts, &base.mounts)?;
+        let mounts = others(self.steps()?, base.steps()?)?;
         let step = |number: &u32| self.mounts.get(usize::try_from(*number).ok()?);
         let places = mounts.iter().map(|number| step(number).and_then(shown));
         let places: Vec<&[u8]> = places.collect::<Option<_>>()?;
@@ -117,6 +117,17 @@ impl Confine {
         let rules = self.ruleset.as_ref().zip(base.ruleset.as_ref());
         let rules = rules.and_then(|(all, made)| more(all, made, &places));
         Some(Own { mounts, rules })
+    }
+
+    /// Whether its root is still to be written, as that of a base.
+    pub(crate) fn is_open(&self) -> bool {
+        self.mounts.last() == Some(&Mount::Open)
+    }
+
+    /// What is done before it changes to its new root; `None` if it has none.
+    fn steps(&self) -> Option<&[Mount]> {
+        let (last, steps) = self.mounts.split_last()?;
+        matches!(last, Mount::Pivot | Mount::Open).then_some(steps)
     }
 }
 
@@ -178,7 +189,12 @@ fn place(mount: &Mount) -> Option<&[u8]> {
         | Mount::Tmp(path, _)
         | Mount::Proc(path)
         | Mount::Dev(path, _) => Some(seen_from_inside(path)),
-        Mount::Private | Mount::ReadOnly | Mount::Root | Mount::Owner(_) | Mount::Pivot => None,
+        Mount::Private
+        | Mount::ReadOnly
+        | Mount::Root
+        | Mount::Owner(_)
+        | Mount::Pivot
+        | Mount::Open => None,
     }
 }
 

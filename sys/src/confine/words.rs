@@ -35,7 +35,7 @@ impl fmt::Display for Mount {
                 write!(f, "make its own {}", seen(path))
             }
             Self::Owner(uid) => write!(f, "give the devices to user {uid}"),
-            Self::Pivot => f.write_str("change to the new root"),
+            Self::Pivot | Self::Open => f.write_str("change to the new root"),
         }
     }
 }

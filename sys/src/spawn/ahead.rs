@@ -115,7 +115,7 @@ impl Ahead {
 
     /// What a start confined so adds; `None` if it is not for that.
     fn serves(&self, confine: &Arc<Confine>) -> Option<Added> {
-        if Arc::ptr_eq(&self.confine, confine) {
+        if Arc::ptr_eq(&self.confine, confine) && !confine.is_open() {
             return Some(Added::Nothing);
         }
         confine.beyond(&self.confine).map(Added::Own)

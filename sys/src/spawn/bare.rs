@@ -46,6 +46,11 @@ impl Fd {
         Self(number)
     }
 
+    /// Stands for the working directory.
+    pub(super) const fn working_directory() -> Self {
+        Self(libc::AT_FDCWD)
+    }
+
     pub(super) const fn number(&self) -> c_int {
         self.0
     }
@@ -53,8 +58,10 @@ impl Fd {
 
 impl Drop for Fd {
     fn drop(&mut self) {
-        // SAFETY: integers only; it is ours.
-        unsafe { libc::syscall(libc::SYS_close, self.0) };
+        if self.0 != libc::AT_FDCWD {
+            // SAFETY: integers only; it is ours.
+            unsafe { libc::syscall(libc::SYS_close, self.0) };
+        }
     }
 }
 

@@ -137,9 +137,11 @@ impl<'a> Work<'a> {
                 self.owner = Some(*uid);
                 Ok(())
             }
-            Mount::Pivot => {
+            Mount::Pivot | Mount::Open => {
                 let new = self.root.take().ok_or(libc::EINVAL)?;
-                bare::change(&new, attribute::READ_ONLY, 0, false)?;
+                if *mount == Mount::Pivot {
+                    bare::change(&new, attribute::READ_ONLY, 0, false)?;
+                }
                 bare::enter(&new)?;
                 bare::pivot()
             }

@@ -136,21 +136,25 @@ fn make_long(root: &Fd, path: &CStr, directory: bool) -> Result<Fd, i32> {
 
 fn make_all(root: &Fd, path: &CStr, directory: bool, parts: &mut [u8]) -> Result<Fd, i32> {
     copy(parts, path.to_bytes(), b"")?;
-    let mut above = bare::open(root.number(), c".", resolve::IN_ROOT)?;
+    let mut above = None;
     let mut at = 0;
     while let Some((name, next)) = component(parts, at) {
+        let number = above.as_ref().unwrap_or(root).number();
         if directory || next.is_some() {
-            bare::make_directory(above.number(), name, SHOWN)?;
+            bare::make_directory(number, name, SHOWN)?;
         } else {
-            bare::make_file(above.number(), name)?;
+            bare::make_file(number, name)?;
         }
         let so_far = CStr::from_bytes_until_nul(parts).map_err(|_| libc::ENAMETOOLONG)?;
-        above = bare::open(root.number(), so_far, resolve::IN_ROOT)?;
+        above = Some(bare::open(root.number(), so_far, resolve::IN_ROOT)?);
         let Some(next) = next else { break };
         parts.get_mut(next - 1).into_iter().for_each(|closed| *closed = b'/');
         at = next;
     }
-    Ok(above)
+    match above {
+        Some(place) => Ok(place),
+        None => bare::open(root.number(), c".", resolve::IN_ROOT),
+    }
 }
 
 /// The directory in which the last one was found or made: the next one is mostly beside it.

@@ -1,26 +1,53 @@
-//! What was at a path when something was made ahead; and whether it still is.
+//! What was at each path when something was made ahead; and whether it still is.
+//!
+//! ```text
+//! several paths in one directory ─ it did not change ─► the same files are at them ─┐
+//!                                └ it changed ─────────► each is looked at ─────────┴► links and devices are, always
+//! ```
 //!
 //! A directory or file is told by its file system, mount and number: what is in it is seen as it is. What we
-//! hold is not given its number again. Of devices and links the owner and mode count too, which we copied.
+//! hold is not given its number again. Of devices and links the owner, mode and time of change count too: we
+//! copied them. A directory whose time of change is the same has the same entries, if that time was over when
+//! it was looked at: the clock of files goes in steps, and within one there may be another change.
 
 #![expect(unsafe_code, reason = "`nix` has no statx")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 
 use nix::errno::Errno;
+use nix::sys::statfs::{EXT4_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, statfs};
+use nix::time::{ClockId, clock_gettime};
 
 use crate::confine::{Confine, Mount, below, seen_from_inside};
 
-/// A path and what was there.
+/// File systems whose directories are known to change with their entries: ext4, tmpfs, ramfs, EROFS, which never
+/// changes, and overlays of these. Those of `/proc`, `/sys` and control groups don't.
+const TELL: [FsType; 5] = [
+    EXT4_SUPER_MAGIC,
+    TMPFS_MAGIC,
+    FsType(0x8584_58f6),
+    FsType(0xe0f5_e1e2),
+    OVERLAYFS_SUPER_MAGIC,
+];
+
+/// Paths in one directory, and what was there.
 #[derive(Debug)]
 pub(super) struct Seen {
+    /// Their directory, if it tells more cheaply whether something took the place of one.
+    directory: Option<(CString, Thing)>,
+    entries: Vec<Entry>,
+}
+
+/// A path and what was there.
+#[derive(Debug)]
+struct Entry {
     path: CString,
     thing: Option<Thing>,
-    /// What a link there led to.
-    target: Option<Thing>,
+    /// What a link there led to, if something goes by that.
+    target: Option<Option<Thing>>,
 }
 
 /// What tells one thing from another.
@@ -33,27 +60,76 @@ struct Thing {
     mode: u16,
     owner: (u32, u32),
     is: (u32, u32),
+    /// Of devices and links, and of a directory that tells of its entries.
+    changed: Time,
+}
+
+/// Seconds and nanoseconds of the clock of files.
+type Time = (i64, u32);
+
+/// Of what the time of change counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Times {
+    /// Of what is copied.
+    Copied,
+    /// Of directories too: what is in them.
+    Entries,
 }
 
 impl Thing {
+    fn format(&self) -> u32 {
+        u32::from(self.mode) & libc::S_IFMT
+    }
+
     fn is_link(&self) -> bool {
-        u32::from(self.mode) & libc::S_IFMT == libc::S_IFLNK
+        self.format() == libc::S_IFLNK
+    }
+
+    fn is_plain(&self) -> bool {
+        [libc::S_IFDIR, libc::S_IFREG].contains(&self.format())
+    }
+}
+
+impl Entry {
+    /// `followed`: something goes by what a link there leads to.
+    fn now(path: CString, followed: bool, now: Time) -> io::Result<Self> {
+        let thing = at(&path, libc::AT_SYMLINK_NOFOLLOW, Times::Copied)?;
+        let link = thing.filter(Thing::is_link);
+        let looked = link.filter(|link| followed || link.changed >= now);
+        let target = looked.map(|_| at(&path, 0, Times::Copied)).transpose()?;
+        Ok(Self { path, thing, target })
+    }
+
+    /// Whether its directory tells all of it.
+    fn is_told(&self) -> bool {
+        self.thing.is_none_or(|thing| thing.is_plain())
+    }
+
+    fn holds(&self) -> bool {
+        let same = |flags, was| at(&self.path, flags, Times::Copied).is_ok_and(|is| is == was);
+        same(libc::AT_SYMLINK_NOFOLLOW, self.thing) && self.target.is_none_or(|was| same(0, was))
     }
 }
 
 impl Seen {
-    fn now(path: CString) -> io::Result<Self> {
-        let thing = at(&path, libc::AT_SYMLINK_NOFOLLOW)?;
-        let link = thing.is_some_and(|thing| thing.is_link());
-        let target = if link { at(&path, 0)? } else { None };
-        Ok(Self { path, thing, target })
+    /// It is at least `now`.
+    fn now(directory: &CStr, paths: Vec<(CString, bool)>, now: Time) -> io::Result<Self> {
+        // First, so that whatever comes after is told by it.
+        let above = at(directory, 0, Times::Entries)?.filter(|above| above.changed < now);
+        let entry = |(path, followed)| Entry::now(path, followed, now);
+        let entries = paths.into_iter().map(entry).collect::<io::Result<Vec<_>>>()?;
+        let several = entries.iter().filter(|entry| entry.is_told()).count() > 1;
+        let tells = || statfs(directory).is_ok_and(|of| TELL.contains(&of.filesystem_type()));
+        let above = above.filter(|_| several && tells());
+        Ok(Self { directory: above.map(|above| (directory.to_owned(), above)), entries })
     }
 
     /// Whether the same is there.
     pub(super) fn holds(&self) -> bool {
-        let same = |flags, was| at(&self.path, flags).is_ok_and(|is| is == was);
-        let link = self.thing.is_some_and(|thing| thing.is_link());
-        same(libc::AT_SYMLINK_NOFOLLOW, self.thing) && (!link || same(0, self.target))
+        let rests = self.directory.as_ref().is_some_and(|(path, was)| {
+            at(path, 0, Times::Entries).is_ok_and(|is| is.as_ref() == Some(was))
+        });
+        self.entries.iter().all(|entry| rests && entry.is_told() || entry.holds())
     }
 }
 
@@ -62,7 +138,25 @@ impl Seen {
 /// # Errors
 /// `EACCES`, `EIO`: of the file system.
 pub(super) fn look(confine: &Confine) -> io::Result<Vec<Seen>> {
-    paths(confine).into_iter().map(Seen::now).collect()
+    let mut all: BTreeMap<CString, Vec<(CString, bool)>> = BTreeMap::new();
+    for (path, followed) in paths(confine) {
+        all.entry(above(&path)).or_default().push((path, followed));
+    }
+    let now = clock()?;
+    all.into_iter().map(|(directory, paths)| Seen::now(&directory, paths, now)).collect()
+}
+
+/// The directory of a path.
+fn above(path: &CStr) -> CString {
+    let path = path.to_bytes();
+    let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    CString::new(path.get(..slash.max(1)).unwrap_or(b"/")).unwrap_or_default()
+}
+
+/// The step of the clock of files that it is.
+fn clock() -> io::Result<Time> {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME_COARSE)?;
+    Ok((now.tv_sec(), u32::try_from(now.tv_nsec()).unwrap_or(0)))
 }
 
 /// Whether it has devices by the beginning of their names, or copies of those in a directory: which there are
@@ -77,8 +171,9 @@ pub(super) fn changes(confine: &Confine) -> bool {
     owned || named.flatten().chain(ruled).any(|name| name.to_bytes().contains(&b'*'))
 }
 
-/// What is of its own is left out: `/proc` and `/dev`, but for what is shown there.
-fn paths(confine: &Confine) -> BTreeSet<CString> {
+/// Each with whether something goes by what a link there leads to: one that is shown is shown as a link. What
+/// is of its own is left out: `/proc` and `/dev`, but for what is shown there.
+fn paths(confine: &Confine) -> BTreeMap<CString, bool> {
     let (mut shown, mut own, mut others) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
     for mount in &confine.mounts {
         match mount {
@@ -99,7 +194,8 @@ fn paths(confine: &Confine) -> BTreeSet<CString> {
             | Mount::Private
             | Mount::ReadOnly
             | Mount::Root
-            | Mount::Pivot => {}
+            | Mount::Pivot
+            | Mount::Open => {}
         }
     }
     let ruled = confine.ruleset.iter().flat_map(|all| &all.paths).map(|(path, _)| path.clone());
@@ -114,9 +210,9 @@ fn paths(confine: &Confine) -> BTreeSet<CString> {
         let within = |tree: &CString| below(path.to_bytes(), tree.to_bytes());
         if listed { shown.iter().any(within) } else { !ours(path) }
     };
-    let mut all: BTreeSet<_> = others.into_iter().chain(ruled).filter(there).collect();
-    all.extend(shown);
-    all
+    let followed: BTreeSet<_> = others.into_iter().chain(ruled).filter(there).collect();
+    let only_shown = shown.into_iter().map(|path| (path, false));
+    only_shown.chain(followed.into_iter().map(|path| (path, true))).collect()
 }
 
 /// Where something in the new root is outside of it.
@@ -129,13 +225,14 @@ fn join(directory: &CStr, name: &CStr) -> CString {
 }
 
 /// What is at a path now, if anything.
-fn at(path: &CStr, flags: libc::c_int) -> io::Result<Option<Thing>> {
+fn at(path: &CStr, flags: libc::c_int, times: Times) -> io::Result<Option<Thing>> {
     let mut status = MaybeUninit::<libc::statx>::zeroed();
     let wanted = libc::STATX_TYPE
         | libc::STATX_MODE
         | libc::STATX_UID
         | libc::STATX_GID
         | libc::STATX_INO
+        | libc::STATX_CTIME
         | libc::STATX_MNT_ID;
     let flags = flags | libc::AT_NO_AUTOMOUNT;
     // SAFETY: a C string and room for the structure that outlive the call. The call itself, because std refers
@@ -159,6 +256,8 @@ fn at(path: &CStr, flags: libc::c_int) -> io::Result<Option<Thing>> {
     let status = unsafe { status.assume_init() };
     let kind = status.stx_mode & u16::try_from(libc::S_IFMT).unwrap_or(0);
     let plain = [libc::S_IFDIR, libc::S_IFREG].contains(&u32::from(kind));
+    let timed = !plain || times == Times::Entries;
+    let changed = (status.stx_ctime.tv_sec, status.stx_ctime.tv_nsec);
     Ok(Some(Thing {
         device: (status.stx_dev_major, status.stx_dev_minor),
         number: status.stx_ino,
@@ -166,6 +265,7 @@ fn at(path: &CStr, flags: libc::c_int) -> io::Result<Option<Thing>> {
         mode: if plain { kind } else { status.stx_mode },
         owner: if plain { (0, 0) } else { (status.stx_uid, status.stx_gid) },
         is: (status.stx_rdev_major, status.stx_rdev_minor),
+        changed: if timed { changed } else { (0, 0) },
     }))
 }
 
@@ -197,26 +297,84 @@ mod tests {
             }),
             ..Confine::default()
         });
-        let all: Vec<_> = all.iter().map(|path| path.to_str().unwrap()).collect();
-        let wanted = ["/dev/dri", "/dev/dri/x", "/dev/video0", "/usr", "/usr/secret"];
+        let all: Vec<_> = all.iter().map(|(path, to)| (path.to_str().unwrap(), *to)).collect();
+        let wanted = [
+            ("/dev/dri", false),
+            ("/dev/dri/x", true),
+            ("/dev/video0", false),
+            ("/usr", true),
+            ("/usr/secret", true),
+        ];
         assert_eq!(all, wanted);
+    }
+
+    fn entry(path: &str, followed: bool) -> Entry {
+        Entry::now(CString::new(path).unwrap(), followed, clock().unwrap()).unwrap()
     }
 
     #[test]
     fn what_took_the_place_of_another_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
-        let path = |name: &str| dir.path().join(name);
-        let seen =
-            |name: &str| Seen::now(CString::new(path(name).to_str().unwrap()).unwrap()).unwrap();
+        let path = |name: &str| format!("{}/{name}", dir.path().display());
         std::fs::write(path("file"), "1").unwrap();
         std::os::unix::fs::symlink("file", path("link")).unwrap();
-        let all = [seen("file"), seen("link"), seen("none")];
-        assert!(all.iter().all(Seen::holds));
+        let all = ["file", "link", "none"].map(|name| entry(&path(name), true));
+        assert!(all.iter().all(Entry::holds));
         std::fs::write(path("file"), "2").unwrap();
-        assert!(all.iter().all(Seen::holds), "it is the same file");
+        assert!(all.iter().all(Entry::holds), "it is the same file");
         std::fs::write(path("new"), "3").unwrap();
         std::fs::rename(path("new"), path("file")).unwrap();
         std::fs::write(path("none"), "4").unwrap();
-        assert_eq!(all.map(|seen| seen.holds()), [false; 3]);
+        assert_eq!(all.map(|entry| entry.holds()), [false; 3]);
+    }
+
+    /// Until the clock of files is past what was just made.
+    fn settle(path: &str) {
+        let path = CString::new(path).unwrap();
+        let made = at(&path, libc::AT_SYMLINK_NOFOLLOW, Times::Entries).unwrap().unwrap().changed;
+        while clock().unwrap() <= made {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn where_a_shown_link_leads_to_does_not_matter_and_another_link_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| format!("{}/{name}", dir.path().display());
+        std::os::unix::fs::symlink("file", path("link")).unwrap();
+        settle(&path("link"));
+        let link = entry(&path("link"), false);
+        std::fs::write(path("file"), "1").unwrap();
+        assert!(link.holds() && link.target.is_none());
+        // It may get the number of the one before.
+        std::fs::remove_file(path("link")).unwrap();
+        std::os::unix::fs::symlink("other", path("link")).unwrap();
+        assert!(!link.holds());
+    }
+
+    #[test]
+    fn a_directory_tells_of_its_files_and_of_links_nothing() {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let path = |name: &str| format!("{}/{name}", dir.path().display());
+        std::fs::write(path("file"), "1").unwrap();
+        std::os::unix::fs::symlink("file", path("link")).unwrap();
+        settle(dir.path().to_str().unwrap());
+        let names = ["file", "link", "none"].map(|name| (CString::new(path(name)).unwrap(), true));
+        let look = |now| Seen::now(&above(&names[0].0), names.to_vec(), now).unwrap();
+        let now = clock().unwrap();
+        let seen = look(now);
+        assert!(seen.directory.is_some() && seen.holds());
+        std::fs::write(path("file"), "2").unwrap();
+        std::fs::write(path("beside"), "").unwrap();
+        assert!(seen.holds(), "another file is nothing to these");
+        std::fs::rename(path("beside"), path("none")).unwrap();
+        assert!(!seen.holds());
+        let (_, made) = seen.directory.as_ref().unwrap();
+        let early = look(made.changed);
+        assert!(early.directory.is_none(), "another change may come in this step of the clock");
+        assert!(early.holds());
+        let of_kernel = [c"/proc/self/maps", c"/proc/self/status"].map(|p| (p.to_owned(), true));
+        let seen = Seen::now(c"/proc/self", of_kernel.to_vec(), now).unwrap();
+        assert!(seen.directory.is_none() && seen.holds());
     }
 }

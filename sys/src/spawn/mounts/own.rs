@@ -1,10 +1,11 @@
 //! Trees of a start's own, added to mounts that were made for its base.
 //!
 //! ```text
-//! find, among the mounts of the device: copies, attached nowhere ─► entered ─► add: places are made, copies attached
+//! find, among the mounts of the device: copies, attached nowhere ─► entered ─► add: places are made, copies attached,
+//!                                                                            the root is read-only
 //! ```
 //!
-//! Invariant: the new root is read-only again afterwards, and nothing else in it changed. What is here is
+//! Invariant: the new root is read-only afterwards, whatever was added, and nothing else in it changed. It is
 //! for one start: nobody else has the root. Runs in a child that shares our memory: see `bare`.
 
 use std::ffi::CStr;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::super::bare::{self, Fd, Kind, attribute};
 use super::super::tree::Last;
-use super::{below, open, put, tree_of};
+use super::{below, put, tree_of};
 use crate::confine::{MOST_OWN, Mount, Own, seen_from_inside};
 
 /// Copies of its own trees, in their order; none of what is not there.
@@ -41,11 +42,8 @@ pub(in super::super) fn add(
     found: &Found,
     at: &AtomicU32,
 ) -> Result<(), i32> {
-    if own.mounts.is_empty() {
-        return Ok(());
-    }
-    let root = open(c"/")?;
-    bare::change(&root, 0, attribute::READ_ONLY, false)?;
+    // It was entered, so it is the working directory too.
+    let root = Fd::working_directory();
     let mut last = Last::default();
     for (number, found) in own.mounts.iter().zip(found) {
         let (_, target, _) = show(mounts, *number, at)?;
