@@ -14,6 +14,7 @@ pub mod capability;
 #[cfg(feature = "text")]
 pub mod case;
 pub mod device;
+mod gather;
 pub mod name;
 pub mod parameter;
 pub mod permission;
@@ -29,6 +30,7 @@ pub mod want;
 pub mod word;
 
 pub use device::Device;
+pub use gather::gather;
 pub use name::{BadName, Name};
 pub use plan::Plan;
 pub use shared::Shared;

@@ -14,10 +14,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Name;
 use crate::sandbox::{Compiled, Feature, Profile};
 use crate::service::Service;
 use crate::shared::{self, Pool};
+use crate::{Name, gather};
 
 /// Where the plan lies on a device.
 pub const PLAN_PATH: &str = "/usr/lib/ensemble/plan";
@@ -162,7 +162,7 @@ impl Plan {
     /// Ids by name.
     #[must_use]
     pub fn ids(&self) -> BTreeMap<&Name, u32> {
-        (0_u32..).zip(&self.services).map(|(id, s)| (&s.name, id)).collect()
+        gather((0_u32..).zip(&self.services).map(|(id, s)| (&s.name, id)))
     }
 
     /// For each service, the ids that must be settled before it starts: those it requires, binds,
@@ -190,7 +190,7 @@ impl Plan {
 
     /// Services whose connections have no template.
     fn untemplated(&self) -> Vec<LinkError> {
-        let known: BTreeSet<&str> = self.templates.iter().map(|t| t.name.as_str()).collect();
+        let known: BTreeSet<&str> = gather(self.templates.iter().map(|t| t.name.as_str()));
         let accepting = self.services.iter().filter(|s| s.sockets.iter().any(|s| s.accept));
         let names = accepting.map(|s| (s, format!("{}@", s.name)));
         let missing = names.filter(|(_, template)| !known.contains(template.as_str()));

@@ -54,7 +54,7 @@ impl Arch {
     /// Every call here, by number.
     #[must_use]
     pub fn calls(self) -> BTreeMap<u32, &'static str> {
-        calls::all().filter_map(|call| Some((self.number(&call)?, call.name))).collect()
+        model::gather(calls::all().filter_map(|call| Some((self.number(&call)?, call.name))))
     }
 }
 

@@ -101,7 +101,7 @@ impl Table {
             let shared = taken.contains(&id);
             return if shared { Err(Refusal::Shared(name.clone(), id)) } else { Ok((id, None)) };
         }
-        let given: BTreeSet<u32> = self.numbers.values().copied().collect();
+        let given: BTreeSet<u32> = model::gather(self.numbers.values().copied());
         let free = |id: &u32| OWN_IDS.contains(id) && !given.contains(id);
         let before = before.filter(free);
         let next = self.last.map_or(*OWN_IDS.start(), |last| last.saturating_add(1));

@@ -103,7 +103,7 @@ impl Projects {
         if let Some(number) = self.of(name) {
             return Ok((number, None));
         }
-        let given: BTreeSet<u32> = self.numbers.values().copied().collect();
+        let given: BTreeSet<u32> = model::gather(self.numbers.values().copied());
         let free = |number: &u32| NUMBERS.contains(number) && !given.contains(number);
         let next = self.last.map_or(*NUMBERS.start(), |last| last.saturating_add(1));
         let mut all = (next..=*NUMBERS.end()).chain(NUMBERS);

@@ -11,9 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{LinkError, MAX_SERVICES, Plan, named};
-use crate::Name;
 use crate::service::Service;
 use crate::shared::Pool;
+use crate::{Name, gather};
 
 impl Plan {
     /// Links what can be linked of `services`, and tells who can't run and why. The plan has no
@@ -30,7 +30,7 @@ impl Plan {
         services.truncate(MAX_SERVICES);
         let (mut templates, mut services): (Vec<_>, Vec<_>) =
             services.into_iter().partition(|s| s.name.is_template());
-        let known: BTreeSet<Name> = services.iter().map(|s| s.name.clone()).collect();
+        let known: BTreeSet<Name> = gather(services.iter().map(|s| s.name.clone()));
         let mut forbidden = Vec::new();
         for service in &mut services {
             let hard = service.requires.iter().chain(&service.binds);
@@ -68,7 +68,7 @@ impl Plan {
     /// What [`Plan::link_leniently`] drops without forbidding anything, as sentences.
     #[must_use]
     pub fn unknown(services: &[Service], enabled: &[Name]) -> Vec<String> {
-        let known: BTreeSet<&Name> = services.iter().map(|s| &s.name).collect();
+        let known: BTreeSet<&Name> = gather(services.iter().map(|s| &s.name));
         let unknown = |of: Option<&Name>, name: &Name| {
             let error = LinkError::Unknown { of: of.cloned(), name: name.clone() };
             (!known.contains(name)).then(|| error.to_string())
@@ -125,12 +125,10 @@ impl Plan {
             let names = path.iter().filter_map(|id| self.services.get(*id)).map(|s| s.name.clone());
             told.push((service.name.clone(), LinkError::Cycle(names.collect()).to_string()));
         }
-        let stuck: BTreeSet<&Name> = told.iter().map(|(name, _)| name).collect();
+        let stuck: BTreeSet<&Name> = gather(told.iter().map(|(name, _)| name));
         let all = self.services.iter().zip(&knots);
-        let stuck: BTreeMap<Name, usize> = all
-            .filter(|(s, _)| stuck.contains(&s.name))
-            .map(|(s, knot)| (s.name.clone(), *knot))
-            .collect();
+        let all = all.filter(|(s, _)| stuck.contains(&s.name));
+        let stuck: BTreeMap<Name, usize> = gather(all.map(|(s, knot)| (s.name.clone(), *knot)));
         for service in &mut self.services {
             let Some(own) = stuck.get(&service.name).copied() else { continue };
             let [requires, binds, wants, after, before, ..] = lists(service);

@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{LinkError, Plan};
-use crate::Name;
 use crate::service::{Kind, Service, Start};
+use crate::{Name, gather};
 
 /// Of each service that needs another, however far: the next one on the shortest way there.
 type Up = BTreeMap<u32, u32>;
@@ -68,7 +68,7 @@ impl Plan {
             let others = s.conflicts.iter().filter_map(|n| ids.get(n).copied());
             others.map(|other| (id.min(other), id.max(other))).collect()
         };
-        (0_u32..).zip(&self.services).flat_map(of).collect()
+        gather((0_u32..).zip(&self.services).flat_map(of))
     }
 
     /// Who needs the services of the pairs.
@@ -85,8 +85,8 @@ impl Plan {
                 }
             }
         }
-        let both: BTreeSet<u32> = pairs.iter().flat_map(|(x, y)| [*x, *y]).collect();
-        both.into_iter().map(|id| (id, up(id, &users))).collect()
+        let both: BTreeSet<u32> = gather(pairs.iter().flat_map(|(x, y)| [*x, *y]));
+        gather(both.into_iter().map(|id| (id, up(id, &users))))
     }
 
     /// The nearest service that needs both of a pair.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Access, Calls, Feature, Files, Forbid, Limits, Network, Proc, Profile, Tmp, View, calls,
 };
+use crate::gather;
 
 /// Whether `path` is `tree` or lies in it; both absolute and in their shortest form.
 #[must_use]
@@ -80,7 +81,7 @@ impl Files {
     /// The trees it may read; `None`: all.
     fn readable(&self) -> Option<Vec<String>> {
         let lists = || [&self.read, &self.write, &self.execute].into_iter().flatten().flatten();
-        let all = lists().cloned().collect::<BTreeSet<_>>();
+        let all: BTreeSet<String> = gather(lists().cloned());
         (self.view == View::Listed || self.read.is_some()).then(|| all.into_iter().collect())
     }
 
@@ -183,7 +184,7 @@ pub(super) fn names(list: &[String]) -> BTreeSet<&'static str> {
         Some(group) => group.members(),
         None => calls::call(name).map(|call| call.name).into_iter().collect(),
     };
-    list.iter().flat_map(members).collect()
+    gather(list.iter().flat_map(members))
 }
 
 /// Trees that lie in both.
@@ -191,7 +192,7 @@ fn meet(own: &[String], most: &[String]) -> Vec<String> {
     let inner = |tree: &String, others: &[String]| others.iter().any(|other| is_below(tree, other));
     let all = own.iter().filter(|tree| inner(tree, most));
     let all = all.chain(most.iter().filter(|tree| inner(tree, own)));
-    all.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    gather::<BTreeSet<_>, _>(all.cloned()).into_iter().collect()
 }
 
 /// Of two lists that restrict if they are there.
@@ -212,5 +213,5 @@ fn common<T: Clone + Ord>(own: &[T], most: &[T]) -> Vec<T> {
 }
 
 pub(super) fn union<T: Clone + Ord>(own: &[T], other: &[T]) -> Vec<T> {
-    own.iter().chain(other).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    gather::<BTreeSet<_>, _>(own.iter().chain(other).cloned()).into_iter().collect()
 }

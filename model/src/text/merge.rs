@@ -111,7 +111,7 @@ impl<T: Item> Merge for Option<Vec<At<T>>> {
         }
         // Only what was there before: duplicates within one layer are for the check.
         let names = list.iter().enumerate().map(|(at, item)| (item.name().into_owned(), at));
-        let far: BTreeMap<String, usize> = names.rev().collect();
+        let far: BTreeMap<String, usize> = crate::gather(names.rev());
         for item in over {
             let path = format!("{key}.{}", item.name());
             match far.get(&*item.name()).and_then(|at| list.get_mut(*at)) {

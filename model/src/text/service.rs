@@ -207,7 +207,7 @@ fn environment(raw: Option<&Pairs>, c: &mut Check) -> std::collections::BTreeMap
     let checked = pairs.iter().filter_map(|(key, text)| {
         c.one(Some(key), value::variable).zip(c.one(Some(text), value::argument))
     });
-    checked.collect()
+    crate::gather(checked)
 }
 
 fn directory(raw: Option<&At<String>>, c: &mut Check) -> Option<String> {

@@ -70,7 +70,7 @@ fn permitted() -> u64 {
 /// Says once which capabilities services do without.
 fn say_lacking(plan: &Plan, host: &Host) {
     let lacking = plan.services.iter().flat_map(|s| sandbox::lacking(s, host));
-    let names: BTreeSet<&str> = lacking.collect();
+    let names: BTreeSet<&str> = model::gather(lacking);
     if !names.is_empty() {
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         log::warn!("no capability {names} here: services run without");
@@ -86,7 +86,7 @@ fn controllers(groups: Option<&Groups>, plan: &Plan) -> Vec<String> {
         Vec::new()
     });
     let needed = plan.services.iter().flat_map(|s| limits::controllers(&s.limits));
-    let needed: BTreeSet<&str> = needed.collect();
+    let needed: BTreeSet<&str> = model::gather(needed);
     let (needed, missing): (Vec<&str>, Vec<&str>) =
         needed.into_iter().partition(|c| there.iter().any(|t| t == c));
     // All at once and before there are groups: later each one costs some ten milliseconds.

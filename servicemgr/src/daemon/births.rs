@@ -13,6 +13,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use model::gather;
 use sys::mapped::Numbers;
 
 use crate::engine::Id;
@@ -46,7 +47,7 @@ impl Births {
         };
         match mapped {
             Ok(numbers) => {
-                let found = numbers.written().into_iter().collect();
+                let found = gather(numbers.written());
                 Self { numbers: Some(numbers), shown: Vec::new(), found }
             }
             Err(e) => {
@@ -64,7 +65,7 @@ impl Births {
     /// What was found is of other ids now.
     pub(super) fn rename(&mut self, now: &BTreeMap<Id, Id>) {
         let found = std::mem::take(&mut self.found).into_iter();
-        self.found = found.filter_map(|(old, pid)| Some((*now.get(&old)?, pid))).collect();
+        self.found = gather(found.filter_map(|(old, pid)| Some((*now.get(&old)?, pid))));
     }
 
     /// The process of a service that was made and not written down.

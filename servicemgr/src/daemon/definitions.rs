@@ -23,7 +23,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use model::service::{PLACEHOLDER, Service};
-use model::{Name, Plan, text};
+use model::{Name, Plan, gather, text};
 use serde::Deserialize;
 
 use super::Settings;
@@ -150,18 +150,15 @@ impl Own {
 
     /// The services of `plan` with these changes.
     fn over(mut self, plan: Plan, choices: &Choices, settings: &Settings) -> Definitions {
-        let on: BTreeSet<Name> = plan
-            .enabled
-            .iter()
-            .filter_map(|id| plan.services.get(usize::try_from(*id).ok()?))
-            .map(|s| s.name.clone())
-            .collect();
+        let on = plan.enabled.iter();
+        let on = on.filter_map(|id| plan.services.get(usize::try_from(*id).ok()?));
+        let on: BTreeSet<Name> = gather(on.map(|s| s.name.clone()));
         let Plan { services, templates, device, compiled, optional, .. } = plan;
         let by_name = |list: Vec<Service>| -> BTreeMap<Name, Service> {
-            list.into_iter().map(|s| (s.name.clone(), s)).collect()
+            gather(list.into_iter().map(|s| (s.name.clone(), s)))
         };
         let (mut services, mut templates) = (by_name(services), by_name(templates));
-        let names: BTreeSet<Name> = self.files.keys().chain(self.dropins.keys()).cloned().collect();
+        let names: BTreeSet<Name> = gather(self.files.keys().chain(self.dropins.keys()).cloned());
         for name in names {
             match self.define(&name, settings) {
                 Ok(service) if name.is_template() => drop(templates.insert(name, service)),
@@ -187,10 +184,10 @@ impl Own {
         plan.compiled = compiled;
         plan.tolerate(&optional);
         let ids = plan.ids();
-        let forbidden = forbidden
-            .into_iter()
-            .filter_map(|(name, why)| Some((Id::try_from(*ids.get(&name)?).ok()?, why)))
-            .collect();
+        let forbidden = forbidden.into_iter();
+        let forbidden = gather(
+            forbidden.filter_map(|(name, why)| Some((Id::try_from(*ids.get(&name)?).ok()?, why))),
+        );
         let fingerprint = crc32c::crc32c(&plan.encode());
         Definitions { plan, fingerprint, forbidden, problems: self.problems }
     }

@@ -19,7 +19,7 @@ use api::sandbox::{
 use api::services::Error;
 use model::Name;
 use model::sandbox::{Feature, Profile};
-use model::service::Service;
+use model::service::{INSTANCE, Service, app_of};
 use model::text::sandbox::{Rule, sentences};
 use sys::bind::Access;
 use zbus::interface;
@@ -178,6 +178,12 @@ impl Daemon {
     /// Why that can't be told.
     pub(super) fn rules(&mut self, id: Id) -> Result<Vec<Rule>, String> {
         let Some(service) = self.plan.services.get(id) else { return Ok(Vec::new()) };
+        if let Some(app) = app_of(&service.name) {
+            let app = app.as_str().strip_prefix(INSTANCE).unwrap_or(app.as_str());
+            return Err(format!(
+                "no file defines an app that runs: it has profile `app`, its own files, and what its permissions add: `ensctl app info {app}`"
+            ));
+        }
         if self.is_transient(id) && service.name.of_template().is_none() {
             return Err("it was made while the device runs: no file defines it".to_owned());
         }

@@ -14,8 +14,8 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use api::services::{Change, Error};
-use model::Name;
 use model::service::Service;
+use model::{Name, gather};
 
 use super::Daemon;
 use super::bus::Reply;
@@ -51,7 +51,7 @@ impl Daemon {
         // Each of a circle tells the circle from its own place: once is enough.
         let mut told = BTreeSet::new();
         let wrong = new.forbidden.iter().map(|(_, why)| why.clone());
-        let words = |why: &str| why.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
+        let words = |why: &str| gather::<BTreeSet<_>, _>(why.split(' ').map(str::to_owned));
         let wrong = wrong.filter(|why| told.insert(words(why)));
         let wrong: Vec<String> = new.problems.iter().cloned().chain(wrong).collect();
         if !wrong.is_empty() {
@@ -79,7 +79,7 @@ impl Daemon {
 
     fn changes(&self, new: &Definitions) -> Vec<Change> {
         let by_name: BTreeMap<&Name, &Service> =
-            new.plan.services.iter().map(|s| (&s.name, s)).collect();
+            gather(new.plan.services.iter().map(|s| (&s.name, s)));
         let enabled = |plan: &model::Plan, id: Id| {
             u32::try_from(id).is_ok_and(|id| plan.enabled.contains(&id))
         };

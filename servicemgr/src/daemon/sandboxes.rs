@@ -64,7 +64,7 @@ impl Sandboxes {
     /// Those of a plan.
     pub(super) fn new(compiled: Vec<(Profile, Compiled)>, compiler: PathBuf) -> Self {
         let known =
-            compiled.into_iter().map(|(profile, c)| (profile, Known::Compiled(c))).collect();
+            model::gather(compiled.into_iter().map(|(profile, c)| (profile, Known::Compiled(c))));
         Self { known, compiler, prepared: false }
     }
 

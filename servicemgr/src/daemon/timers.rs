@@ -192,7 +192,8 @@ impl Timers {
 
     /// Whose timers are due by now; they go on from here.
     pub(super) fn take_due(&mut self, now: Moment) -> Vec<Id> {
-        let due: BTreeSet<Id> = self.boot.due(now.boot).chain(self.wall.due(now.wall)).collect();
+        let due = self.boot.due(now.boot).chain(self.wall.due(now.wall));
+        let due: BTreeSet<Id> = model::gather(due);
         for id in &due {
             self.triggered(*id, now);
             self.compute(*id, now);

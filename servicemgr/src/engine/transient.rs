@@ -35,7 +35,7 @@ impl Engine {
         }
         let passing = |id: Id| self.units.get(id).is_some_and(Unit::passes);
         let mut links = graph::own(service, id_of, &passing);
-        let later: BTreeSet<Id> = service.before.iter().filter_map(id_of).collect();
+        let later: BTreeSet<Id> = model::gather(service.before.iter().filter_map(id_of));
         let (first, seen) = self.reach(links.needs.iter().map(|e| e.to), &later);
         if let Some(first) = first.and_then(|id| self.units.get(id)) {
             let first = &first.name;

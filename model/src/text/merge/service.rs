@@ -85,7 +85,7 @@ impl Merge for Option<Pairs> {
     fn merge(&mut self, over: Self, _: &str, _: &mut Merging) {
         let Some(Pairs(over)) = over else { return };
         let Pairs(pairs) = self.get_or_insert_default();
-        let new: BTreeSet<String> = over.iter().map(|(key, _)| key.value.clone()).collect();
+        let new: BTreeSet<String> = crate::gather(over.iter().map(|(key, _)| key.value.clone()));
         pairs.retain(|(key, _)| !new.contains(&key.value));
         pairs.extend(over);
     }

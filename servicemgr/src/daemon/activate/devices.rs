@@ -85,7 +85,7 @@ fn there(sys: &Path, wanted: &DeviceMatch) -> BTreeSet<String> {
     let entries = [class, bus].map(fs::read_dir).into_iter().flatten().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let names = names.filter(|name| meant(wanted, subsystem, name));
-    names.map(|name| format!("{subsystem}/{name}")).collect()
+    model::gather(names.map(|name| format!("{subsystem}/{name}")))
 }
 
 /// Number of the kernel's last message.
@@ -96,7 +96,7 @@ fn last_number() -> u64 {
 
 fn all(service: &Service, which: impl Fn(&DeviceMatch) -> bool) -> BTreeSet<String> {
     let wanted = service.activation.devices.iter().filter(|d| which(d));
-    wanted.flat_map(|d| there(Path::new(SYS), d)).collect()
+    model::gather(wanted.flat_map(|d| there(Path::new(SYS), d)))
 }
 
 impl Daemon {

@@ -187,10 +187,10 @@ impl Daemon {
         if again {
             let unknown = Want { number: None, again: true };
             let names = names.into_iter().map(|(name, _)| (name, Want { ..unknown }));
-            self.broker.waiting = names.collect();
-            self.broker.ended = (0..self.plan.services.len())
-                .filter(|id| self.engine.state(*id) == State::Failed)
-                .collect();
+            self.broker.waiting = model::gather(names);
+            let ids = 0..self.plan.services.len();
+            let failed = ids.filter(|id| self.engine.state(*id) == State::Failed);
+            self.broker.ended = model::gather(failed);
         }
     }
 

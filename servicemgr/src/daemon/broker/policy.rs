@@ -100,7 +100,8 @@ pub(super) fn claims(services: &[Service], users: &Users) -> (Vec<Claim>, Vec<St
         let Some(bus) = &service.bus else { continue };
         let owner = bus.owner.as_deref().or(service.user.as_deref()).unwrap_or("root");
         let Some(owner) = uid(service, owner) else { continue };
-        let callers: BTreeSet<u32> = bus.users.iter().filter_map(|u| uid(service, u)).collect();
+        let callers = bus.users.iter().filter_map(|u| uid(service, u));
+        let callers: BTreeSet<u32> = model::gather(callers);
         all.push(Claim {
             names: std::iter::once(&bus.name).chain(&bus.also).cloned().collect(),
             owner,
