@@ -137,14 +137,14 @@ fn sentences(id: &BundleId, name: &Name, wish: Wish, runs: bool, ended: &[String
     let mut said = Vec::new();
     match wish {
         Wish::Allow | Wish::ThisTime if runs => {
-            said.push(format!("{id} has `{name}` when it is started the next time"));
+            said.push(format!("`{id}` has `{name}` when it is started the next time"));
         }
-        Wish::Allow => said.push(format!("{id} has `{name}`")),
-        Wish::ThisTime => said.push(format!("{id} has `{name}` until it leaves the screen")),
-        Wish::Deny => said.push(format!("{id} does not have `{name}`")),
+        Wish::Allow => said.push(format!("`{id}` has `{name}`")),
+        Wish::ThisTime => said.push(format!("`{id}` has `{name}` until it leaves the screen")),
+        Wish::Deny => said.push(format!("`{id}` does not have `{name}`")),
         Wish::Reset => said.push(format!("nothing is decided about `{name}` of {id}")),
     }
-    said.extend(ended.iter().map(|unit| format!("{unit}, which had it, is ended")));
+    said.extend(ended.iter().map(|unit| format!("`{unit}`, which had it, is ended")));
     said
 }
 
