@@ -118,9 +118,7 @@ fn service(name: &str) -> Result<Service> {
 /// # Errors
 /// Something of a package is in the way, or no app is in the plan.
 pub fn root(mut tree: Tree, programs: &[(String, Content)], plan: &Plan) -> Result<Tree> {
-    let app = plan.services.iter().find(|s| s.name.to_string() == APP[0]);
-    let app = app.and_then(|app| plan.compiled.iter().find(|(p, _)| *p == *app.sandbox));
-    let (_, app) = app.context("the sandbox of an app in the plan")?;
+    let app = app(plan)?;
     for path in LEFT_OUT {
         tree.remove(path);
     }
@@ -149,8 +147,15 @@ pub fn root(mut tree: Tree, programs: &[(String, Content)], plan: &Plan) -> Resu
     Ok(tree)
 }
 
+/// The sandbox of an app.
+pub(crate) fn app(plan: &Plan) -> Result<&Compiled> {
+    let app = plan.services.iter().find(|s| s.name.to_string() == APP[0]);
+    let app = app.and_then(|app| plan.compiled.iter().find(|(p, _)| *p == *app.sandbox));
+    app.map(|(_, compiled)| compiled).context("the sandbox of an app in the plan")
+}
+
 /// Everything that an app is shown is there, so that all are measured with the same mounts.
-fn shown(tree: &mut Tree, app: &Compiled) -> Result<()> {
+pub(crate) fn shown(tree: &mut Tree, app: &Compiled) -> Result<()> {
     for mount in &app.mounts {
         let Mount::Show(path, _) = mount else { continue };
         let path = path.trim_start_matches('/');

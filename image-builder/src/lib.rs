@@ -5,6 +5,7 @@
 //! ```
 
 pub mod bench;
+pub mod bench_apps;
 pub mod bench_daemon;
 pub mod bench_peers;
 pub mod bench_sandbox;

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use model::sandbox::Profile;
 use model::service::Service;
 
+use super::bench_apps::Apps;
 use super::bench_build::Build;
 use super::bench_peers::Peers;
 use super::bench_sandbox::Sandbox;
@@ -34,6 +35,7 @@ pub(super) struct Bench {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    Apps(Apps),
     Boot(Boot),
     Build(Build),
     Peers(Peers),
@@ -65,6 +67,7 @@ struct Boot {
 impl Bench {
     pub(super) fn run(self) -> Result<u8> {
         match self.what {
+            What::Apps(apps) => apps.run(),
             What::Boot(boot) => boot.run(),
             What::Build(build) => build.run(),
             What::Peers(peers) => peers.run(),

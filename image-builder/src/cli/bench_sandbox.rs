@@ -79,7 +79,9 @@ impl Sandbox {
 }
 
 /// The profiles as they ship.
-fn load(workspace: &Workspace) -> Result<Vec<(&'static str, model::sandbox::Profile)>> {
+pub(super) fn load(
+    workspace: &Workspace,
+) -> Result<Vec<(&'static str, model::sandbox::Profile)>> {
     let directory = workspace.root().join("configs/sandbox").display().to_string();
     let files = HostFiles::of(workspace);
     let one = |name| {

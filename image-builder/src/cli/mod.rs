@@ -4,6 +4,7 @@
 //! 2 bad TOML or usage, 125 the device did not boot or went away, 128 + n stopped by signal n.
 
 mod bench;
+mod bench_apps;
 mod bench_build;
 mod bench_peers;
 mod bench_sandbox;

@@ -1,3 +1,8 @@
-//! The smallest ordinary program: what `ens bench sandbox` starts and waits for.
+//! The smallest ordinary program, which `ens bench sandbox` and `ens bench apps` start: it ends at once, with an
+//! argument never.
 
-fn main() {}
+fn main() {
+    while std::env::args_os().len() > 1 {
+        std::thread::park();
+    }
+}

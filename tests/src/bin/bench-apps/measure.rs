@@ -1,0 +1,228 @@
+//! What is measured, by the word of the order.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::time::Duration;
+
+use sys::clock::monotonic;
+use sys::spawn::{Launch, Passed, spawn};
+
+use crate::asking::Asking;
+use crate::{sleep, tell};
+
+/// What is measured in this guest.
+const ORDER: &str = "/bench/order";
+
+/// The program of all apps, on the device too.
+const PROGRAM: &str = "/usr/bin/nothing";
+
+/// Long after the last service is ready: what servicemgr makes ahead is made.
+const LATER: Duration = Duration::from_secs(20);
+
+/// Before it has made anything.
+const SOON: Duration = Duration::from_millis(20);
+
+/// Between two starts that count, when all is calm: longer than servicemgr waits before it makes anything, and
+/// than what is off the screen runs on.
+const PAUSE: Duration = Duration::from_secs(8);
+
+/// Between two of many starts: so that those in a second are not too many.
+const STEP: Duration = Duration::from_millis(200);
+
+/// Starts that count.
+const STARTS: u32 = 9;
+
+/// Apps that run at the same time when memory is measured.
+const RUNNING: u32 = 50;
+
+/// Bundles that the starts use, before those of the others.
+const USED: u32 = 30;
+
+pub(crate) fn run() -> io::Result<()> {
+    match fs::read_to_string(ORDER)?.trim() {
+        "boot" => boot().map(drop),
+        "many" => many(),
+        "soon" => first("soon", SOON),
+        "later" => first("later", LATER),
+        order => Err(io::Error::other(format!("nobody knows {order}"))),
+    }?;
+    tell("bench: done");
+    Ok(())
+}
+
+fn app(number: u32) -> String {
+    format!("bench.apps.a{number}")
+}
+
+/// When everything was settled, and how long ability-manager takes to its first answer.
+fn boot() -> io::Result<Asking> {
+    sleep(LATER);
+    let boot = Command::new("/usr/bin/ensctl").args(["boot", "--json"]).output()?;
+    let boot: serde_json::Value = serde_json::from_slice(&boot.stdout)?;
+    let settled = boot["settled"].as_u64().filter(|n| *n > 0);
+    tell(&format!("bench: settled {}", settled.ok_or(io::ErrorKind::NotFound)?));
+    let (asking, first) = Asking::new()?;
+    tell(&format!("bench: first-answer {}", first.as_nanos()));
+    sleep(PAUSE);
+    resident("idle")?;
+    Ok(asking)
+}
+
+/// The first start of the device.
+fn first(name: &str, after: Duration) -> io::Result<()> {
+    sleep(after);
+    let (asking, started, took) = Asking::with_start(&app(0))?;
+    tell(&format!("bench: start first-{name} {}", took.as_nanos()));
+    asking.stop(&started.unit).map(drop)
+}
+
+fn many() -> io::Result<()> {
+    let asking = boot()?;
+    bare()?;
+    starts(&asking)?;
+    parts(&asking)?;
+    for number in USED..USED + RUNNING {
+        asking.start(&app(number))?;
+        sleep(STEP);
+    }
+    sleep(PAUSE);
+    resident("running")
+}
+
+/// Starts with all that is known and made, with less, and in a row.
+fn starts(asking: &Asking) -> io::Result<()> {
+    let (mut new, mut again, mut front, mut stop) = (vec![], vec![], vec![], vec![]);
+    for number in 0..STARTS {
+        sleep(PAUSE);
+        let (started, took) = asking.start(&app(number))?;
+        new.push(took);
+        sleep(PAUSE);
+        stop.push(asking.stop(&started.unit)?);
+    }
+    for _ in 0..STARTS {
+        sleep(PAUSE);
+        let (started, took) = asking.start(&app(0))?;
+        again.push(took);
+        sleep(STEP);
+        asking.stop(&started.unit)?;
+    }
+    median("new", new);
+    median("again", again);
+    median("stop", stop);
+    sleep(PAUSE);
+    row(asking, "row-again", &[0; 9])?;
+    sleep(PAUSE);
+    let others: Vec<u32> = (STARTS..2 * STARTS).collect();
+    row(asking, "row-new", &others)?;
+    let (one, _) = asking.start(&app(0))?;
+    let (other, _) = asking.start(&app(1))?;
+    for _ in 0..STARTS {
+        sleep(PAUSE);
+        front.push(asking.show(one.mission)?);
+        sleep(PAUSE);
+        asking.show(other.mission)?;
+    }
+    median("front", front);
+    asking.stop(&one.unit)?;
+    asking.stop(&other.unit).map(drop)
+}
+
+/// Each is stopped before the next one starts, without a pause.
+fn row(asking: &Asking, name: &str, numbers: &[u32]) -> io::Result<()> {
+    let mut times = Vec::new();
+    for number in numbers {
+        let (started, took) = asking.start(&app(*number))?;
+        times.push(took);
+        asking.stop(&started.unit)?;
+    }
+    median(name, times);
+    Ok(())
+}
+
+/// What a start is made of: calls alone, and what servicemgr does for it.
+fn parts(asking: &Asking) -> io::Result<()> {
+    let (mut manager, mut services, mut launch) = (vec![], vec![], vec![]);
+    for number in 0..STARTS {
+        sleep(PAUSE);
+        let (one, other) = asking.nothing()?;
+        manager.push(one);
+        services.push(other);
+        let (definition, uid) = definition(&app(0))?;
+        let unit = format!("app@{}_{}", app(0), 9000 + number);
+        launch.push(asking.launch(&unit, &definition, uid)?);
+        sleep(STEP);
+        asking.kill(&unit)?;
+    }
+    median("call-manager", manager);
+    median("call-services", services);
+    median("launch", launch);
+    Ok(())
+}
+
+/// An instance as ability-manager describes it, but for its bus.
+fn definition(id: &str) -> io::Result<(String, u32)> {
+    let data = format!("/var/lib/apps/{id}");
+    let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata(format!("{data}/el2"))?);
+    let text = format!(
+        "exec = [\"/run/bundles/{id}/nothing\", \"stay\"]\nworking-directory = \"/run/bundles/{id}\"\n\
+         environment = {{ HOME = \"{data}/el2\" }}\nlimits = {{ pids = 512, storage = \"65536K\" }}\n\
+         sandbox = {{ inherit = [\"app\"], files = {{ execute = [\"/run/bundles/{id}\"], \
+         write = [\"{data}/el1\", \"{data}/el2\"] }} }}\n"
+    );
+    Ok((text, uid))
+}
+
+fn median(name: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let middle = times.get(times.len() / 2).map_or(0, Duration::as_nanos);
+    tell(&format!("bench: start {name} {middle}"));
+}
+
+/// The same program, bare: until it has begun, and until it has ended.
+fn bare() -> io::Result<()> {
+    let c = |text: &str| CString::new(text).map_err(io::Error::other);
+    let launch = Launch {
+        program: c(PROGRAM)?,
+        arguments: vec![c(PROGRAM)?],
+        environment: vec![c("PATH=/usr/bin")?],
+        directory: c("/")?,
+        ..Launch::default()
+    };
+    let null = File::open("/dev/null")?;
+    let (mut begun, mut ended) = (vec![], vec![]);
+    for _ in 0..2 * STARTS {
+        sleep(STEP);
+        let (mut reader, writer) = io::pipe()?;
+        let standard = [null.as_fd(), writer.as_fd(), null.as_fd()];
+        let began = monotonic();
+        let passed = Passed { standard, fds: &[], cgroup: None, note: None };
+        spawn(&launch, &passed).map_err(io::Error::other)?;
+        begun.push(monotonic() - began);
+        drop(writer);
+        reader.read_to_end(&mut Vec::new())?;
+        ended.push(monotonic() - began);
+    }
+    median("bare-begun", begun);
+    median("bare", ended);
+    Ok(())
+}
+
+/// KiB of ability-manager that are resident, and of these what is its own alone.
+fn resident(when: &str) -> io::Result<()> {
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let exe = fs::read_link(entry.path().join("exe"));
+        if !exe.is_ok_and(|exe| exe.ends_with("ability-manager")) {
+            continue;
+        }
+        let status = fs::read_to_string(entry.path().join("status"))?;
+        let of = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            line.and_then(|line| line.split_whitespace().next()).unwrap_or("0").to_owned()
+        };
+        tell(&format!("bench: resident {when} {} {}", of("VmRSS:"), of("RssAnon:")));
+    }
+    Ok(())
+}
