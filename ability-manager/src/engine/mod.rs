@@ -7,7 +7,7 @@
 //! Launched, Attached, Done, Ended, Tick ───────────────────┘
 //! ```
 //!
-//! The picture of a life is in [`instance`]. After each event all that can go on goes on.
+//! The picture of a life is in `instance`. After each event all that can go on goes on.
 //!
 //! Invariants: every request gets one answer; an instance is launched once, told only while it is known,
 //! attached and not standing still, and known until its processes are gone; whatever is awaited has a due

@@ -34,8 +34,11 @@ class Notes:
         launch = {key: value for key, (_, value) in launch.items()}
         state = launch.get("state", b"").decode()
         self.lines = state.splitlines()
-        say(f"notes: {launch.get('reason', 'start')} with {len(self.lines)} lines")
-        self.take(launch.get("want", {}))
+        reason = launch.get("reason", "start")
+        say(f"notes: {reason} with {len(self.lines)} lines")
+        # Of what is opened again the want is the one it was opened for first: its line is there already.
+        if reason != "restore" or not state:
+            self.take(launch.get("want", {}))
 
     def take(self, want):
         """Adds the line that a want brings, if it does."""
