@@ -109,9 +109,9 @@ impl Daemon {
 
     /// The device.
     pub(super) fn system(&self) -> System {
-        let count = |which: &dyn Fn(State) -> bool| {
-            let found = (0..self.parts.len()).filter(|id| which(self.engine.state(*id))).count();
-            u32::try_from(found).unwrap_or(u32::MAX)
+        let count = |which: &dyn Fn(Id, State) -> bool| {
+            let is = |id: &Id| which(*id, self.engine.state(*id));
+            u32::try_from((0..self.parts.len()).filter(is).count()).unwrap_or(u32::MAX)
         };
         let failed: Vec<Failed> = self.failed().collect();
         let state = match (self.engine.going_down(), self.engine.booted()) {
@@ -123,9 +123,9 @@ impl Daemon {
         System {
             state,
             device: self.plan.device.clone(),
-            total: count(&|_| true),
-            ready: count(&State::met),
-            pending: count(&|s| !s.settled()),
+            total: count(&|_, _| true),
+            ready: count(&|id, s| s.met() || self.waits_armed(id)),
+            pending: count(&|_, s| !s.settled()),
             failed,
             uptime: nanoseconds(self.now()),
             settled: self.whole.settled.map_or(0, nanoseconds),
