@@ -226,7 +226,7 @@ pub struct System {
     pub device: String,
     /// Services in the plan.
     pub total: u32,
-    /// Services that are ready or done.
+    /// Services that are ready, done or armed: all that is asked of them.
     pub ready: u32,
     /// Services on their way (waiting, starting, backoff, stopping).
     pub pending: u32,

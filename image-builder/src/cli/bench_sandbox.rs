@@ -79,9 +79,7 @@ impl Sandbox {
 }
 
 /// The profiles as they ship.
-pub(super) fn load(
-    workspace: &Workspace,
-) -> Result<Vec<(&'static str, model::sandbox::Profile)>> {
+pub(super) fn load(workspace: &Workspace) -> Result<Vec<(&'static str, model::sandbox::Profile)>> {
     let directory = workspace.root().join("configs/sandbox").display().to_string();
     let files = HostFiles::of(workspace);
     let one = |name| {
