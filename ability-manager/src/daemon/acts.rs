@@ -127,10 +127,7 @@ impl Daemon {
 
     /// The bus of an instance.
     pub(super) fn seat(&self, instance: InstanceId, unit: &str, uid: u32) -> Result<Seat, String> {
-        let directory = self
-            .settings
-            .instances
-            .join(std::path::Path::new(&place(unit)).file_name().unwrap_or_default());
+        let directory = self.settings.instances.join(place(unit));
         let whose = Whose { instance: instance.0, uid };
         Seat::open(&directory, whose, self.guid.clone(), self.calls.clone())
             .map_err(|e| format!("making its bus in {}: {e}", directory.display()))

@@ -28,7 +28,7 @@ pub(crate) fn definition(
     let id = manifest.id.as_str();
     let bundle = format!("{BUNDLES}/{id}");
     let (el1, el2) = (format!("{DATA}/{id}/el1"), format!("{DATA}/{id}/el2"));
-    let place = place(unit);
+    let (places, place) = (format!("{INSTANCES}/{id}"), format!("{INSTANCES}/{}", place(unit)));
     let mut text = String::new();
     let mut line = |key: &str, value: String| {
         // Writing to a string does not fail.
@@ -41,7 +41,10 @@ pub(crate) fn definition(
     line("restart", "{ when = \"never\" }".to_owned());
     line("limits", limits(manifest, ability));
     let write_execute = if ability.write_execute { ", write-execute = true" } else { "" };
-    let files = format!("{{ execute = {}, write = {} }}", list([bundle]), list([el1, el2, place]));
+    // The buses of all its instances, so that one compiled sandbox is for all of them. Nothing is written beside
+    // them: that is memory of all, which no limit of its data counts.
+    let (execute, read, write) = (list([bundle]), list([places]), list([el1, el2]));
+    let files = format!("{{ execute = {execute}, read = {read}, write = {write} }}");
     line("sandbox", format!("{{ inherit = [\"app\"], files = {files}{write_execute} }}"));
     text
 }
@@ -85,10 +88,11 @@ fn environment(
     all
 }
 
-/// Where an instance has what is its alone. Not called as the unit: in the address of a bus `@` would have to be
-/// written as `%40`, which some libraries insist on and others do not understand.
+/// Where an instance has what is its alone, below [`INSTANCES`]: `ID/NUMBER`. Not called as the unit: in the
+/// address of a bus `@` would have to be written as `%40`, which some libraries insist on and others do not understand.
 pub(crate) fn place(unit: &str) -> String {
-    format!("{INSTANCES}/{}", unit.strip_prefix(INSTANCE).unwrap_or(unit))
+    let name = unit.strip_prefix(INSTANCE).unwrap_or(unit);
+    name.rsplit_once('_').map_or(name.to_owned(), |(id, number)| format!("{id}/{number}"))
 }
 
 fn limits(manifest: &Manifest, ability: &Ability) -> String {
@@ -179,10 +183,13 @@ mod tests {
 
     /// As servicemgr reads it, with the profiles that ship.
     fn read(text: &str) -> Service {
+        read_as(&Name::try_from(UNIT).unwrap(), text)
+    }
+
+    fn read_as(name: &Name, text: &str) -> Service {
         let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/sandbox").to_owned();
-        let name = Name::try_from(UNIT).unwrap();
-        let files = [(format!("{UNIT}.toml"), text.to_owned())];
-        let defined = text::service::define(&Files, &[profiles], &name, &files);
+        let files = [(format!("{name}.toml"), text.to_owned())];
+        let defined = text::service::define(&Files, &[profiles], name, &files);
         defined.unwrap_or_else(|report| panic!("{report}\n{text}")).service
     }
 
@@ -214,13 +221,20 @@ mod tests {
         assert_eq!(variable("HOME"), Some("/var/lib/apps/org.example.notes/el2"));
         assert_eq!(
             variable("DBUS_SESSION_BUS_ADDRESS"),
-            Some("unix:path=/run/apps/org.example.notes_7/bus")
+            Some("unix:path=/run/apps/org.example.notes/7/bus")
         );
         assert_eq!((service.user, service.permissions), (None, Vec::new()));
         assert_eq!(service.sandbox.write_execute, Some(true));
         assert_eq!(service.limits.memory, Some(64 << 20));
-        let place = "/run/apps/org.example.notes_7".to_owned();
-        assert!(service.sandbox.files.write.as_ref().is_some_and(|all| all.contains(&place)));
+        let place = "/run/apps/org.example.notes".to_owned();
+        let files = &service.sandbox.files;
+        let has =
+            |list: &Option<Vec<String>>| list.as_ref().is_some_and(|all| all.contains(&place));
+        // What is in `/run` is memory, and no limit of its data counts it.
+        assert!(has(&files.read) && !has(&files.write));
+        let other = definition(&notes, &notes.abilities[0], "app@org.example.notes_8", "C");
+        let name = Name::try_from("app@org.example.notes_8").unwrap();
+        assert!(read_as(&name, &other).sandbox == service.sandbox, "each would be compiled");
         notes.abilities[0].exec = words(&["/usr/bin/python3", "notes.py"]);
         assert_eq!(read(&of(&notes)).exec, ["/usr/bin/python3", "notes.py"]);
     }

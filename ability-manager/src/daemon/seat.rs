@@ -97,7 +97,11 @@ impl Seat {
         let path = directory.join(SOCKET);
         // What an earlier instance of this number left is nobody's any more.
         clear(directory)?;
-        fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
+        // What is above is of all its instances, and stays: views of theirs may be made already.
+        if let Some(above) = directory.parent() {
+            fs::DirBuilder::new().mode(0o755).recursive(true).create(above)?;
+        }
+        fs::DirBuilder::new().mode(0o700).create(directory)?;
         let owner = Some((whose.uid, whose.uid));
         let access = sys::bind::Access { mode: 0o600, owner, backlog: 8 };
         let socket = sys::bind::unix_for(&path, sys::bind::Kind::Stream, &access)?;
