@@ -1,8 +1,8 @@
 //! Sets and maps, made of items.
 //!
 //! `collect` of the standard library puts all items into a list, sorts that, and makes the tree of it. Each place
-//! that does so has a sort of its own, of 5 KB: forty of them were a twentieth of servicemgr, which stays in memory.
-//! Here one item after the other goes in, by code that all trees of a type share.
+//! that does so has a sort of its own, of 5 KB: 27 of them were 130 KB of servicemgr, whose text stays in memory. Here
+//! one item after the other goes in, by code that all trees of a type share.
 //!
 //! Invariant: the same set or map as from `collect`; of items with the same key the last one counts.
 
