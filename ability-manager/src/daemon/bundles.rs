@@ -151,7 +151,7 @@ impl Daemon {
 
     fn install(&mut self, prepared: Prepared, reply: Reply<Installed>) {
         let id = prepared.manifest().id.clone();
-        if prepared.replaces().is_none() {
+        if self.store.replaces(&prepared).is_none() {
             let done = self.store.commit(prepared, today());
             return self.installed(done, reply);
         }

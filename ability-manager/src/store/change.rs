@@ -42,6 +42,14 @@ impl Store {
         Intake { base: Arc::clone(&self.base), generation: self.generation.clone(), shipped }
     }
 
+    /// The version whose place it takes, as things are now: others may have been installed since it was
+    /// prepared. Its instances are to end before [`Self::commit`].
+    #[must_use]
+    pub fn replaces(&self, prepared: &Prepared) -> Option<Version> {
+        let held = self.get(&prepared.offer.id)?;
+        (held.digest != prepared.offer.digest).then_some(held.manifest.version)
+    }
+
     /// Installs what was prepared. Instances of what it replaces have ended. `at`: seconds since 1970.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use bundle::{Bundle, Content, Digest};
-use model::bundle::{API, BundleId, Manifest, Version};
+use model::bundle::{API, BundleId, Manifest};
 use model::permission::Level;
 use model::word::Word;
 
@@ -56,7 +56,6 @@ pub struct Prepared {
     pub(super) wish: Wish,
     /// The kernel checks it from now on.
     pub(super) sealed: bool,
-    pub(super) admission: Admission,
 }
 
 impl Prepared {
@@ -64,15 +63,6 @@ impl Prepared {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
-    }
-
-    /// The version whose place it takes: instances of it are to end before [`super::Store::commit`].
-    #[must_use]
-    pub fn replaces(&self) -> Option<Version> {
-        match self.admission {
-            Admission::Over(version) => Some(version),
-            Admission::First | Admission::There => None,
-        }
     }
 }
 
@@ -120,14 +110,14 @@ impl Intake {
             signers,
         };
         let shipped = self.shipped.iter().find(|(id, _)| *id == offer.id).map(|(_, one)| one);
-        let (admission, key) = admitted(&self.base, &self.generation, &offer, shipped, wish)?;
+        let (_, key) = admitted(&self.base, &self.generation, &offer, shipped, wish)?;
         fits(&self.base, &manifest)?;
         level(&self.base, &manifest, &key)?;
         self.room(offer.size)?;
         let copy = Copy::new(&self.base);
         let sealed = self.copied(&bundle, &copy.path)?;
         let signatures = bundle.signatures().iter().flat_map(|one| one.to_bytes()).collect();
-        Ok(Prepared { copy, manifest, offer, signatures, wish, sealed, admission })
+        Ok(Prepared { copy, manifest, offer, signatures, wish, sealed })
     }
 
     fn room(&self, size: u64) -> Result<(), Refusal> {

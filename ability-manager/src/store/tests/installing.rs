@@ -103,12 +103,26 @@ fn an_update_is_by_the_same_maker_newer_and_names_what_it_replaces() {
     let refused = why(bench.install(&mut store, &wanted(ID, 1), PLAIN));
     assert!(refused.contains("with --downgrade"), "{refused}");
     let prepared = store.intake().prepare(&bench.file(&wanted(ID, 3).by(&[2, 1])), PLAIN).unwrap();
-    assert_eq!(prepared.replaces(), Some(Version(2, 0, 0)));
+    assert_eq!(store.replaces(&prepared), Some(Version(2, 0, 0)));
     assert_eq!(store.commit(prepared, 7).unwrap().before, Some(Version(2, 0, 0)));
     assert_eq!(store.get(&id(ID)).unwrap().previous, Some(Version(2, 0, 0)));
     let older = Wish { downgrade: true, trust: false };
     bench.install(&mut store, &wanted(ID, 1), older).unwrap();
     assert_eq!(version(&store, ID), Some(Version(1, 0, 0)));
+}
+
+#[test]
+fn of_two_that_are_prepared_at_once_the_second_replaces_the_first() {
+    let bench = Bench::new();
+    let mut store = bench.open();
+    let prepared = |store: &Store, version| {
+        store.intake().prepare(&bench.file(&wanted(ID, version)), TRUST).unwrap()
+    };
+    let (first, same, second) = (prepared(&store, 1), prepared(&store, 1), prepared(&store, 2));
+    assert_eq!(store.replaces(&second), None);
+    store.commit(first, 7).unwrap();
+    // By now it may run.
+    assert_eq!((store.replaces(&same), store.replaces(&second)), (None, Some(Version(1, 0, 0))));
 }
 
 #[test]
