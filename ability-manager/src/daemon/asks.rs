@@ -169,8 +169,13 @@ impl Daemon {
             label: label(held, name),
         };
         if want.bundle.is_some() && (want.ability.is_some() || want.action.is_none()) {
-            let Ok((target, ..)) = self.target(want, may) else { return Vec::new() };
-            let held = self.store.get(&target.bundle);
+            let Ok((target, ..)) = self.target(want, &may) else { return Vec::new() };
+            // What is there is nobody's to know who may not start it.
+            let theirs = |held: &&Arc<Held>| {
+                let ability = held.manifest.ability(target.ability.as_str());
+                ability.is_some_and(|ability| may(held, ability))
+            };
+            let held = self.store.get(&target.bundle).filter(theirs);
             return held.map(|held| row(held, &target.ability)).into_iter().collect();
         }
         self.matching(want, &may).iter().map(|(held, name)| row(held, name)).collect()
@@ -197,7 +202,13 @@ impl Daemon {
         };
         let found = unit.parse().ok().and_then(of_mission).or_else(of_unit);
         let Some(instance) = found else {
-            let why = format!("no instance is called `{unit}`: `ensctl ability list` shows all");
+            let rests = |number: &u32| self.engine.mission(MissionId(*number)).is_some();
+            let why = match unit.parse().ok().filter(rests) {
+                Some(number) => format!(
+                    "mission {number} does not run: `ensctl ability show {number}` starts it, forget removes it"
+                ),
+                None => format!("no instance is called `{unit}`: `ensctl ability list` shows all"),
+            };
             return drop(reply.send(Err(Error::NotFound(why))));
         };
         let Some(request) = self.asked_by(Asker::Done(reply)) else { return };
