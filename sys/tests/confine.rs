@@ -302,7 +302,7 @@ fn devices_that_are_named_are_its_users_and_those_outside_stay_as_they_are() {
     let rest = "ptmx 4243 666\nno kmsg\nopened\n\
                 chmod: changing permissions of 'loop-control': Read-only file system\n";
     assert!(text.ends_with(rest), "{text}");
-    let outside = |name| std::os::unix::fs::MetadataExt::uid(&fs::metadata(name).unwrap());
+    let outside = |name| MetadataExt::uid(&fs::metadata(name).unwrap());
     assert_eq!([outside("/dev/loop-control"), outside("/dev/net/tun")], [0, 0]);
     let shared = whole(vec![Mount::Dev(c("/dev"), ["log", "pts", "ptmx"].map(c).into())]);
     assert_eq!(shared.of_user(4243), None, "these are everybody's");
