@@ -3,7 +3,7 @@
 use super::{MANY, Measured};
 
 /// Ways to start an app, as people call them; the first two are bare.
-const WAYS: [(&str, &str); 14] = [
+const WAYS: [(&str, &str); 15] = [
     ("bare-begun", "bare fork and exec, until it has begun"),
     ("bare", "bare fork and exec, until it has ended"),
     ("first-soon", "first of the device, as soon as it is up; starts ability-manager"),
@@ -14,10 +14,11 @@ const WAYS: [(&str, &str); 14] = [
     ("row-again", "the same, again and again"),
     ("front", "one that stands still, to the front"),
     ("stop", "stop, until its processes are gone"),
-    ("launch", "of a start: what servicemgr does, by itself"),
+    ("launch", "of a start: what servicemgr does, with a sandbox that it knows"),
+    ("prepare", "of that: reading the definition and the profile"),
+    ("compile", "the same, and the sandbox is compiled"),
     ("call-manager", "of a start: a call that ability-manager answers at once"),
     ("call-services", "of a start: a call that servicemgr answers at once"),
-    ("prepare", "of a start: the sandbox of an app that is compiled"),
 ];
 
 const NOTHING: &str = "–";

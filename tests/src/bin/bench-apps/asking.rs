@@ -81,6 +81,11 @@ impl Asking {
         self.timed(self.services.launch(unit, definition, uid, &[]), unit).map(|(_, took)| took)
     }
 
+    /// All of that but the start.
+    pub(crate) fn prepare(&self, definition: &str, uid: u32) -> io::Result<Duration> {
+        self.timed(self.services.prepare(definition, uid, &[]), "prepare").map(|(_, took)| took)
+    }
+
     /// Ends what was started so.
     pub(crate) fn kill(&self, unit: &str) -> io::Result<()> {
         self.timed(self.services.stop(unit), unit).map(drop)

@@ -144,13 +144,19 @@ fn row(asking: &Asking, name: &str, numbers: &[u32]) -> io::Result<()> {
 
 /// What a start is made of: calls alone, and what servicemgr does for it.
 fn parts(asking: &Asking) -> io::Result<()> {
-    let (mut manager, mut services, mut launch) = (vec![], vec![], vec![]);
+    let (mut manager, mut services) = (vec![], vec![]);
+    let (mut compile, mut prepare, mut launch) = (vec![], vec![], vec![]);
     for number in 0..STARTS {
         sleep(PAUSE);
         let (one, other) = asking.nothing()?;
         manager.push(one);
         services.push(other);
-        let (definition, uid) = definition(&app(0))?;
+        // An app that has another place each time has a sandbox that nobody knows.
+        let (definition, uid) = definition(&app(0), &format!("/run/apps/{number}"))?;
+        compile.push(asking.prepare(&definition, uid)?);
+        sleep(PAUSE);
+        prepare.push(asking.prepare(&definition, uid)?);
+        sleep(PAUSE);
         let unit = format!("app@{}_{}", app(0), 9000 + number);
         launch.push(asking.launch(&unit, &definition, uid)?);
         sleep(STEP);
@@ -158,18 +164,21 @@ fn parts(asking: &Asking) -> io::Result<()> {
     }
     median("call-manager", manager);
     median("call-services", services);
+    median("compile", compile);
+    median("prepare", prepare);
     median("launch", launch);
     Ok(())
 }
 
 /// An instance as ability-manager describes it, but for its bus.
-fn definition(id: &str) -> io::Result<(String, u32)> {
+fn definition(id: &str, place: &str) -> io::Result<(String, u32)> {
+    fs::create_dir_all(place)?;
     let data = format!("/var/lib/apps/{id}");
     let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata(format!("{data}/el2"))?);
     let text = format!(
         "exec = [\"/run/bundles/{id}/nothing\", \"stay\"]\nworking-directory = \"/run/bundles/{id}\"\n\
          environment = {{ HOME = \"{data}/el2\" }}\nlimits = {{ pids = 512, storage = \"65536K\" }}\n\
-         sandbox = {{ inherit = [\"app\"], files = {{ execute = [\"/run/bundles/{id}\"], \
+         sandbox = {{ inherit = [\"app\"], files = {{ execute = [\"/run/bundles/{id}\"], read = [\"{place}\"], \
          write = [\"{data}/el1\", \"{data}/el2\"] }} }}\n"
     );
     Ok((text, uid))
