@@ -38,6 +38,11 @@ impl Daemon {
                     self.feed(Event::Ended { instance, exit });
                 }
             }
+            Heard::Again(instance) => {
+                if let Some(early) = self.launching.get_mut(&instance) {
+                    *early = None;
+                }
+            }
             Heard::Refused(instance, why) => {
                 self.launching.remove(&instance);
                 if let Some(live) = self.lives.get(&instance) {

@@ -44,6 +44,8 @@ const TRIES: u32 = 5;
 pub(crate) enum Heard {
     /// The process of an instance is there.
     Launched(InstanceId),
+    /// It is started once more: an end that was heard is that of a process whose start nobody answered.
+    Again(InstanceId),
     /// It is not, and will not be; why.
     Refused(InstanceId, String),
     /// The process of an instance has ended.
@@ -280,13 +282,22 @@ impl Worker {
         granted: &[String],
     ) -> Result<(), String> {
         self.mount(mounting).await?;
+        self.start(definition, uid, granted).await
+    }
+
+    async fn start(&self, definition: &str, uid: u32, granted: &[String]) -> Result<(), String> {
         let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
         let mut asked_before = false;
         for _ in 0..TRIES {
             let proxy = self.shared.proxy().await;
             // servicemgr may have started it, and ended before it said so.
-            if asked_before && proxy.status(&self.unit).await.is_ok() {
-                return Ok(());
+            if asked_before {
+                if proxy.status(&self.unit).await.is_ok() {
+                    return Ok(());
+                }
+                // Its end, if there was one, was said before this answer, and is heard first.
+                tokio::task::yield_now().await;
+                self.shared.tell(Heard::Again(self.instance)).await;
             }
             asked_before = true;
             let _turn = self.shared.calls.acquire().await;
@@ -370,6 +381,63 @@ mod tests {
         for other in ["journal", "app@", "app@org.example.notes", "app@a.b_x", "web@a.b_7"] {
             assert_eq!(instance(other), None, "{other}");
         }
+    }
+
+    /// A servicemgr that is replaced while it starts the first that it is asked for.
+    struct Replaced {
+        asked: u32,
+    }
+
+    #[zbus::interface(name = "org.ensemble.Services1")]
+    impl Replaced {
+        fn launch(
+            &mut self,
+            _unit: String,
+            _definition: String,
+            _uid: u32,
+            _granted: Vec<String>,
+        ) -> Result<(), Error> {
+            self.asked += 1;
+            if self.asked == 1 { Err(Error::GoingDown("replaced".to_owned())) } else { Ok(()) }
+        }
+
+        fn status(&self, name: String) -> Result<(), Error> {
+            Err(Error::NoSuchService(name))
+        }
+    }
+
+    #[test]
+    fn who_is_started_once_more_has_not_ended_with_the_first_attempt() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let heard = tokio::task::LocalSet::new().block_on(&runtime, async {
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+            let served = Builder::unix_stream(theirs)
+                .server(zbus::Guid::generate())
+                .p2p()
+                .serve_at("/org/ensemble/Services", Replaced { asked: 0 });
+            let client = Builder::unix_stream(ours).p2p();
+            let (served, client) = tokio::join!(served.build(), client.build());
+            let (_served, client) = (served.unwrap(), client.unwrap());
+            let (heard, mut hears) = mpsc::channel(8);
+            let shared = Rc::new(Shared {
+                socket: PathBuf::new(),
+                heard,
+                now: watch::channel(Some(ServicesProxy::new(&client).await.unwrap())).0,
+                calls: Semaphore::new(1),
+                stops: Semaphore::new(1),
+                mounts: RefCell::default(),
+            });
+            let unit = "app@org.example.notes_7".to_owned();
+            let worker = Worker { shared, instance: InstanceId(7), unit };
+            worker.start("", 10_000, &[]).await.unwrap();
+            drop(worker);
+            let mut all = Vec::new();
+            while let Some(heard) = hears.recv().await {
+                all.push(format!("{heard:?}"));
+            }
+            all
+        });
+        assert_eq!(heard, ["Again(InstanceId(7))"]);
     }
 
     #[test]
