@@ -46,6 +46,9 @@ pub enum Error {
 /// Longest definition that `run` and `launch` take, in bytes: a message has at most 16 KiB.
 pub const MAX_DEFINITION: usize = 12 << 10;
 
+/// Most variables of its own that an instance has.
+pub const MAX_OWN: usize = 16;
+
 /// Sandboxes of apps that are kept ready, beside those in use.
 pub const PREPARED: usize = 64;
 
@@ -119,11 +122,18 @@ pub trait Services {
     /// As [`ServicesProxy::run`], for an instance of an app: the service is called `app@ID_NUMBER`, runs as user and
     /// group `uid` (one of `model::bundle::APP_IDS`; nothing has to name it) in no other group, in a sandbox with
     /// what the permissions `granted` add, whoever else decides about them. The definition names neither a user nor
-    /// permissions, and must confine. It does not come back by itself, and is forgotten when it has ended, however.
+    /// permissions, and must confine. `own`: variables `NAME=VALUE` that no other instance has, at most [`MAX_OWN`];
+    /// what differs stays out of the definition, which is read once for all who have the same. It does not come back by itself, and is forgotten when it has ended, however.
     /// Refused: a permission that is none or that the profile forbids, a sandbox that can't hold here. Its `Ended`
     /// may be heard before the answer. Root only.
-    fn launch(&self, name: &str, definition: &str, uid: u32, granted: &[&str])
-    -> Result<(), Error>;
+    fn launch(
+        &self,
+        name: &str,
+        definition: &str,
+        uid: u32,
+        granted: &[&str],
+        own: &[&str],
+    ) -> Result<(), Error>;
 
     /// What `launch` with the same would do before it starts something: says why it would be refused, and has the
     /// sandbox compiled. It is kept for as long as others were not used later ([`PREPARED`] of them). Root only.

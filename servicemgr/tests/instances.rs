@@ -99,7 +99,7 @@ fn sleeps(own: &Path) -> String {
 }
 
 fn launch(device: &Device, name: &str, definition: &str, granted: &[&str]) -> Result<(), Error> {
-    device.call(|s| async move { s.launch(name, definition, UID, granted).await })
+    device.call(|s| async move { s.launch(name, definition, UID, granted, &[]).await })
 }
 
 fn asked(device: &Device) -> usize {
@@ -214,12 +214,12 @@ fn every_end_is_told_once_also_one_while_nobody_watched_or_servicemgr_was_away()
     let sleep = &sleeps(own.path());
     let told = device.call(|s| async move {
         let mut ends = watched(&s).await?;
-        s.launch("app@a.b_1", crash, UID, &[]).await?;
+        s.launch("app@a.b_1", crash, UID, &[], &[]).await?;
         let first = next(&mut ends).await;
-        s.launch("app@a.b_2", sleep, UID, &[]).await?;
+        s.launch("app@a.b_2", sleep, UID, &[], &[]).await?;
         s.kill("app@a.b_2").await?;
         let second = next(&mut ends).await;
-        s.launch("app@a.b_3", sleep, UID, &[]).await?;
+        s.launch("app@a.b_3", sleep, UID, &[], &[]).await?;
         s.freeze("app@a.b_3").await?;
         let frozen = s.status("app@a.b_3").await?.row.state;
         s.stop("app@a.b_3").await?;

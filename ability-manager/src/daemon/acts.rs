@@ -114,7 +114,7 @@ impl Daemon {
         };
         let seat = self.seat(instance, &unit, uid)?;
         let mounting = Box::new(enrolled.mounting);
-        let definition = definition(&held.manifest, ability, &unit, &self.locale);
+        let definition = definition(&held.manifest, ability, &self.locale);
         self.flow.started(today(), &target.bundle, &granted);
         let granted = granted.into_iter().map(String::from).collect();
         self.launching.insert(instance, None);

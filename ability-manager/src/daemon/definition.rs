@@ -18,17 +18,12 @@ const MAX_ABOUT: usize = 200;
 /// Where programs of the device are looked for.
 const PROGRAMS: &str = "/usr/bin:/bin";
 
-/// The definition of an instance, whose unit is `unit`; `locale` is that of the device.
-pub(crate) fn definition(
-    manifest: &Manifest,
-    ability: &Ability,
-    unit: &str,
-    locale: &str,
-) -> String {
+/// The definition of each instance of an ability; `locale` is that of the device.
+pub(crate) fn definition(manifest: &Manifest, ability: &Ability, locale: &str) -> String {
     let id = manifest.id.as_str();
     let bundle = format!("{BUNDLES}/{id}");
     let (el1, el2) = (format!("{DATA}/{id}/el1"), format!("{DATA}/{id}/el2"));
-    let (places, place) = (format!("{INSTANCES}/{id}"), format!("{INSTANCES}/{}", place(unit)));
+    let places = format!("{INSTANCES}/{id}");
     let mut text = String::new();
     let mut line = |key: &str, value: String| {
         // Writing to a string does not fail.
@@ -37,7 +32,7 @@ pub(crate) fn definition(
     line("about", quoted(&about(manifest, ability)));
     line("exec", list(exec(ability, &bundle)));
     line("working-directory", quoted(&bundle));
-    line("environment", table(environment(ability, (&bundle, &el1, &el2, &place), locale)));
+    line("environment", table(environment(ability, (&bundle, &el1, &el2), locale)));
     line("restart", "{ when = \"never\" }".to_owned());
     line("limits", limits(manifest, ability));
     let write_execute = if ability.write_execute { ", write-execute = true" } else { "" };
@@ -67,7 +62,7 @@ fn exec(ability: &Ability, bundle: &str) -> Vec<String> {
 
 fn environment(
     ability: &Ability,
-    (bundle, el1, el2, place): (&str, &str, &str, &str),
+    (bundle, el1, el2): (&str, &str, &str),
     locale: &str,
 ) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = [("LANG", locale), ("PATH", PROGRAMS)]
@@ -77,7 +72,6 @@ fn environment(
     // Last, so that these are what they say.
     all.extend(
         [
-            ("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={place}/bus")),
             ("ENSEMBLE_BUNDLE", bundle.to_owned()),
             ("ENSEMBLE_DATA_EL1", el1.to_owned()),
             ("ENSEMBLE_DATA_EL2", el2.to_owned()),
@@ -86,6 +80,12 @@ fn environment(
         .map(|(name, value)| (name.to_owned(), value)),
     );
     all
+}
+
+/// What one instance has in its environment and no other: where its bus is. Not in the definition, which servicemgr
+/// reads once for all of them.
+pub(crate) fn own(unit: &str) -> String {
+    format!("DBUS_SESSION_BUS_ADDRESS=unix:path={INSTANCES}/{}/bus", place(unit))
 }
 
 /// Where an instance has what is its alone, below [`INSTANCES`]: `ID/NUMBER`. Not called as the unit: in the
@@ -178,15 +178,12 @@ mod tests {
     }
 
     fn of(manifest: &Manifest) -> String {
-        definition(manifest, &manifest.abilities[0], UNIT, "de_AT.UTF-8")
+        definition(manifest, &manifest.abilities[0], "de_AT.UTF-8")
     }
 
     /// As servicemgr reads it, with the profiles that ship.
     fn read(text: &str) -> Service {
-        read_as(&Name::try_from(UNIT).unwrap(), text)
-    }
-
-    fn read_as(name: &Name, text: &str) -> Service {
+        let name = &Name::try_from(UNIT).unwrap();
         let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/sandbox").to_owned();
         let files = [(format!("{name}.toml"), text.to_owned())];
         let defined = text::service::define(&Files, &[profiles], name, &files);
@@ -219,9 +216,10 @@ mod tests {
         assert_eq!(service.directory.as_deref(), Some("/run/bundles/org.example.notes"));
         let variable = |name: &str| service.environment.get(name).map(String::as_str);
         assert_eq!(variable("HOME"), Some("/var/lib/apps/org.example.notes/el2"));
+        assert_eq!(variable("DBUS_SESSION_BUS_ADDRESS"), None, "servicemgr would read it for each");
         assert_eq!(
-            variable("DBUS_SESSION_BUS_ADDRESS"),
-            Some("unix:path=/run/apps/org.example.notes/7/bus")
+            own(UNIT),
+            "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/apps/org.example.notes/7/bus"
         );
         assert_eq!((service.user, service.permissions), (None, Vec::new()));
         assert_eq!(service.sandbox.write_execute, Some(true));
@@ -232,9 +230,6 @@ mod tests {
             |list: &Option<Vec<String>>| list.as_ref().is_some_and(|all| all.contains(&place));
         // What is in `/run` is memory, and no limit of its data counts it.
         assert!(has(&files.read) && !has(&files.write));
-        let other = definition(&notes, &notes.abilities[0], "app@org.example.notes_8", "C");
-        let name = Name::try_from("app@org.example.notes_8").unwrap();
-        assert!(read_as(&name, &other).sandbox == service.sandbox, "each would be compiled");
         notes.abilities[0].exec = words(&["/usr/bin/python3", "notes.py"]);
         assert_eq!(read(&of(&notes)).exec, ["/usr/bin/python3", "notes.py"]);
     }
@@ -265,7 +260,7 @@ mod tests {
             for (key, value) in &values {
                 prop_assert_eq!(&service.environment[key], value);
             }
-            prop_assert_eq!(service.environment.len(), values.len() + 7);
+            prop_assert_eq!(service.environment.len(), values.len() + 6);
         }
     }
 }

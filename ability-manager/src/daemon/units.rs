@@ -24,6 +24,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::spawn_local;
 use zbus::connection::Builder;
 
+use super::definition::own;
 use crate::engine::{Exit, InstanceId};
 use crate::store::{Integrity, Mounting};
 
@@ -287,6 +288,7 @@ impl Worker {
 
     async fn start(&self, definition: &str, uid: u32, granted: &[String]) -> Result<(), String> {
         let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
+        let own = own(&self.unit);
         let mut asked_before = false;
         for _ in 0..TRIES {
             let proxy = self.shared.proxy().await;
@@ -301,7 +303,7 @@ impl Worker {
             }
             asked_before = true;
             let _turn = self.shared.calls.acquire().await;
-            match proxy.launch(&self.unit, definition, uid, &granted).await {
+            match proxy.launch(&self.unit, definition, uid, &granted, &[&own]).await {
                 Err(Error::ZBus(_) | Error::GoingDown(_)) => tokio::time::sleep(PAUSE).await,
                 Err(e) => return Err(sentence(&e)),
                 Ok(()) => return Ok(()),
@@ -396,6 +398,7 @@ mod tests {
             _definition: String,
             _uid: u32,
             _granted: Vec<String>,
+            _own: Vec<String>,
         ) -> Result<(), Error> {
             self.asked += 1;
             if self.asked == 1 { Err(Error::GoingDown("replaced".to_owned())) } else { Ok(()) }

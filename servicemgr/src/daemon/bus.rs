@@ -319,9 +319,10 @@ impl Services {
         definition: String,
         uid: u32,
         granted: Vec<String>,
+        own: Vec<String>,
     ) -> Result<(), Error> {
         self.only_root("launch")?;
-        let wanted = Wanted { definition, uid, granted };
+        let wanted = Wanted { definition, uid, granted, own };
         self.call(move |daemon, reply| daemon.launch_instance(&name, &wanted, reply)).await?
     }
 
@@ -332,7 +333,7 @@ impl Services {
         granted: Vec<String>,
     ) -> Result<(), Error> {
         self.only_root("prepare")?;
-        let wanted = Wanted { definition, uid, granted };
+        let wanted = Wanted { definition, uid, granted, own: Vec::new() };
         self.look(move |daemon| daemon.prepare_instance(&wanted)).await?
     }
 

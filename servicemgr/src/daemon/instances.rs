@@ -14,7 +14,7 @@ mod watch;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
-use api::services::{Error, MAX_GRANTED, PREPARED};
+use api::services::{Error, MAX_GRANTED, MAX_OWN, PREPARED};
 use model::Name;
 use model::bundle::APP_IDS;
 use model::sandbox::Profile;
@@ -29,6 +29,9 @@ pub(super) use watch::{Ended, Watchers};
 
 /// What an instance is called that is only prepared.
 const SOME_INSTANCE: &str = "app@some_0";
+
+/// Most definitions that are kept as read: apps in use at a time, at most 12 KiB each.
+const MAX_READ: usize = 16;
 
 /// Scores that an instance may have: less would keep an app and let the device die.
 const SCORES: RangeInclusive<i32> = 0..=1000;
@@ -45,6 +48,8 @@ pub(super) struct Wanted {
     pub(super) uid: u32,
     /// With what permissions.
     pub(super) granted: Vec<String>,
+    /// With what variables of its own.
+    pub(super) own: Vec<String>,
 }
 
 /// Instances, beside what they are as services.
@@ -54,9 +59,33 @@ pub(super) struct Instances {
     pub(super) watchers: Watchers,
     /// Profiles of apps that are compiled, the one used last at the end.
     profiles: VecDeque<Profile>,
+    /// Definitions that were read, as they are without a name, the one used last at the end: reading one with all
+    /// that it inherits takes longer than the start.
+    read: VecDeque<(String, Service)>,
 }
 
 impl Instances {
+    /// A definition, read now or the last time. What it inherits is read anew by the next servicemgr, as what
+    /// people change is.
+    fn read(
+        &mut self,
+        name: Name,
+        definition: &str,
+        parse: impl FnOnce(&Name) -> Result<Service, String>,
+    ) -> Result<Service, String> {
+        let known = self.read.iter().position(|(text, _)| text == definition);
+        let (text, service) = match known.and_then(|at| self.read.remove(at)) {
+            Some(known) => known,
+            None => (definition.to_owned(), parse(&name)?),
+        };
+        let made = Service { name, ..service.clone() };
+        self.read.push_back((text, service));
+        if self.read.len() > MAX_READ {
+            self.read.pop_front();
+        }
+        Ok(made)
+    }
+
     /// A profile was used. Gives those that are too many by now, of what nobody uses.
     fn used(&mut self, profile: &Profile, in_use: impl Fn(&Profile) -> bool) -> Vec<Profile> {
         self.profiles.retain(|known| known != profile);
@@ -97,7 +126,10 @@ impl Daemon {
         let bad = Error::BadDefinition;
         transient::fits(&wanted.definition).map_err(bad)?;
         let granted = checked(wanted)?;
-        let service = definitions::parse(&name, &wanted.definition, &self.settings).map_err(bad)?;
+        let (text, settings) = (&wanted.definition, &self.settings);
+        let parse = |name: &Name| definitions::parse(name, text, settings);
+        let mut service = self.instances.read(name.clone(), text, parse).map_err(bad)?;
+        service.environment.extend(variables(&wanted.own)?);
         can_be_app(&service).map_err(|why| bad(format!("{name}: {why}")))?;
         let mut service = self.tolerating(service);
         service.user = Some(wanted.uid.to_string());
@@ -256,6 +288,21 @@ fn checked(wanted: &Wanted) -> Result<Vec<Name>, Error> {
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+/// Variables as `NAME=VALUE`.
+fn variables(own: &[String]) -> Result<Vec<(String, String)>, Error> {
+    if own.len() > MAX_OWN {
+        let count = own.len();
+        return Err(Error::Refused(format!("{count} variables of its own: at most {MAX_OWN}")));
+    }
+    let variable = |text: &String| {
+        let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+        let parts = parts.filter(|_| !text.contains('\0'));
+        let why = || Error::BadDefinition(format!("`{text}`: a variable is `NAME=VALUE`"));
+        parts.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(why)
+    };
+    own.iter().map(variable).collect()
 }
 
 /// Whether an app may be defined so.

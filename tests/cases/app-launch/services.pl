@@ -107,10 +107,10 @@ if ($what eq "watch") {
     watch(@rest);
 } elsif ($what eq "launch") {
     my ($name, $uid, $file, @granted) = @rest;
-    ask("Launch", "s", $name, "s", text($file), "u", $uid, "as", \@granted);
+    ask("Launch", "s", $name, "s", text($file), "u", $uid, "as", \@granted, "as", []);
 } elsif ($what eq "prepare") {
     my ($uid, $file, @granted) = @rest;
-    ask("Prepare", "s", text($file), "u", $uid, "as", \@granted);
+    ask("Prepare", "s", text($file), "u", $uid, "as", \@granted, "as", []);
 } elsif ($what eq "priority") {
     ask("SetPriority", "s", $rest[0], "i", $rest[1]);
 } else {

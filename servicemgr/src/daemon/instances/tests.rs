@@ -2,7 +2,7 @@ use super::*;
 
 fn wanted(uid: u32, granted: &[&str]) -> Wanted {
     let granted = granted.iter().map(|name| (*name).to_owned()).collect();
-    Wanted { definition: String::new(), uid, granted }
+    Wanted { definition: String::new(), uid, granted, own: Vec::new() }
 }
 
 fn profile(number: usize) -> Profile {
@@ -54,4 +54,40 @@ fn of_many_sandboxes_those_used_last_are_kept_and_those_in_use() {
     assert_eq!(instances.used(&profile(2), in_use), [profile(3)]);
     assert_eq!(instances.used(&profile(2), |_| false), [profile(0)], "when it has ended");
     assert_eq!(instances.profiles.len(), PREPARED);
+}
+
+#[test]
+fn a_definition_is_read_once_for_all_instances_that_have_it() {
+    let mut instances = Instances::default();
+    let mut times = 0;
+    let mut read = |text: &str, number: u32| {
+        let name = Name::try_from(format!("app@a.b_{number}")).unwrap();
+        let made = instances.read(name, text, |name| {
+            times += 1;
+            let exec = vec![text.to_owned()];
+            if text == "bad" { Err("bad".into()) } else { Ok(Service::new(name.clone(), exec)) }
+        });
+        (made.map(|made| (made.name.to_string(), made.exec)), times)
+    };
+    let made = |number: u32, text: &str| Ok((format!("app@a.b_{number}"), vec![text.to_owned()]));
+    assert_eq!(read("/bin/a", 1), (made(1, "/bin/a"), 1));
+    assert_eq!(read("/bin/a", 2), (made(2, "/bin/a"), 1), "under its own name");
+    assert_eq!(read("bad", 3), (Err("bad".into()), 2));
+    assert_eq!(read("bad", 3), (Err("bad".into()), 3), "what is wrong is not kept");
+    (0..MAX_READ).for_each(|n| drop(read(&format!("/bin/{n}"), 4)));
+    let before = read("/bin/0", 5).1;
+    assert_eq!(read("/bin/a", 6), (made(6, "/bin/a"), before + 1), "the one used longest ago went");
+}
+
+#[test]
+fn variables_have_names_and_are_few() {
+    let of = |all: &[&str]| variables(&all.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(
+        of(&["A=1=2", "B="]),
+        Ok(vec![("A".into(), "1=2".into()), ("B".into(), String::new())])
+    );
+    for bad in ["", "A", "=1", "A=\0"] {
+        assert!(matches!(of(&[bad]), Err(Error::BadDefinition(_))), "{bad:?}");
+    }
+    assert!(matches!(of(&["A=1"; MAX_OWN + 1]), Err(Error::Refused(_))));
 }

@@ -78,7 +78,8 @@ impl Asking {
 
     /// An instance without ability-manager: servicemgr alone.
     pub(crate) fn launch(&self, unit: &str, definition: &str, uid: u32) -> io::Result<Duration> {
-        self.timed(self.services.launch(unit, definition, uid, &[]), unit).map(|(_, took)| took)
+        self.timed(self.services.launch(unit, definition, uid, &[], &[]), unit)
+            .map(|(_, took)| took)
     }
 
     /// All of that but the start.
