@@ -97,7 +97,7 @@ fn a_connection_starts_a_service_that_hears_the_first_word_each_time() {
     remote.sockets = vec![socket(Address::Ip(address), SocketKind::Stream)];
     let device = Device::boot(&plan(vec![local, remote]));
     let system = device.settled();
-    assert_eq!((system.ready, system.failed), (0, Vec::new()));
+    assert_eq!((system.ready, system.failed), (2, Vec::new()));
     for round in 0..6 {
         let stream = UnixStream::connect(&path).expect("it listens");
         assert!(ask(stream, "hello\n").ends_with(" hello\n"));
