@@ -16,9 +16,10 @@ use zbus::interface;
 
 use super::control::{Desk, Reply};
 use super::decide::error;
+use super::definition::definition;
 use super::{Daemon, today};
 use crate::engine::Exit;
-use crate::store::{Changed, Key, Prepared, Refusal, Wish};
+use crate::store::{Changed, Held, Key, Prepared, Refusal, Wish};
 
 /// Bundles that are copied and checked at a time: each reads and writes as fast as the disk does.
 const MAX_INTAKES: usize = 2;
@@ -177,12 +178,23 @@ impl Daemon {
         let done = done.map_err(|why| error(&why)).and_then(|changed| {
             self.integrity.remove(&changed.id);
             let held = self.store.require(&changed.id).map_err(|why| error(&why))?;
+            let held = Arc::clone(held);
+            self.make_ready(&held);
             let before = changed.before.map(|version| version.to_string()).unwrap_or_default();
-            let row = self.bundle(&Arc::clone(held));
+            let row = self.bundle(&held);
             log::info!("{} {} is installed", row.id, row.version);
             Ok(Installed { row, before, notes: changed.notes })
         });
         drop(reply.send(done));
+    }
+
+    /// Sandboxes are compiled when an app is installed, not when somebody waits for it.
+    fn make_ready(&self, held: &Held) {
+        for ability in &held.manifest.abilities {
+            let definition = definition(&held.manifest, ability, &self.locale);
+            let granted = self.granted(held).into_iter().map(String::from).collect();
+            self.units.prepare(definition, granted);
+        }
     }
 
     fn remove(&mut self, id: &str, keep_data: bool, reply: Reply<()>) {

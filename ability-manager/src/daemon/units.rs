@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use api::services::{Error, ServicesProxy};
 use futures_core::Stream;
-use model::bundle::BundleId;
+use model::bundle::{APP_IDS, BundleId};
 use model::service::INSTANCE;
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::spawn_local;
@@ -157,6 +157,20 @@ impl Units {
             unit: unit.to_owned(),
         };
         spawn_local(async move { worker.again(Op::Kill).await });
+    }
+
+    /// What instances of this definition need is made ready while nobody waits for it.
+    pub(crate) fn prepare(&self, definition: String, granted: Vec<String>) {
+        let shared = self.shared.clone();
+        spawn_local(async move {
+            let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
+            let _turn = shared.calls.acquire().await;
+            // The sandbox is that of every user.
+            let (proxy, uid) = (shared.proxy().await, *APP_IDS.start());
+            if let Err(e) = proxy.prepare(&definition, uid, &granted).await {
+                log::debug!("nothing is made ready ahead of a start: {}", sentence(&e));
+            }
+        });
     }
 
     /// Nothing is counted any more for what instances of this bundle stored.
