@@ -110,7 +110,7 @@ if ($what eq "watch") {
     ask("Launch", "s", $name, "s", text($file), "u", $uid, "as", \@granted, "as", []);
 } elsif ($what eq "prepare") {
     my ($uid, $file, @granted) = @rest;
-    ask("Prepare", "s", text($file), "u", $uid, "as", \@granted, "as", []);
+    ask("Prepare", "s", text($file), "u", $uid, "as", \@granted);
 } elsif ($what eq "priority") {
     ask("SetPriority", "s", $rest[0], "i", $rest[1]);
 } else {
