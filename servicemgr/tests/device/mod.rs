@@ -239,7 +239,7 @@ fn within(began: Duration) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for the real world")]
-fn nap() {
+pub(crate) fn nap() {
     thread::sleep(Duration::from_millis(5));
 }
 
