@@ -30,8 +30,8 @@ use crate::tree::{Content, Kind, Node, Tree};
 use crate::write::cpio;
 
 pub use self::ensemble::{ENSEMBLE, plan, programs};
-pub(crate) use self::guest::read;
 pub use self::guest::{Measured, run};
+pub(crate) use self::guest::{facts, read};
 pub use self::table::{Row, table};
 
 /// Daemons for which everything is measured.

@@ -15,13 +15,13 @@ mod table;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use model::sandbox::{Compiled, Mount, Profile};
 use model::service::Service;
 use model::{Name, Plan};
 use serde::Serialize;
 
-use crate::bench_peers::{LEFT_OUT, SUITE, character, put, read};
+use crate::bench_peers::{LEFT_OUT, SUITE, character, facts, put, read};
 use crate::packages::Request;
 use crate::tree::{Content, Node, Tree};
 use crate::write::cpio;
@@ -187,12 +187,8 @@ pub fn run(kernel: &Path, initramfs: &Path, log: &Path) -> Result<Measured> {
 /// Reads `bench: WHAT NAME … NUMBER` lines.
 fn measured(lines: &[String]) -> Result<Measured> {
     let mut found = Measured::default();
-    let mut done = false;
-    for line in lines {
-        let Some((_, fact)) = line.split_once("bench: ") else { continue };
-        let words: Vec<&str> = fact.split(' ').collect();
+    for words in facts(lines)? {
         match words.as_slice() {
-            ["done"] => done = true,
             ["is", name, said @ ..] => found.is.push(((*name).to_owned(), said.join(" "))),
             ["alone", way, program, n] => note(&mut found.alone, way, program, n)?,
             ["row", way, program, n] => note(&mut found.row, way, program, n)?,
@@ -201,10 +197,9 @@ fn measured(lines: &[String]) -> Result<Measured> {
                 found.kept.insert((*what).to_owned(), n.parse()?);
             }
             ["step", name, _, n] => found.step.push(((*name).to_owned(), n.parse()?)),
-            _ => bail!("the guest says: {fact}"),
+            _ => bail!("the guest says: {}", words.join(" ")),
         }
     }
-    ensure!(done, "the guest did not come to its end");
     Ok(found)
 }
 

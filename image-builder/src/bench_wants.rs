@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
-use crate::bench_peers::{character, read};
+use crate::bench_peers::{character, facts, read};
 use crate::tree::{Content, Node, Tree};
 use crate::write::cpio;
 
@@ -51,20 +51,15 @@ pub fn run(kernel: &Path, initramfs: &Path, log: &Path) -> Result<Measured> {
 /// Reads `bench: WHAT SKILLS NANOSECONDS` lines.
 fn measured(lines: &[String]) -> Result<Measured> {
     let mut found = Measured::new();
-    let mut done = false;
-    for line in lines {
-        let Some((_, fact)) = line.split_once("bench: ") else { continue };
-        let words: Vec<&str> = fact.split(' ').collect();
+    for words in facts(lines)? {
         match words.as_slice() {
-            ["done"] => done = true,
             [what, skills, n] => {
                 let row = found.entry((*what).to_owned()).or_default();
                 row.insert(skills.parse().context("skills")?, n.parse().context("nanoseconds")?);
             }
-            _ => bail!("the guest says: {fact}"),
+            _ => bail!("the guest says: {}", words.join(" ")),
         }
     }
-    ensure!(done, "the guest did not come to its end");
     Ok(found)
 }
 

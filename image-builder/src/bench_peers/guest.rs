@@ -67,6 +67,23 @@ pub(crate) fn read<T>(
     })
 }
 
+/// The words of each `bench: …` line that a guest wrote, but for the last, `bench: done`.
+///
+/// # Errors
+/// The guest says that it failed, or did not come to its end.
+pub(crate) fn facts(lines: &[String]) -> Result<Vec<Vec<&str>>> {
+    let facts = lines.iter().filter_map(|line| line.split_once("bench: "));
+    let mut facts: Vec<Vec<&str>> = facts.map(|(_, fact)| fact.split(' ').collect()).collect();
+    let failed = |words: &&Vec<&str>| words.iter().any(|word| word.starts_with("failed="));
+    if let Some(words) = facts.iter().find(failed) {
+        bail!("the guest says: {}", words.join(" "));
+    }
+    let before = facts.len();
+    facts.retain(|words| *words != ["done"]);
+    ensure!(facts.len() < before, "the guest did not come to its end");
+    Ok(facts)
+}
+
 /// The machine of `ens bench boot`, with nothing of that on its command line.
 fn arguments(kernel: &Path, initramfs: &Path) -> Result<Vec<String>> {
     let mut all = bench::arguments(kernel, initramfs, Mode::Floor, 0);
