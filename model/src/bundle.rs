@@ -11,6 +11,8 @@
 //! Invariant: a manifest that was read is whole: every list is within its limit, every name is unique.
 
 mod id;
+mod layers;
+mod quiet;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +25,10 @@ use crate::want::Skill;
 use crate::word::Word;
 
 pub use id::{BadBundleId, BadVersion, BundleId, MAX_ID, Version};
+pub use layers::{BundleKind, Layout, Runtime};
+pub use quiet::{
+    BackgroundMode, CardSize, Form, MAX_CARD, MAX_QUIET, MIN_EVERY, MIN_REFRESH, Need, Work,
+};
 
 /// What programs of bundles may count on: the interfaces and variables of `docs/apps.md`. Raised when something is added.
 pub const API: u32 = 1;
@@ -70,10 +76,18 @@ pub struct Manifest {
     pub name: Said,
     /// What it is for, in a line.
     pub about: Said,
+    /// Whether it has abilities, or others lie upon it.
+    pub kind: BundleKind,
+    /// How its files lie.
+    pub layout: Layout,
+    /// What lies below it.
+    pub runtime: Option<Runtime>,
     /// What a device must be or have.
     pub requires: Requires,
-    /// How far it wants to be trusted: no permission above this level.
+    /// How far it wants to be trusted: no permission above this level but those of `acl`.
     pub level: Level,
+    /// Permissions above `level` that it is to have all the same: for devices that trust its key so far. Sorted.
+    pub acl: Vec<Name>,
     /// Permissions it asks for, by name, sorted.
     pub permissions: Vec<Asked>,
     /// What it can be asked to do, in the order of the file; the first page is what its icon opens.
@@ -82,6 +96,8 @@ pub struct Manifest {
     pub data: Data,
     /// Its picture: a file of the bundle.
     pub icon: Option<String>,
+    /// A directory of the bundle with a directory for each combination of qualifiers, and `base`.
+    pub resources: Option<String>,
 }
 
 /// A text for people, by locale.
@@ -175,6 +191,14 @@ pub struct Ability {
     pub memory: Option<u64>,
     /// Memory that was written may be executed: just-in-time compilers (Node).
     pub write_execute: bool,
+    /// It may run before the owner has unlocked the device, and has only data of el1 until then.
+    pub before_unlock: bool,
+    /// What it may go on with while it is not in front, sorted.
+    pub background: Vec<BackgroundMode>,
+    /// When it runs, of kind `work`.
+    pub work: Option<Work>,
+    /// Which cards it makes, of kind `form`.
+    pub form: Option<Form>,
 }
 
 /// What an ability is to people.

@@ -137,7 +137,9 @@ mod tests {
     use std::path::Path;
 
     use model::Name;
-    use model::bundle::{AbilityKind, Data, LaunchMode, Lifecycle, Requires, Said, Version};
+    use model::bundle::{
+        AbilityKind, BundleKind, Data, LaunchMode, Layout, Lifecycle, Requires, Said, Version,
+    };
     use model::permission::Level;
     use model::service::Service;
     use model::text;
@@ -162,18 +164,27 @@ mod tests {
             environment,
             memory: Some(64 << 20),
             write_execute: true,
+            before_unlock: false,
+            background: Vec::new(),
+            work: None,
+            form: None,
         };
         Manifest {
             id: "org.example.notes".to_owned().try_into().unwrap(),
             version: Version(1, 0, 0),
             name: said(name),
             about: said(""),
+            kind: BundleKind::App,
+            layout: Layout::App,
+            runtime: None,
             requires: Requires::default(),
             level: Level::default(),
+            acl: Vec::new(),
             permissions: Vec::new(),
             abilities: vec![ability],
             data: Data::default(),
             icon: None,
+            resources: None,
         }
     }
 

@@ -9,7 +9,9 @@
 //! `[source]`, and is no longer than [`MAX_MANIFEST`].
 
 mod ability;
+mod layers;
 mod origin;
+mod quiet;
 mod skill;
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,9 @@ use super::raw;
 use super::report::{Place, Problem, Report};
 use super::source::{Loader, Source as Files};
 use super::value;
-use crate::bundle::{API, Asked, Data, MAX_ABILITIES, MAX_MANIFEST, Manifest, Requires};
+use crate::bundle::{
+    API, Asked, BundleKind, Data, MAX_ABILITIES, MAX_MANIFEST, Manifest, Requires,
+};
 use crate::device::FormFactor;
 use crate::permission::{Grant, Level, MAX_ASKED};
 use crate::want::MAX_LIST;
@@ -150,7 +154,8 @@ fn permissions(raw: &raw::Bundle, manifest: &Manifest, path: &str, loader: &mut 
         let Some(name) = asked.name.as_ref().filter(|at| legal(at).is_ok()) else { continue };
         let Some(found) = known.find(name, loader) else { continue };
         let permission = found.permission;
-        if permission.level > manifest.level {
+        let listed = || manifest.acl.iter().any(|listed| listed.as_str() == name.value);
+        if permission.level > manifest.level && !listed() {
             loader.check.add(above(name, permission.level, raw, manifest));
         }
         if permission.grant == Grant::User && asked.reason.is_none() {
@@ -183,9 +188,12 @@ fn above(name: &At<String>, level: Level, raw: &raw::Bundle, manifest: &Manifest
 /// What is wrong is noted; nothing comes of it when an id, a version or a name is missing.
 fn check(raw: &raw::Bundle, begins: &Place, c: &mut Check) -> Option<Manifest> {
     let abilities = raw.ability.as_deref().unwrap_or_default();
-    if raw.ability.is_some() {
+    let kind = choice(raw.kind.as_ref(), BundleKind::App);
+    if kind == BundleKind::App {
         count(abilities, begins, c);
     }
+    let layout = layers::layout(raw, kind, c);
+    let runtime = layers::runtime(raw, kind, c);
     let names = abilities.iter().filter_map(|ability| ability.name.as_ref());
     c.unique(names.map(|at| (at.as_str(), &at.place)), |name| {
         format!("two abilities are called `{name}`")
@@ -196,12 +204,31 @@ fn check(raw: &raw::Bundle, begins: &Place, c: &mut Check) -> Option<Manifest> {
     let about = words::about(raw.about.as_ref(), raw.abouts.as_ref(), c);
     let requires = raw.requires.as_ref().map(|raw| requires(raw, c)).unwrap_or_default();
     let permissions = asked(raw, c);
+    let acl = layers::acl(raw, c);
     let abilities = abilities.iter().filter_map(|raw| ability::check(raw, c)).collect();
     let data = raw.data.as_ref().map(|raw| data(raw, c)).unwrap_or_default();
     let icon = c.one(raw.icon.as_ref(), words::inner_path);
+    let directory = raw.resources.as_ref().and_then(|raw| raw.directory.as_ref());
+    let resources = c.one(directory, words::inner_path);
     let level = choice(raw.level.as_ref(), Level::Normal);
     let (id, version) = (id?, version?);
-    Some(Manifest { id, version, name, about, requires, level, permissions, abilities, data, icon })
+    Some(Manifest {
+        id,
+        version,
+        name,
+        about,
+        kind,
+        layout,
+        runtime,
+        requires,
+        level,
+        acl,
+        permissions,
+        abilities,
+        data,
+        icon,
+        resources,
+    })
 }
 
 fn count(abilities: &[At<raw::Ability>], begins: &Place, c: &mut Check) {

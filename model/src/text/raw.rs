@@ -9,9 +9,9 @@ mod permission;
 mod sandbox;
 mod service;
 
+pub(crate) use bundle::{Ability, Bundle, Data, Form, Requires, Skill, SkillUri, Source, Work};
 #[cfg(feature = "schema")]
-pub(crate) use bundle::Asked;
-pub(crate) use bundle::{Ability, Bundle, Data, Requires, Skill, SkillUri, Source};
+pub(crate) use bundle::{Asked, Resources, Runtime};
 pub(crate) use permission::Permission;
 #[cfg(feature = "schema")]
 pub(crate) use permission::{Adds, Names, Ports, Trees};

@@ -40,6 +40,16 @@ pub(crate) fn size_text(bytes: u64) -> String {
     }
 }
 
+/// A [`duration`] as people write it.
+pub(crate) fn duration_text(time: Duration) -> String {
+    let millis = time.as_millis();
+    let units = [(3_600_000, "h"), (60_000, "min"), (1000, "s")];
+    match units.iter().find(|(of, _)| millis != 0 && millis.is_multiple_of(*of)) {
+        Some((of, unit)) => format!("{}{unit}", millis / of),
+        None => format!("{millis}ms"),
+    }
+}
+
 /// `500ms`, `10s`, `2min`, `1h`.
 pub(crate) fn duration(text: &str) -> Checked<Duration> {
     const HELP: &str = "a time is a number with ms, s, min or h, like \"500ms\" or \"10s\"";

@@ -16,11 +16,20 @@ const TOP_LINES: &str = "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X
 /// The same where another table follows that belongs to no ability.
 const HEAD: &str = "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X\"\n";
 
+/// An ability that works.
+const WORKS: &str = "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X\"\n\
+                     [[ability]]\nname = \"main\"\nexec = [\"/bin/x\"]\nkind = \"work\"\n";
+
+/// An ability that makes cards.
+const CARD: &str = "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X\"\n\
+                    [[ability]]\nname = \"main\"\nexec = [\"/bin/x\"]\nkind = \"form\"\n";
+
 const SAID: Limits = Text("a line of 1 to 256 bytes");
 const LANGUAGES: Limits = Text("at most 128 of `de`, `pt-BR`, `zh-Hant-TW`");
 const WORDS: Limits = Text("at most 64, of at most 1024 bytes");
 
-pub(super) const PARTS: &[Part] = &[TOP, REQUIRES, DATA, PERMISSION, ABILITY, SKILL, URI, SOURCE];
+pub(super) const PARTS: &[Part] =
+    &[TOP, RUNTIME, REQUIRES, RESOURCES, DATA, PERMISSION, ABILITY, WORK, FORM, SKILL, URI, SOURCE];
 
 const TOP: Part = Part {
     heading: "",
@@ -40,9 +49,12 @@ const TOP: Part = Part {
         row("about", "\"\"", Text("a line of at most 256 bytes")),
         row("abouts", "{}", LANGUAGES),
         row("icon", "none", Text("a path from the top of the bundle")),
+        row("kind", "\"app\"", Any),
+        row("layout", "\"app\"", Text("of kind `runtime` always `root`")),
         row("level", "\"normal\"", Any),
-        row("permission", "[]", Text("at most 64")),
-        row("ability", "", Text("1 to 32")),
+        row("acl", "[]", Text("at most 64; each has a `[[permission]]`")),
+        row("permission", "[]", Text("at most 64; none of kind `runtime`")),
+        row("ability", "", Text("1 to 32; none of kind `runtime`")),
     ],
     notes: &[
         "Beside `names` and its like the text without a language is needed: it is read where none fits.",
@@ -56,7 +68,13 @@ names = { de = \"Notizen\", pt-BR = \"Notas\" }
 about = \"Keeps what you write down\"
 abouts = { de = \"Merkt sich, was man aufschreibt\" }
 icon = \"notes.svg\"
+kind = \"app\"
+layout = \"app\"
 level = \"normal\"
+acl = [\"camera\"]
+
+[[permission]]
+name = \"camera\"
 
 [[ability]]
 name = \"main\"
@@ -83,6 +101,29 @@ architectures = [\"x86_64\", \"aarch64\"]
 form-factors = [\"phone\", \"tablet\"]
 files = [\"/usr/bin/python3\"]
 "],
+};
+
+const RUNTIME: Part = Part {
+    heading: "[runtime]",
+    definition: "Runtime",
+    keys: raw::Runtime::KEYS,
+    rows: &[
+        row("bundle", "", Text("the id of a bundle of kind `runtime`")),
+        row("version", "\"0.0.0\"", Text("three numbers with dots between")),
+    ],
+    notes: &["A runtime itself has none below it."],
+    around: (LEAST, "[runtime]\nbundle = \"org.example.python\"\n"),
+    examples: &["[runtime]\nbundle = \"org.example.python\"\nversion = \"3.11.0\"\n"],
+};
+
+const RESOURCES: Part = Part {
+    heading: "[resources]",
+    definition: "Resources",
+    keys: raw::Resources::KEYS,
+    rows: &[row("directory", "none", Text("a path from the top of the bundle"))],
+    notes: &[],
+    around: (LEAST, "[resources]\n"),
+    examples: &["[resources]\ndirectory = \"resources\"\n"],
 };
 
 const DATA: Part = Part {
@@ -135,11 +176,16 @@ const ABILITY: Part = Part {
         row("environment", "{}", Text("at most 64; `HOME` and `ENSEMBLE_…` are set by the device")),
         row("memory", "as profile `app` has it", Text("at least 256K")),
         row("write-execute", "false", Any),
+        row("before-unlock", "false", Any),
+        row("background", "[]", Any),
+        row("work", "no condition, once", Text("beside kind = \"work\"")),
+        row("form", "cards of 2x2", Text("beside kind = \"form\"")),
         row("skill", "[]", Text("at most 32")),
     ],
     notes: &["The first page is what the icon of the bundle opens."],
     around: (HEAD, "[[ability]]\nname = \"main\"\nexec = [\"/bin/x\"]\n"),
-    examples: &["\
+    examples: &[
+        "\
 [[ability]]
 name = \"main\"
 kind = \"page\"
@@ -153,8 +199,48 @@ labels = { de = \"Notizen\" }
 environment = { LANG = \"C.UTF-8\" }
 memory = \"64M\"
 write-execute = false
+before-unlock = false
+background = [\"data-transfer\", \"audio-playback\"]
 skill = [{ actions = [\"note\"] }]
-"],
+",
+        "\
+[[ability]]
+name = \"copy\"
+kind = \"work\"
+exec = [\"copy\"]
+work = { needs = [\"network\"] }
+",
+        "\
+[[ability]]
+name = \"card\"
+kind = \"form\"
+exec = [\"card\"]
+form = { sizes = [\"2x2\"] }
+",
+    ],
+};
+
+const WORK: Part = Part {
+    heading: "[ability.work]",
+    definition: "Work",
+    keys: raw::Work::KEYS,
+    rows: &[row("needs", "[]", Any), row("every", "once", Range("\"20min\"", "\"168h\""))],
+    notes: &["For kind = \"work\"."],
+    around: (WORKS, "[ability.work]\n"),
+    examples: &["[ability.work]\nneeds = [\"network\", \"charging\"]\nevery = \"4h\"\n"],
+};
+
+const FORM: Part = Part {
+    heading: "[ability.form]",
+    definition: "Form",
+    keys: raw::Form::KEYS,
+    rows: &[
+        row("sizes", "[\"2x2\"]", Text("1 to 8 columns and rows; at most 16 sizes")),
+        row("refresh", "when the app has news", Range("\"30min\"", "\"168h\"")),
+    ],
+    notes: &["For kind = \"form\"."],
+    around: (CARD, "[ability.form]\n"),
+    examples: &["[ability.form]\nsizes = [\"2x2\", \"2x4\"]\nrefresh = \"1h\"\n"],
 };
 
 const SKILL: Part = Part {

@@ -9,7 +9,7 @@ use super::super::raw;
 use super::super::report::Problem;
 use super::super::service::upkeep::memory;
 use super::super::value;
-use super::{skill, words};
+use super::{quiet, skill, words};
 use crate::bundle::{Ability, AbilityKind, LaunchMode, Lifecycle, MAX_SKILLS};
 use crate::want::MAX_LIST;
 
@@ -26,9 +26,13 @@ pub(super) fn check(raw: &At<raw::Ability>, c: &mut Check) -> Option<Ability> {
     let skills = skills.iter().map(|raw| skill::check(raw, c)).collect();
     let environment = environment(raw.environment.as_ref(), c);
     let memory = c.one(raw.memory.as_ref(), memory);
+    let kind = choice(raw.kind.as_ref(), AbilityKind::default());
+    let work = quiet::work(raw.work.as_ref(), kind, c);
+    let form = quiet::form(raw.form.as_ref(), kind, c);
+    let background = quiet::modes(raw.background.as_deref().unwrap_or_default(), c);
     Some(Ability {
         name: name?,
-        kind: choice(raw.kind.as_ref(), AbilityKind::default()),
+        kind,
         launch: choice(raw.launch.as_ref(), LaunchMode::default()),
         exec,
         lifecycle: choice(raw.lifecycle.as_ref(), Lifecycle::default()),
@@ -39,6 +43,10 @@ pub(super) fn check(raw: &At<raw::Ability>, c: &mut Check) -> Option<Ability> {
         environment,
         memory,
         write_execute: raw.write_execute.as_ref().is_some_and(|at| at.value),
+        before_unlock: raw.before_unlock.as_ref().is_some_and(|at| at.value),
+        background,
+        work,
+        form,
     })
 }
 
@@ -73,9 +81,6 @@ pub(super) fn unlikely(raw: &raw::Bundle, c: &mut Check) {
         if let Some(at) = ability.permission.as_ref().filter(|_| !exported) {
             let message = "this permission says something only beside exported = true";
             c.add(Problem::warning(at.place.clone(), message));
-        }
-        if let Some(at) = ability.kind.as_ref().filter(|at| at.value.0 == AbilityKind::Form) {
-            c.add(Problem::warning(at.place.clone(), "forms are not shown by this version"));
         }
     }
 }

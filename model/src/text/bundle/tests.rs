@@ -1,6 +1,7 @@
 //! Bundles as people write them, and as devices read them.
 
 mod any;
+mod layers;
 
 use std::io;
 
@@ -330,12 +331,6 @@ fn what_is_most_likely_not_meant_is_a_warning() {
        |
     26 | permission = "camera"
        |              ^^^^^^^^
-
-    warning: forms are not shown by this version
-      --> apps/notes/bundle.toml:27:8
-       |
-    27 | kind = "form"
-       |        ^^^^^^
     "#);
     assert!(load(&Files(text), "apps/notes/bundle.toml").is_ok());
 }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::super::units::size_text;
-use crate::bundle::{Ability, DATA_SIZE, Manifest, Requires, Said};
+use super::super::units::{duration_text, size_text};
+use crate::bundle::{Ability, BundleKind, DATA_SIZE, Manifest, Requires, Said};
 use crate::want::{Skill, SkillPath, SkillUri};
 use crate::word::Word;
 
@@ -20,8 +20,23 @@ pub fn write(manifest: &Manifest) -> String {
     out.said("name", "names", &manifest.name);
     out.said("about", "abouts", &manifest.about);
     out.some("icon", manifest.icon.as_deref());
+    out.word("kind", manifest.kind);
+    if manifest.kind == BundleKind::App {
+        out.word("layout", manifest.layout);
+    }
     out.word("level", manifest.level);
+    let acl: Vec<&str> = manifest.acl.iter().map(crate::Name::as_str).collect();
+    out.list("acl", &acl);
+    if let Some(runtime) = &manifest.runtime {
+        out.table("[runtime]");
+        out.text("bundle", runtime.bundle.as_str());
+        out.text("version", &runtime.version.to_string());
+    }
     requires(&manifest.requires, &mut out);
+    if let Some(directory) = &manifest.resources {
+        out.table("[resources]");
+        out.text("directory", directory);
+    }
     if manifest.data.size != DATA_SIZE {
         out.table("[data]");
         out.text("size", &size_text(manifest.data.size));
@@ -46,8 +61,7 @@ fn requires(requires: &Requires, out: &mut Lines) {
         out.line("api", &requires.api.to_string());
     }
     out.list("architectures", &requires.architectures);
-    let form_factors: Vec<&str> = requires.form_factors.iter().map(|f| f.word()).collect();
-    out.list("form-factors", &form_factors);
+    out.words("form-factors", &requires.form_factors);
     out.list("files", &requires.files);
 }
 
@@ -66,6 +80,19 @@ fn ability(ability: &Ability, out: &mut Lines) {
     out.pairs("environment", &ability.environment);
     out.some("memory", ability.memory.map(size_text).as_deref());
     out.yes("write-execute", ability.write_execute);
+    out.yes("before-unlock", ability.before_unlock);
+    out.words("background", &ability.background);
+    if let Some(work) = &ability.work {
+        out.table("[ability.work]");
+        out.words("needs", &work.needs);
+        out.some("every", work.every.map(duration_text).as_deref());
+    }
+    if let Some(form) = &ability.form {
+        out.table("[ability.form]");
+        let sizes: Vec<String> = form.sizes.iter().map(ToString::to_string).collect();
+        out.list("sizes", &sizes);
+        out.some("refresh", form.refresh.map(duration_text).as_deref());
+    }
     for one in &ability.skills {
         skill(one, out);
     }
@@ -138,6 +165,11 @@ impl Lines {
             let items: Vec<String> = list.iter().map(|text| quoted(text.as_ref())).collect();
             self.line(key, &format!("[{}]", items.join(", ")));
         }
+    }
+
+    fn words<T: Word>(&mut self, key: &str, list: &[T]) {
+        let words: Vec<&str> = list.iter().map(|word| word.word()).collect();
+        self.list(key, &words);
     }
 
     fn pairs(&mut self, key: &str, pairs: &BTreeMap<String, String>) {

@@ -1,6 +1,6 @@
 //! A bundle exactly as written. The comments here are what an editor shows beside a key.
 
-use crate::bundle::{AbilityKind, LaunchMode, Lifecycle};
+use crate::bundle::{AbilityKind, BackgroundMode, BundleKind, LaunchMode, Layout, Lifecycle, Need};
 use crate::device::FormFactor;
 use crate::permission::Level;
 use crate::text::bundle::SourceKind;
@@ -21,7 +21,7 @@ const ALONE: Refused = &[
 
 table! {
     /// A bundle of Ensemble: NAME/bundle.toml.
-    Bundle, required ["id", "version", "name", "ability"] refused ALONE {
+    Bundle, required ["id", "version", "name"] refused ALONE {
         /// What it is called for ever, among all bundles there are: "org.example.notes".
         "id" => id: At<String>,
         /// Which version: "1.0.0". A device takes a higher one over a lower one.
@@ -36,8 +36,19 @@ table! {
         "abouts" => abouts: Pairs,
         /// Its picture: a file of the bundle.
         "icon" => icon: At<String>,
+        /// Whether it is an app, or what others lie upon: then it has no abilities and asks for nothing.
+        "kind" => kind: At<Choice<BundleKind>>,
+        /// How its files lie: in a directory of their own, or as in the root directory of a Linux system
+        /// (`usr`, `etc` …), which its programs see in place of the device's.
+        "layout" => layout: At<Choice<Layout>>,
+        /// What lies below it.
+        "runtime" => runtime: Runtime,
         /// How far it wants to be trusted: it is granted no permission above this level.
         "level" => level: At<Choice<Level>>,
+        /// Permissions above `level` that it is to have all the same, where its key is trusted so far.
+        "acl" => acl: Vec<At<String>>,
+        /// Files by language, screen and device.
+        "resources" => resources: Resources,
         /// What a device must be or have.
         "requires" => requires: Requires,
         /// How much it keeps on a device.
@@ -62,6 +73,25 @@ table! {
         "form-factors" => form_factors: Vec<At<Choice<FormFactor>>>,
         /// All of these programs or files of the device: ["/usr/bin/python3"].
         "files" => files: Vec<At<String>>,
+    }
+}
+
+table! {
+    /// A bundle of kind `runtime` that lies below: its programs and libraries take the place of the device's.
+    Runtime, required ["bundle"] {
+        /// Its id: "org.example.python".
+        "bundle" => bundle: At<String>,
+        /// At least this version of it: "3.11.0".
+        "version" => version: At<String>,
+    }
+}
+
+table! {
+    /// Files by language, screen and device.
+    Resources, required ["directory"] {
+        /// A directory of the bundle: in it a directory for each combination of qualifiers ("de-wearable",
+        /// "dark-xldpi"), and "base" with what is taken where no other fits.
+        "directory" => directory: At<String>,
     }
 }
 
@@ -114,8 +144,36 @@ table! {
         "memory" => memory: At<String>,
         /// Memory that was written may be executed: for just-in-time compilers, as Node's.
         "write-execute" => write_execute: At<bool>,
+        /// It may run before the owner has unlocked the device; until then it has only its data of el1.
+        "before-unlock" => before_unlock: At<bool>,
+        /// What it may go on with while it is not in front, with the permission `keep-background`.
+        "background" => background: Vec<At<Choice<BackgroundMode>>>,
+        /// When it runs; for kind = "work".
+        "work" => work: At<Work>,
+        /// Which cards it makes; for kind = "form".
+        "form" => form: At<Form>,
         /// What it answers when somebody names no ability.
         "skill" => skill: Vec<At<Skill>>,
+    }
+}
+
+table! {
+    /// When the device does work that can wait.
+    Work, required [] {
+        /// What must be so: a network, a charger, a battery that is not low, room for data, nobody at the device.
+        "needs" => needs: Vec<At<Choice<Need>>>,
+        /// Again after this, "20min" at least; absent: once after it is installed.
+        "every" => every: At<String>,
+    }
+}
+
+table! {
+    /// Cards on somebody else's screen.
+    Form, required [] {
+        /// Columns and rows: ["2x2", "2x4"]; the first is what it is offered in.
+        "sizes" => sizes: Vec<At<String>>,
+        /// Made anew after this, "30min" at least; absent: when the app has news.
+        "refresh" => refresh: At<String>,
     }
 }
 

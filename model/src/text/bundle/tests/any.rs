@@ -1,11 +1,16 @@
 //! Whatever a manifest says, its text says the same.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::super::*;
 use super::NOTES;
 use crate::Name;
-use crate::bundle::{Ability, AbilityKind, BundleId, LaunchMode, Lifecycle, Said, Version};
+use crate::bundle::{
+    Ability, AbilityKind, BackgroundMode, BundleId, CardSize, Form, LaunchMode, Layout, Lifecycle,
+    MIN_EVERY, MIN_REFRESH, Need, Runtime, Said, Version, Work,
+};
 use crate::want::{Skill, SkillPath, SkillUri, pattern};
 
 fn text() -> impl Strategy<Value = String> {
@@ -51,6 +56,24 @@ fn skill() -> impl Strategy<Value = Skill> {
         .prop_map(|(actions, entities, uris)| Skill { actions, entities, uris })
 }
 
+fn work() -> impl Strategy<Value = Work> {
+    let needs = prop::sample::subsequence(Need::WORDS, 0..4);
+    let every = prop::option::of((0..1_000_000_u64).prop_map(Duration::from_millis));
+    (needs, every).prop_map(|(needs, every)| Work {
+        needs: needs.into_iter().map(|(_, need)| need).collect(),
+        every: every.map(|more| MIN_EVERY + more),
+    })
+}
+
+fn form() -> impl Strategy<Value = Form> {
+    let sizes = prop::collection::btree_set((1_u8..=8, 1_u8..=8), 1..4);
+    let refresh = prop::option::of((0..1_000_000_u64).prop_map(Duration::from_millis));
+    (sizes, refresh).prop_map(|(sizes, refresh)| Form {
+        sizes: sizes.into_iter().map(|(columns, rows)| CardSize { columns, rows }).collect(),
+        refresh: refresh.map(|more| MIN_REFRESH + more),
+    })
+}
+
 fn ability() -> impl Strategy<Value = Ability> {
     let kind = prop::sample::select(AbilityKind::WORDS.iter().map(|w| w.1).collect::<Vec<_>>());
     let launch = prop::sample::select(LaunchMode::WORDS.iter().map(|w| w.1).collect::<Vec<_>>());
@@ -69,7 +92,10 @@ fn ability() -> impl Strategy<Value = Ability> {
         environment,
         prop::option::of((256_u64 << 10)..1 << 50),
     );
-    (words, rest).prop_map(|(words, (permission, skills, label, environment, memory))| {
+    let modes = prop::sample::subsequence(BackgroundMode::WORDS, 0..4);
+    let quiet = (any::<bool>(), modes, work(), form());
+    (words, rest, quiet).prop_map(|(words, rest, (before_unlock, modes, work, form))| {
+        let (permission, skills, label, environment, memory) = rest;
         let (name, kind, launch, exec, bus, exported, write_execute) = words;
         let lifecycle = if bus { Lifecycle::Bus } else { Lifecycle::Process };
         Ability {
@@ -85,6 +111,10 @@ fn ability() -> impl Strategy<Value = Ability> {
             environment,
             memory,
             write_execute,
+            before_unlock,
+            background: modes.into_iter().map(|(_, mode)| mode).collect(),
+            work: (kind == AbilityKind::Work).then_some(work),
+            form: (kind == AbilityKind::Form).then_some(form),
         }
     })
 }
@@ -111,11 +141,24 @@ prop_compose! {
         abilities in prop::collection::btree_map(name(), ability(), 1..4),
         size in crate::bundle::MIN_DATA..=crate::bundle::MAX_DATA,
         icon in prop::option::of("[a-z]{1,6}(/[a-z0-9. ]{0,6}[a-z])?"),
+        resources in prop::option::of("[a-z]{1,6}(/[a-z0-9. ]{0,6}[a-z])?"),
+        runtime in prop::option::of(("[a-z]{1,6}\\.[a-z]{1,6}", any::<(u32, u32, u32)>())),
+        root in any::<bool>(),
+        listed in any::<bool>(),
     ) -> Manifest {
         let asked = |(permission, reason): (Name, Option<Said>)| {
             Asked { permission, reason: reason.unwrap_or_default() }
         };
+        let runtime = runtime.map(|(id, version)| Runtime {
+            bundle: BundleId::try_from(id.as_str()).unwrap(),
+            version: Version(version.0, version.1, version.2),
+        });
         Manifest {
+            kind: BundleKind::App,
+            layout: if root { Layout::Root } else { Layout::App },
+            runtime,
+            acl: permissions.keys().filter(|_| listed).cloned().collect(),
+            resources,
             id: BundleId::try_from(id.as_str()).unwrap(),
             version: Version(version.0, version.1, version.2),
             name,
