@@ -81,10 +81,16 @@ pub fn number(record: &Record<'_>) -> u64 {
     record.text(CURSOR).and_then(cursor::number).unwrap_or(0)
 }
 
-/// The unit said it, or root said it about the unit (`UNIT=`), as servicemgr does.
+/// The unit said it, or root said it about the unit (`UNIT=`), as servicemgr does. What is above the services and
+/// has no unit (`servicemgr`, `init`, the kernel) goes by the name it gives itself.
 fn is_about(record: &Record<'_>, unit: &[u8]) -> bool {
+    let root = || record.get("_UID") == Some(b"0") || record.get("_TRANSPORT") == Some(b"kernel");
+    let above = || {
+        let name = record.get("SYSLOG_IDENTIFIER").unwrap_or_default();
+        record.get("_SYSTEMD_UNIT").is_none() && unit.strip_suffix(b".service") == Some(name)
+    };
     record.get("_SYSTEMD_UNIT") == Some(unit)
-        || (record.get("UNIT") == Some(unit) && record.get("_UID") == Some(b"0"))
+        || (root() && (record.get("UNIT") == Some(unit) || above()))
 }
 
 fn contains(hay: &[u8], needle: &[u8]) -> bool {
@@ -138,6 +144,22 @@ mod tests {
             let cursor = Cursor { log: LOG.into(), number }.to_string();
             assert_eq!(matches(Query { cursor: Some(cursor), ..Query::default() }), yes);
         }
+    }
+
+    #[test]
+    fn what_is_above_the_services_is_found_by_the_name_it_gives_itself() {
+        let of = |record: &[u8]| {
+            let query = Query { unit: text("servicemgr"), ..Query::default() };
+            let filter = Filter::new(query, LOG, LOG).unwrap();
+            filter.matches(&export::decode(record).unwrap().unwrap().0)
+        };
+        assert!(of(b"_UID=0\nSYSLOG_IDENTIFIER=servicemgr\nMESSAGE=x\n\n"));
+        assert!(!of(b"_UID=0\nSYSLOG_IDENTIFIER=init\nMESSAGE=x\n\n"));
+        // Not what somebody else calls himself.
+        assert!(!of(b"_UID=1\nSYSLOG_IDENTIFIER=servicemgr\nMESSAGE=x\n\n"));
+        assert!(!of(
+            b"_UID=0\n_SYSTEMD_UNIT=web.service\nSYSLOG_IDENTIFIER=servicemgr\nMESSAGE=x\n\n"
+        ));
     }
 
     #[test]
