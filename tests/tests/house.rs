@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sandbox", &["model", "sys"]),
     ("servicemgr", &["api", "brief", "model", "sandbox", "sys", "wire"]),
     ("sys", &[]),
+    ("tuf", &[]),
     ("wire", &["sys"]),
 ];
 
