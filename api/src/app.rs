@@ -44,6 +44,9 @@ pub mod event {
     pub const TERMINATE: &str = "terminate";
     /// The device lacks memory: `moderate`, `low` or `critical` is the parameter `level` of the want. Nothing is answered.
     pub const MEMORY: &str = "memory";
+    /// The time of the task with the number that is parameter `task` is over in `seconds`, and then the instance is ended.
+    /// Nothing is answered but `EndTask`.
+    pub const TASK_ENDING: &str = "task-ending";
 }
 
 /// What an instance is told when it attaches, as `a{sv}`.
@@ -93,6 +96,20 @@ pub trait App {
     /// Asks the owner for these permissions; answers when that has decided. What is granted counts from the
     /// next start of the instance on, and the answer says `restart` then.
     fn request(&self, names: &[&str]) -> Result<HashMap<String, String>, Error>;
+
+    /// Wants time to finish something off the screen: its number, and for how many seconds it does not stand still there.
+    /// On the screen, and within five seconds after, 3 at a time, ten minutes a day.
+    fn begin_task(&self, reason: &str) -> Result<(u32, u32), Error>;
+
+    /// It has finished that.
+    fn end_task(&self, task: u32) -> Result<(), Error>;
+
+    /// Goes on off the screen with what its manifest declares (`background`), for as long as it takes; needs the
+    /// permission `keep-background`. Answers with its number.
+    fn begin_continuous(&self, mode: &str, reason: &str) -> Result<u32, Error>;
+
+    /// It does so no more.
+    fn end_continuous(&self, task: u32) -> Result<(), Error>;
 
     /// What happens to this instance: one of [`event`], the token for [`AppProxy::done`] (0: no answer), a want.
     #[zbus(signal)]

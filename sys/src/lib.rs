@@ -27,6 +27,7 @@ pub mod pidfd;
 pub mod pipe;
 pub mod poll;
 pub mod port;
+pub mod pressure;
 pub mod process;
 pub mod quota;
 pub mod random;

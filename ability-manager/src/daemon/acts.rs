@@ -7,7 +7,6 @@
 //!
 //! Invariant: what can't be done is an event for the engine, which answers whoever waits for it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -186,7 +185,7 @@ impl Daemon {
 
     /// Tells servicemgr who goes first when memory is short.
     pub(super) fn set_priorities(&mut self) {
-        for (instance, score) in self.engine.priorities(&BTreeSet::new()) {
+        for (instance, score) in self.engine.priorities(&self.going_on()) {
             let Some(live) = self.lives.get_mut(&instance) else { continue };
             // There is nobody yet to have it, or it is going.
             let later = self.launching.contains_key(&instance) || score == EMPTY;

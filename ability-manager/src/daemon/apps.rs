@@ -55,6 +55,12 @@ impl Daemon {
                 Ok(names) => self.request(instance, &names, reply),
                 Err(e) => reply.send::<()>(Err(&e)),
             },
+            What::BeginTask(reason) => self.begin_task(instance, &reason, reply),
+            What::EndTask(task) => self.end_task(instance, task, reply),
+            What::BeginContinuous { mode, reason } => {
+                self.begin_continuous(instance, &mode, &reason, reply);
+            }
+            What::EndContinuous(task) => self.end_continuous(instance, task, reply),
         }
     }
 

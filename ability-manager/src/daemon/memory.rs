@@ -21,11 +21,12 @@ use model::want::Want;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::tasks::Tasks;
 use crate::engine::{Engine, InstanceId, MissionId};
 use crate::permission::Flow;
 
 /// What the files begin with; another version of them begins otherwise.
-const MAGIC: [u8; 8] = *b"ENSABIL1";
+const MAGIC: [u8; 8] = *b"ENSABIL2";
 
 /// Longest file that is read, in bytes: far more than missions and instances can fill.
 const MAX_FILE: u64 = 64 << 20;
@@ -52,6 +53,8 @@ pub(crate) struct Whole {
     pub engine: Engine,
     /// Permissions in use.
     pub flow: Flow,
+    /// What goes on off the screen.
+    pub tasks: Tasks,
     /// Instances.
     pub kept: BTreeMap<InstanceId, Kept>,
 }
@@ -63,6 +66,8 @@ pub(crate) struct View<'a> {
     pub engine: &'a Engine,
     /// See [`Whole`].
     pub flow: &'a Flow,
+    /// See [`Whole`].
+    pub tasks: &'a Tasks,
     /// See [`Whole`].
     pub kept: BTreeMap<InstanceId, &'a Kept>,
 }
@@ -232,13 +237,14 @@ mod tests {
         let whole = Whole::default();
         memory.keep_missions(&whole.engine);
         assert_eq!(memory.recall().1, Recalled::Missions);
-        memory.keep(&View { engine: &whole.engine, flow: &whole.flow, kept: BTreeMap::new() });
+        let (engine, flow, tasks) = (&whole.engine, &whole.flow, &whole.tasks);
+        memory.keep(&View { engine, flow, tasks, kept: BTreeMap::new() });
         assert_eq!(memory.recall().1, Recalled::Boot);
         let mut bytes = fs::read(at.path().join("state")).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(at.path().join("state"), &bytes).unwrap();
         assert_eq!(memory.recall().1, Recalled::Missions);
-        fs::write(at.path().join("missions/list"), b"ENSABIL1").unwrap();
+        fs::write(at.path().join("missions/list"), b"ENSABIL2").unwrap();
         assert_eq!(memory.recall().1, Recalled::Nothing);
     }
 

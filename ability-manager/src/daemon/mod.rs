@@ -19,10 +19,13 @@ mod bundles;
 mod control;
 mod decide;
 mod definition;
+mod facts;
 mod hears;
 mod memory;
+mod pressure;
 mod seat;
 mod settings;
+mod tasks;
 mod units;
 mod view;
 mod voice;
@@ -53,7 +56,9 @@ use asks::{Asker, Wait};
 use bundles::Waiting;
 use control::Request;
 use memory::{Memory, Recalled, View};
+use pressure::Pressure;
 use seat::Call;
+use tasks::Tasks;
 use units::{Heard, Units};
 
 pub use settings::Settings;
@@ -103,6 +108,10 @@ struct Daemon {
     answers: RefCell<Answers>,
     /// Bundles that are in front.
     in_front: BTreeSet<BundleId>,
+    /// What goes on off the screen.
+    tasks: Tasks,
+    /// What was done for want of memory.
+    pressure: Pressure,
     /// Events that came of actions.
     next: VecDeque<Event>,
     calls: mpsc::Sender<Call>,
@@ -145,6 +154,7 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
     let (calls, called) = mpsc::channel(CALLS);
     let (tell, heard) = mpsc::channel(HEARD);
     let mut daemon = Daemon::begin(settings, guid.clone(), calls, tell)?;
+    spawn_local(pressure::watch(requests.clone()));
     spawn_local(control::serve(listener, requests, guid));
     let mut inbox = Inbox { requests: requested, calls: called, heard };
     let ending = told_to_end(&signals);
@@ -222,6 +232,8 @@ impl Daemon {
             began: Duration::ZERO,
             engine: whole.engine,
             flow: whole.flow,
+            tasks: whole.tasks,
+            pressure: Pressure::default(),
             memory,
             lives: BTreeMap::new(),
             launching: BTreeMap::new(),
@@ -251,12 +263,14 @@ impl Daemon {
     /// When something is to be done, if nothing else happens before.
     fn due(&self) -> Option<Duration> {
         let back = self.lives.values().filter_map(|live| live.back_by).min();
-        [self.engine.due(), self.flow.due(), back].into_iter().flatten().min()
+        let tasks = self.tasks.background.due();
+        [tasks, self.engine.due(), self.flow.due(), back].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
         self.feed(Event::Tick);
         self.tick_permissions();
+        self.tick_tasks();
         self.give_up_those_that_did_not_come_back();
     }
 
@@ -283,10 +297,12 @@ impl Daemon {
         self.dirty = true;
         self.forget_the_ended();
         self.forget_questions();
+        self.follow_tasks();
         self.set_priorities();
         self.look_who_is_in_front();
         self.answer_waits();
         self.do_changes();
+        self.look_at_memory_again();
     }
 
     /// Keeps what the next ability-manager must know.
@@ -296,7 +312,8 @@ impl Daemon {
         }
         if std::mem::take(&mut self.dirty) {
             let kept = self.lives.iter().map(|(id, live)| (*id, &live.kept)).collect();
-            self.memory.keep(&View { engine: &self.engine, flow: &self.flow, kept });
+            let (engine, flow, tasks) = (&self.engine, &self.flow, &self.tasks);
+            self.memory.keep(&View { engine, flow, tasks, kept });
         }
     }
 }

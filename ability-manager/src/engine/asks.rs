@@ -158,7 +158,7 @@ impl Engine {
     }
 
     /// Starts a process.
-    fn launch(&mut self, mut new: Instance, want: Arc<Want>, reason: Reason) -> InstanceId {
+    fn launch(&mut self, new: Instance, want: Arc<Want>, reason: Reason) -> InstanceId {
         self.last_instance = InstanceId(self.last_instance.0.saturating_add(1));
         let (instance, mission) = (self.last_instance, new.mission);
         let mut restore = false;
@@ -167,7 +167,6 @@ impl Engine {
             restore = kept.saved > 0;
         }
         let target = new.target.clone();
-        new.busy = self.busy.contains(&target.bundle);
         self.instances.insert(instance, new);
         self.actions.push(Action::Launch { instance, target, mission, want, reason, restore });
         instance

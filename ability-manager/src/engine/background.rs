@@ -9,11 +9,13 @@
 //! Invariants: an app has at most [`MAX_TASKS`] at a time, and [`DAY_QUOTA`] a day in all, in which what overlaps
 //! counts once; each task that runs has a due time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::bundle::BundleId;
 use serde::{Deserialize, Serialize};
+
+use super::words::InstanceId;
 
 /// Most tasks of one app at a time.
 pub const MAX_TASKS: usize = 3;
@@ -62,14 +64,29 @@ pub enum NotGranted {
 /// What has come of tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The app should finish this task: so much time is left.
-    Warn(BundleId, u32, Duration),
-    /// Its time is over: the app is ended, and all of its tasks with it.
-    Over(BundleId),
+    /// This instance should finish this task: so much time is left.
+    Warn(InstanceId, u32, Duration),
+    /// Time is over: this instance is ended. All tasks of its app are over with it.
+    Over(InstanceId),
+}
+
+/// A task, to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRow {
+    /// Whose.
+    pub instance: InstanceId,
+    /// Its number.
+    pub task: u32,
+    /// What for, in the words of the app.
+    pub reason: String,
+    /// How long it may take off the screen from now on.
+    pub left: Duration,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Task {
+    instance: InstanceId,
+    reason: String,
     left: Duration,
     warned: bool,
 }
@@ -125,14 +142,14 @@ impl Account {
 }
 
 impl Background {
-    /// An app wants time. `away`: how long it has been off the screen; none while it is there.
+    /// An instance wants time. `away`: how long its app has been off the screen; none while it is there.
     ///
     /// # Errors
     /// It gets none.
     pub fn ask(
         &mut self,
         now: Duration,
-        bundle: &BundleId,
+        (bundle, instance, reason): (&BundleId, InstanceId, &str),
         away: Option<Duration>,
         low_battery: bool,
     ) -> Result<Granted, NotGranted> {
@@ -153,7 +170,8 @@ impl Background {
             return Err(NotGranted::Spent);
         }
         app.last = app.last.wrapping_add(1);
-        app.tasks.insert(app.last, Task { left: time, warned: false });
+        let (reason, left) = (reason.to_owned(), time);
+        app.tasks.insert(app.last, Task { instance, reason, left, warned: false });
         Ok(Granted { task: app.last, time })
     }
 
@@ -172,18 +190,34 @@ impl Background {
         }
     }
 
-    /// Nothing of an app runs any more. What it has spent stays.
-    pub fn ended(&mut self, now: Duration, bundle: &BundleId) {
-        if let Some(app) = self.apps.get_mut(bundle) {
+    /// An instance runs no more. What its app has spent stays.
+    pub fn ended(&mut self, now: Duration, instance: InstanceId) {
+        for app in self.apps.values_mut() {
             app.count(now);
-            app.tasks.clear();
+            app.tasks.retain(|_, task| task.instance != instance);
         }
     }
 
-    /// Whether an app has time: it does not stand still then.
+    /// Those that have time: they do not stand still then.
     #[must_use]
-    pub fn has_time(&self, bundle: &BundleId) -> bool {
-        self.apps.get(bundle).is_some_and(|app| !app.tasks.is_empty())
+    pub fn with_time(&self) -> BTreeSet<InstanceId> {
+        let tasks = self.apps.values().flat_map(|app| app.tasks.values());
+        tasks.map(|task| task.instance).collect()
+    }
+
+    /// Every task.
+    #[must_use]
+    pub fn rows(&self, now: Duration) -> Vec<TaskRow> {
+        let of = |app: &Account| {
+            let (mut app, mut rows) = (app.clone(), Vec::new());
+            app.count(now);
+            let quota = app.quota();
+            for (number, Task { instance, reason, left, .. }) in app.tasks {
+                rows.push(TaskRow { instance, task: number, reason, left: left.min(quota) });
+            }
+            rows
+        };
+        self.apps.values().flat_map(of).collect()
     }
 
     /// When to look next.
@@ -195,21 +229,22 @@ impl Background {
     /// What time has brought.
     pub fn expire(&mut self, now: Duration) -> Vec<Outcome> {
         let mut all = Vec::new();
-        for (bundle, app) in &mut self.apps {
+        for app in self.apps.values_mut() {
             app.count(now);
             let quota = app.quota();
             if !app.runs() {
                 continue;
             }
             if app.tasks.values().any(|task| task.left.min(quota).is_zero()) {
+                let holders: BTreeSet<_> = app.tasks.values().map(|task| task.instance).collect();
+                all.extend(holders.into_iter().map(Outcome::Over));
                 app.tasks.clear();
-                all.push(Outcome::Over(bundle.clone()));
             }
             for (number, task) in &mut app.tasks {
                 let left = task.left.min(quota);
                 if left <= WARNING && !task.warned {
                     task.warned = true;
-                    all.push(Outcome::Warn(bundle.clone(), *number, left));
+                    all.push(Outcome::Warn(task.instance, *number, left));
                 }
             }
         }

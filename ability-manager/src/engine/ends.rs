@@ -68,9 +68,6 @@ impl Engine {
                 Again::Show(request, mission, traits) => self.ask_show(request, mission, traits),
             }
         }
-        if !self.runs(&instance.target.bundle) {
-            self.busy.remove(&instance.target.bundle);
-        }
     }
 
     fn leave_mission(&mut self, id: MissionId, exit: Exit, forget: bool) {

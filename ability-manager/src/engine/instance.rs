@@ -60,7 +60,7 @@ pub(super) struct Instance {
     pub(super) attached: bool,
     /// It leaves the screen as soon as it has come to it.
     pub(super) hide: bool,
-    /// It has time to finish something: it does not stand still off the screen.
+    /// It goes on off the screen: it does not stand still there, nor end for want of users.
     pub(super) busy: bool,
     /// It ends as soon as it can, or ends; why.
     pub(super) ending: Option<Exit>,
@@ -267,7 +267,8 @@ impl Instance {
             let want = Some(want);
             around.act(Action::Tell { instance, token, event: Told::Want, want });
         }
-        let busy = self.started || !self.commands.is_empty() || !self.connections.is_empty();
+        let works = self.started || self.busy || !self.commands.is_empty();
+        let busy = works || !self.connections.is_empty();
         match self.state {
             State::Inactive if busy => self.enter(around, State::Active, None),
             State::Active if !busy => self.enter(around, State::Inactive, Some(IDLE_TIMEOUT)),
@@ -300,7 +301,7 @@ impl Instance {
         }
     }
 
-    /// It has time to finish something, or has it no more.
+    /// It goes on off the screen, or does so no more.
     pub(super) fn busy(&mut self, around: &Around<'_>, busy: bool) {
         self.busy = busy;
         if self.state == State::Background && !busy && self.due.is_none() {

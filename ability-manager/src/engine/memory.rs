@@ -28,6 +28,9 @@ pub const VISIBLE: i32 = 50;
 /// It finishes something that it has time for.
 pub const TRANSIENT: i32 = 100;
 
+/// It goes on off the screen, and people notice when it does not: what they hear, where they are led.
+pub const PERCEIVED: i32 = 200;
+
 /// Used by what is on the screen.
 pub const BOUND_IN_FRONT: i32 = 100;
 
@@ -126,26 +129,27 @@ pub fn victims(memory: Memory, mut all: Vec<Candidate>) -> Vec<InstanceId> {
 }
 
 /// What an instance is worth by itself; the less, the more.
-fn alone(instance: &Instance, next: bool, transient: bool) -> i32 {
-    match instance.state {
+fn alone(instance: &Instance, next: bool, goes_on: Option<i32>) -> i32 {
+    let worth = match instance.state {
         State::Foreground | State::Foregrounding => FOREGROUND,
         State::Loading if next => FOREGROUND,
         State::Backgrounding => VISIBLE,
-        State::Terminating | State::Inactive => EMPTY,
-        _ if transient => TRANSIENT,
+        State::Terminating => return EMPTY,
+        State::Inactive => EMPTY,
         State::Frozen => FROZEN,
         State::Active => UNBOUND,
         State::Loading | State::Background if instance.is_page() => BACKGROUND,
         State::Loading | State::Background => UNBOUND,
-    }
+    };
+    goes_on.map_or(worth, |goes_on| goes_on.min(worth))
 }
 
 impl Engine {
-    /// What each instance is worth: its `oom_score_adj`. `transient`: those that have time to finish something.
+    /// What each instance is worth: its `oom_score_adj`. `going_on`: what those that go on off the screen are worth for that.
     #[must_use]
-    pub fn priorities(&self, transient: &BTreeSet<InstanceId>) -> BTreeMap<InstanceId, i32> {
+    pub fn priorities(&self, going_on: &BTreeMap<InstanceId, i32>) -> BTreeMap<InstanceId, i32> {
         let alone = |(id, instance): (&InstanceId, &Instance)| {
-            (*id, alone(instance, self.next == Some(*id), transient.contains(id)))
+            (*id, alone(instance, self.next == Some(*id), going_on.get(id).copied()))
         };
         let mut worth: BTreeMap<InstanceId, i32> = self.instances.iter().map(alone).collect();
         // Whoever is used by a service that is used, and so on: each round makes somebody worth more, or is the last.
@@ -180,10 +184,10 @@ impl Engine {
     pub fn candidates(
         &self,
         now: Duration,
-        transient: &BTreeSet<InstanceId>,
+        going_on: &BTreeMap<InstanceId, i32>,
         bytes: impl Fn(InstanceId) -> u64,
     ) -> Vec<Candidate> {
-        let worth = self.priorities(transient);
+        let worth = self.priorities(going_on);
         let one = |(id, instance): (&InstanceId, &Instance)| Candidate {
             id: *id,
             target: instance.target.clone(),

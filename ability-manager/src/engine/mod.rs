@@ -17,6 +17,7 @@
 
 mod asks;
 pub mod background;
+pub mod continuous;
 mod ending;
 mod ends;
 mod front;
@@ -31,13 +32,13 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod words;
+pub mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
 
 use api::app::MAX_STATE;
-use model::bundle::BundleId;
 use serde::{Deserialize, Serialize};
 
 pub use limits::{
@@ -66,8 +67,6 @@ pub struct Engine {
     instances: BTreeMap<InstanceId, Instance>,
     missions: Missions,
     rules: Rules,
-    /// Bundles that have time to finish something.
-    busy: BTreeSet<BundleId>,
     /// The page that comes to the front next.
     next: Option<InstanceId>,
     last_instance: InstanceId,
@@ -128,7 +127,10 @@ impl Engine {
             Event::Kill { instance, why } => {
                 self.around(instance, |instance, around| instance.kill(around, why));
             }
-            Event::Busy { bundle, busy } => self.busy(bundle, busy),
+            Event::Finish { instance, why } => self.end(instance, why),
+            Event::Busy { instance, busy } => {
+                self.around(instance, |instance, around| instance.busy(around, busy));
+            }
             Event::Memory(level) => self.tell_all(level),
             Event::Launched { instance } => {
                 self.around(instance, |instance, around| instance.launched(around));
@@ -169,21 +171,6 @@ impl Engine {
         if kept.saved > 0 || !state.is_empty() {
             kept.saved = state.len();
             self.actions.push(Action::Save { mission, state });
-        }
-    }
-
-    fn busy(&mut self, bundle: BundleId, busy: bool) {
-        for (id, instance) in &mut self.instances {
-            if instance.target.bundle == bundle {
-                let (now, id) = (self.now, *id);
-                let (token, actions) = (&mut self.last_token, &mut self.actions);
-                instance.busy(&Around { now, id, token, actions }, busy);
-            }
-        }
-        if busy {
-            self.busy.insert(bundle);
-        } else {
-            self.busy.remove(&bundle);
         }
     }
 

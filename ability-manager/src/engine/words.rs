@@ -151,12 +151,19 @@ pub enum Event {
         /// Why.
         why: Exit,
     },
-    /// A bundle has time to finish something off the screen, or has none any more: meanwhile its pages do
-    /// not stand still there. See [`super::background`].
+    /// An instance must end by itself, and is stopped if it does not: its time is over.
+    Finish {
+        /// Which.
+        instance: InstanceId,
+        /// Why.
+        why: Exit,
+    },
+    /// An instance goes on off the screen, or does so no more: meanwhile a page does not stand still there, and
+    /// a service does not end for want of users. See [`super::background`] and [`super::continuous`].
     Busy {
         /// Which.
-        bundle: BundleId,
-        /// It has.
+        instance: InstanceId,
+        /// It does.
         busy: bool,
     },
     /// The device lacks memory: all that are told of their life, and do not stand still, hear of it.

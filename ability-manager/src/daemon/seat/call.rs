@@ -42,6 +42,19 @@ pub(crate) enum What {
     Permissions(Vec<String>),
     /// It asks for permissions.
     Request(Vec<String>),
+    /// It wants time off the screen, for this reason.
+    BeginTask(String),
+    /// It has done what it wanted time for.
+    EndTask(u32),
+    /// It goes on off the screen.
+    BeginContinuous {
+        /// With what: a word of its manifest.
+        mode: String,
+        /// What for.
+        reason: String,
+    },
+    /// It does so no more.
+    EndContinuous(u32),
 }
 
 /// The way of one answer. Dropped without one, it says that there will be none.

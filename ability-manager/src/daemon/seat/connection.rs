@@ -153,6 +153,13 @@ fn understand(message: &Message) -> Result<What, Wrong> {
         "Terminate" => arguments::<()>(message, "").map(|()| What::Terminate)?,
         "Permissions" => What::Permissions(arguments::<(Vec<String>,)>(message, "as")?.0),
         "Request" => What::Request(arguments::<(Vec<String>,)>(message, "as")?.0),
+        "BeginTask" => What::BeginTask(arguments::<(String,)>(message, "s")?.0),
+        "EndTask" => What::EndTask(arguments::<(u32,)>(message, "u")?.0),
+        "BeginContinuous" => {
+            let (mode, reason) = arguments(message, "ss")?;
+            What::BeginContinuous { mode, reason }
+        }
+        "EndContinuous" => What::EndContinuous(arguments::<(u32,)>(message, "u")?.0),
         _ => return Err((NO_SUCH_METHOD, format!("{INTERFACE} has no method {member}"))),
     })
 }

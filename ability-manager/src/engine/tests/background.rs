@@ -1,14 +1,22 @@
 //! Stories of apps that finish something off the screen.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::world::{id, s};
+use crate::engine::InstanceId;
 use crate::engine::background::{Background, DAY, DAY_QUOTA, Granted, NotGranted, Outcome};
 
+const ONE: InstanceId = InstanceId(1);
+
+fn on_screen(b: &mut Background, now: u64, low: bool) -> Result<Granted, NotGranted> {
+    b.ask(s(now), (&id("mail"), ONE, "sends"), None, low)
+}
+
 fn ask(b: &mut Background, now: u64) -> Result<Granted, NotGranted> {
-    b.ask(s(now), &id("mail"), None, false)
+    on_screen(b, now, false)
 }
 
 #[test]
@@ -19,10 +27,10 @@ fn an_app_has_three_minutes_off_the_screen_and_is_warned_six_seconds_before_thei
     b.moved(s(100), &id("mail"), true);
     assert_eq!(b.due(), Some(s(274)));
     assert_eq!(b.expire(s(273)), []);
-    assert_eq!(b.expire(s(274)), [Outcome::Warn(id("mail"), 1, s(6))]);
+    assert_eq!(b.expire(s(274)), [Outcome::Warn(ONE, 1, s(6))]);
     assert_eq!(b.due(), Some(s(280)));
-    assert_eq!(b.expire(s(280)), [Outcome::Over(id("mail"))]);
-    assert!(!b.has_time(&id("mail")));
+    assert_eq!(b.expire(s(280)), [Outcome::Over(ONE)]);
+    assert!(b.with_time().is_empty());
 }
 
 #[test]
@@ -39,15 +47,16 @@ fn time_stands_still_on_the_screen() {
 #[test]
 fn it_is_asked_for_on_the_screen_or_within_five_seconds_after() {
     let mut b = Background::default();
-    assert!(b.ask(s(9), &id("mail"), Some(s(5)), false).is_ok());
-    assert_eq!(b.ask(s(9), &id("mail"), Some(s(6)), false), Err(NotGranted::TooLate));
+    let who = (&id("mail"), ONE, "sends");
+    assert!(b.ask(s(9), who, Some(s(5)), false).is_ok());
+    assert_eq!(b.ask(s(9), who, Some(s(6)), false), Err(NotGranted::TooLate));
 }
 
 #[test]
 fn an_app_has_three_tasks_at_a_time_and_a_minute_each_on_a_low_battery() {
     let mut b = Background::default();
     for _ in 0..3 {
-        assert_eq!(b.ask(s(0), &id("mail"), None, true).map(|granted| granted.time), Ok(s(60)));
+        assert_eq!(on_screen(&mut b, 0, true).map(|granted| granted.time), Ok(s(60)));
     }
     assert_eq!(ask(&mut b, 0), Err(NotGranted::TooMany));
     assert!(b.done(s(1), &id("mail"), 2));
@@ -70,7 +79,7 @@ fn an_app_has_ten_minutes_a_day_in_which_what_overlaps_counts_once() {
     }
     assert_eq!(ask(&mut b, now).map(|granted| granted.time), Ok(s(63)));
     b.moved(s(now), &id("mail"), true);
-    assert_eq!(b.expire(s(now + 63)), [Outcome::Over(id("mail"))]);
+    assert_eq!(b.expire(s(now + 63)), [Outcome::Over(ONE)]);
     assert_eq!(ask(&mut b, now + 63), Err(NotGranted::Spent));
     let tomorrow = DAY.as_secs() + 1;
     assert_eq!(ask(&mut b, tomorrow).map(|granted| granted.time), Ok(s(180)));
@@ -81,8 +90,20 @@ fn what_has_ended_has_no_time_and_has_spent_what_it_had() {
     let mut b = Background::default();
     ask(&mut b, 0).unwrap();
     b.moved(s(0), &id("mail"), true);
-    b.ended(s(100), &id("mail"));
-    assert_eq!((b.due(), b.has_time(&id("mail"))), (None, false));
+    b.ended(s(100), ONE);
+    assert_eq!((b.due(), b.with_time()), (None, BTreeSet::new()));
+}
+
+#[test]
+fn those_who_hold_tasks_of_an_app_end_together_when_its_time_is_over() {
+    let mut b = Background::default();
+    ask(&mut b, 0).unwrap();
+    b.ask(s(10), (&id("mail"), InstanceId(2), "syncs"), None, false).unwrap();
+    b.moved(s(10), &id("mail"), true);
+    let rows: Vec<_> = b.rows(s(20)).into_iter().map(|row| (row.reason, row.left)).collect();
+    assert_eq!(rows, [("sends".to_owned(), s(170)), ("syncs".to_owned(), s(170))]);
+    assert_eq!(b.expire(s(190)), [Outcome::Over(ONE), Outcome::Over(InstanceId(2))]);
+    assert!(b.rows(s(190)).is_empty());
 }
 
 proptest! {
@@ -96,17 +117,17 @@ proptest! {
             let end = now + s(seconds);
             while let Some(due) = b.due().filter(|due| *due <= end) {
                 prop_assert!(due >= now);
-                had += if away && b.has_time(&id("mail")) { due - now } else { Duration::ZERO };
+                had += if away && !b.with_time().is_empty() { due - now } else { Duration::ZERO };
                 now = due;
                 prop_assert!(!b.expire(now).is_empty());
             }
-            had += if away && b.has_time(&id("mail")) { end - now } else { Duration::ZERO };
+            had += if away && !b.with_time().is_empty() { end - now } else { Duration::ZERO };
             now = end;
             match what {
-                0..=2 => drop(b.ask(now, &id("mail"), away.then_some(Duration::ZERO), false)),
+                0..=2 => drop(b.ask(now, (&id("mail"), ONE, ""), away.then_some(Duration::ZERO), false)),
                 3 => away = !away,
                 4 => drop(b.done(now, &id("mail"), u32::try_from(seconds).unwrap())),
-                _ => b.ended(now, &id("mail")),
+                _ => b.ended(now, ONE),
             }
             b.moved(now, &id("mail"), away);
         }

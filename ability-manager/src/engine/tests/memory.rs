@@ -1,6 +1,6 @@
 //! Stories of too little memory: who is told, who goes.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::world::{World, app, page, program, s, service};
@@ -14,7 +14,7 @@ fn memory(thousandths: u64) -> Memory {
 }
 
 fn worth(w: &World) -> Vec<i32> {
-    w.engine.priorities(&BTreeSet::new()).into_values().collect()
+    w.engine.priorities(&BTreeMap::new()).into_values().collect()
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn who_has_time_to_finish_something_is_worth_more() {
     w.in_front(&page("notes"));
     w.hide(1);
     w.done(1);
-    let transient = BTreeSet::from([InstanceId(1)]);
+    let transient = BTreeMap::from([(InstanceId(1), 100)]);
     assert_eq!(w.engine.priorities(&transient)[&InstanceId(1)], 100);
 }
 
@@ -122,7 +122,7 @@ fn candidates_are_all_that_do_not_end_yet() {
     w.in_front(&page("notes"));
     w.in_front(&page("mail"));
     w.stop(1);
-    let all = w.engine.candidates(s(7), &BTreeSet::new(), |_| 5);
+    let all = w.engine.candidates(s(7), &BTreeMap::new(), |_| 5);
     let row =
         all.iter().map(|one| (one.id.0, one.priority, one.age, one.bytes)).collect::<Vec<_>>();
     assert_eq!(row, [(2, 0, Some(s(7)), 5)]);

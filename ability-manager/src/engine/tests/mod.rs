@@ -3,6 +3,7 @@
 
 mod always;
 mod background;
+mod continuous;
 mod ends;
 mod memory;
 mod missions;
@@ -11,4 +12,5 @@ mod random;
 mod rules;
 mod search;
 mod services;
+mod work;
 mod world;

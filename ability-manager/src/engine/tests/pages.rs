@@ -275,7 +275,7 @@ fn a_page_that_is_not_to_be_shown_stands_still_5_s_after_it_is_there() {
 #[test]
 fn a_page_that_has_time_to_finish_something_does_not_stand_still_until_it_has_done_so() {
     let mut w = World::default();
-    let busy = |busy| Event::Busy { bundle: super::world::id("notes"), busy };
+    let busy = |busy| Event::Busy { instance: InstanceId(1), busy };
     w.in_front(&page("notes"));
     assert_eq!(w.feed(busy(true)), NOTHING);
     w.hide(1);

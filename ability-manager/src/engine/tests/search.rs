@@ -78,9 +78,8 @@ fn events(engine: &Engine, abilities: &[Ability]) -> Vec<(Duration, Event)> {
     }
     events.push(Event::End { bundle: id("a"), why: Exit::Removed });
     events.push(Event::End { bundle: id("a"), why: Exit::Revoked });
-    let busy = !engine.busy.contains(&id("a"));
-    events.push(Event::Busy { bundle: id("a"), busy });
     for (id, instance) in &engine.instances {
+        events.push(Event::Busy { instance: *id, busy: !instance.busy });
         of_instance(*id, instance, &mut events);
     }
     let mut events: Vec<_> = events.into_iter().map(|event| (engine.now, event)).collect();
