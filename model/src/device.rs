@@ -107,7 +107,7 @@ impl Word for Target {
 }
 
 /// What a device looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum FormFactor {
     /// No screen.
     Headless,
