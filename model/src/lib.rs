@@ -19,7 +19,7 @@ pub mod name;
 pub mod parameter;
 pub mod permission;
 pub mod plan;
-pub mod resource;
+pub mod ready;
 pub mod sandbox;
 #[cfg(feature = "schema")]
 pub mod schema;

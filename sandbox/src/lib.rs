@@ -10,11 +10,13 @@
 //! - `rules`: what a profile says of one call with its arguments; the source of truth.
 //! - `filter` (feature `compile`): the same as a short program, and as another one made by libseccomp; `bpf` runs
 //!   such programs and knows nothing of who made them: `compile` compares all of them for every call.
+//! - `assemble`: the filter and all the rest of it, which takes a moment.
 //! - `landlock`, `mounts`: rights and steps from the lists of files.
 //! - `learn` (feature `learn`): from what a program did to the smallest profile; the other way round.
 //!
 //! Invariant: what can't be enforced as written is refused, never left out silently.
 
+pub mod assemble;
 pub mod bpf;
 pub mod calls;
 mod capability;
@@ -25,26 +27,18 @@ pub mod compile;
 #[cfg(feature = "compile")]
 pub mod filter;
 pub mod fit;
-#[cfg_attr(
-    not(any(feature = "compile", test)),
-    expect(dead_code, reason = "making rulesets is for the compiler")
-)]
 mod landlock;
 #[cfg(any(feature = "learn", test))]
 pub mod learn;
 mod left_out;
-#[cfg(feature = "compile")]
 mod mounts;
 pub mod policy;
 pub mod refused;
 pub mod rules;
-#[cfg_attr(
-    not(any(feature = "compile", feature = "learn", test)),
-    expect(dead_code, reason = "lists are for the compiler, and for who learns them")
-)]
 mod trees;
 pub mod wire;
 
+pub use assemble::{assemble, filtered};
 #[cfg(feature = "compile")]
 pub use compile::compile;
 pub use fit::fit;

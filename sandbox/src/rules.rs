@@ -249,7 +249,7 @@ fn past_the_filter(profile: &Profile, lists: &Lists) -> Result<bool, Refused> {
 }
 
 /// Whether files that the program makes may not be set-user-id.
-fn restricts_modes(profile: &Profile) -> bool {
+pub(crate) fn restricts_modes(profile: &Profile) -> bool {
     profile.files.write.is_some() || profile.files.view == View::Listed
 }
 

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         settings.shipped = definitions.join("shipped");
         settings.own = definitions.join("services");
         settings.profiles = ["profiles", "sandbox"].map(|name| definitions.join(name));
+        settings.ready = definitions.join("ready");
         settings.compiler = definitions.join("sandbox-compiler");
     }
     match run(&settings) {

@@ -6,6 +6,7 @@
 
 use std::ops::Deref;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -29,6 +30,19 @@ impl<T: PartialEq> PartialEq for At<T> {
     }
 }
 
+// Where it was written is of no use beside other files.
+impl<T: Serialize> Serialize for At<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(|value| Self { value, place: Place::default() })
+    }
+}
+
 impl<T> Deref for At<T> {
     type Target = T;
 
@@ -38,7 +52,7 @@ impl<T> Deref for At<T> {
 }
 
 /// One of the words of `T`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Choice<T>(pub(crate) T);
 
 /// A table whose keys are names chosen by its author, in the order of writing.

@@ -20,6 +20,7 @@ use super::services::Services;
 use super::source::{Loader, Source};
 use super::{case, device, layers, merge, raw, service};
 use crate::case::{Case, MAX_COPIES};
+use crate::ready::Ready;
 use crate::{Device, Name, Plan};
 
 /// Names and where they were written.
@@ -38,6 +39,8 @@ pub struct Loaded {
     pub profiles: Vec<(String, String)>,
     /// Texts of the permissions beside them, by their path below [`crate::permission::PERMISSIONS_PATH`].
     pub permissions: Vec<(String, String)>,
+    /// What whoever builds it has ready for starts that nobody foresees; nothing yet.
+    pub ready: Ready,
     /// Its apps.
     pub apps: Apps,
     /// What is most likely not meant.
@@ -187,6 +190,7 @@ fn load(loader: &mut Loader<'_>, path: &str, extra: &Extra) -> Result<Loaded, Re
             services: service_texts,
             profiles,
             permissions,
+            ready: Ready::default(),
             apps,
             warnings: loader.report(),
             files: loader.texts.iter().map(|t| t.path.clone()).collect(),

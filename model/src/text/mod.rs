@@ -25,6 +25,7 @@ mod parameters;
 mod path;
 pub mod permission;
 pub(crate) mod raw;
+pub mod ready;
 mod report;
 pub mod sandbox;
 pub mod service;

@@ -1,4 +1,4 @@
-use model::sandbox::{Calls, Files, View};
+use model::sandbox::{Calls, Feature, Files, View};
 
 use super::*;
 use crate::bpf::{Call, Program};

@@ -33,6 +33,7 @@ use super::oom::Kills;
 use super::params::{Board, Saver};
 use super::permissions::Permissions;
 use super::settings::Settings;
+use super::shipped::Shipped;
 use super::state::{Log, Saved, Whole};
 use super::streams::Streams;
 use super::timer::Every;
@@ -56,7 +57,8 @@ pub(super) fn begin(
     let mut hello = Hello::listen(&socket).map_err(|e| format!("PID 1 said nothing: {e}"))?;
     let Definitions { mut plan, fingerprint, forbidden, problems } = Definitions::read(settings)?;
     problems.iter().for_each(|problem| log::error!("{problem}: it is left out"));
-    let mut permissions = Permissions::begin(settings, &mut plan);
+    let shipped = Shipped::new(settings.ready.clone());
+    let mut permissions = Permissions::begin(settings, &mut plan, shipped.clone());
     let link = Link::new(socket)?;
     let notify = held_or_new(&mut hello, &link, "notify", &settings.notify, bind::Kind::Datagram)?;
     let control = held_or_new(&mut hello, &link, "control", &settings.control, bind::Kind::Stream)?;
@@ -72,9 +74,9 @@ pub(super) fn begin(
         written: Whole::default(),
         parts: plan.services.iter().map(|_| Part::default()).collect(),
         by_pid: std::collections::HashMap::new(),
-        launcher: launcher(settings, &mut plan, &mut permissions)?,
+        launcher: launcher(settings, &mut plan, &mut permissions, shipped.clone())?,
         permissions,
-        instances: Instances::default(),
+        instances: Instances::new(shipped),
         streams: Streams::default(),
         activate: Activate::new()?,
         timers: Timers::new(settings.timers(), hello.began),

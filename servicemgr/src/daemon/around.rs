@@ -15,6 +15,7 @@ use super::limits;
 use super::permissions::Permissions;
 use super::sandboxes::Sandboxes;
 use super::settings::Settings;
+use super::shipped::Shipped;
 use super::spares::Spares;
 use super::storage::Storage;
 use crate::engine::JOURNAL;
@@ -24,6 +25,7 @@ pub(super) fn launcher(
     settings: &Settings,
     plan: &mut Plan,
     permissions: &mut Permissions,
+    shipped: Shipped,
 ) -> io::Result<Launcher> {
     let groups = Groups::open(&settings.groups)
         .inspect_err(|e| log::warn!("no control groups: {e}: services run without limits"));
@@ -37,8 +39,8 @@ pub(super) fn launcher(
         capabilities: permitted(),
     };
     say_lacking(plan, &host);
-    let mut sandboxes =
-        Sandboxes::new(std::mem::take(&mut plan.compiled), settings.compiler.clone());
+    let compiled = std::mem::take(&mut plan.compiled);
+    let mut sandboxes = Sandboxes::new(compiled, shipped, settings.compiler.clone());
     sandboxes.learn(&plan.services);
     permissions.take_back_broken(plan, &mut sandboxes);
     Ok(Launcher {

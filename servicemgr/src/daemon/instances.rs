@@ -22,6 +22,7 @@ use model::service::{INSTANCE, Kind, RestartWhen, Service, app_of};
 
 use super::bus::Reply;
 use super::requests::unknown;
+use super::shipped::Shipped;
 use super::{Daemon, definitions, transient};
 use crate::engine::{Ask, End, Event, Id};
 
@@ -53,7 +54,7 @@ pub(super) struct Wanted {
 }
 
 /// Instances, beside what they are as services.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Instances {
     /// Who hears of ends.
     pub(super) watchers: Watchers,
@@ -62,9 +63,16 @@ pub(super) struct Instances {
     /// Definitions that were read, as they are without a name, the one used last at the end: reading one with all
     /// that it inherits takes longer than the start.
     read: VecDeque<(String, Service)>,
+    shipped: Shipped,
 }
 
 impl Instances {
+    /// None yet.
+    pub(super) fn new(shipped: Shipped) -> Self {
+        let (watchers, profiles, read) = Default::default();
+        Self { watchers, profiles, read, shipped }
+    }
+
     /// A definition, read now or the last time. What it inherits is read anew by the next servicemgr, as what
     /// people change is.
     fn read(
@@ -76,7 +84,10 @@ impl Instances {
         let known = self.read.iter().position(|(text, _)| text == definition);
         let (text, service) = match known.and_then(|at| self.read.remove(at)) {
             Some(known) => known,
-            None => (definition.to_owned(), parse(&name)?),
+            None => {
+                let made = self.shipped.define(&name, definition);
+                (definition.to_owned(), made.map_or_else(|| parse(&name), Ok)?)
+            }
         };
         let made = Service { name, ..service.clone() };
         self.read.push_back((text, service));

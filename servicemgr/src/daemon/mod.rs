@@ -49,6 +49,7 @@ mod renewal;
 mod requests;
 mod said;
 mod sandboxes;
+mod shipped;
 mod security;
 mod settings;
 mod spares;

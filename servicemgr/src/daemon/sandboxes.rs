@@ -1,14 +1,16 @@
 //! The sandboxes of services, made ready for this kernel once.
 //!
 //! ```text
-//! plan ──────────────────────────► Compiled ─ first start ─► Fitted ──► every start
-//! changed on the device, `run` ─ sandbox-compiler ─┘    └──► Refused ─► no start
+//! plan ──────────────────────────────────────────► Compiled ─ first start ─► Fitted ──► every start
+//! apps, `run` ─ a filter that is known ─ assemble ─┤                    └──► Refused ─► no start
+//! changed on the device, or none is ─ sandbox-compiler
 //! ```
 //!
-//! Compiling happens when a definition is read or made, never when something starts. What was compiled
-//! here is not kept: a file that says what a sandbox is would be worth more to an attacker than the few
-//! milliseconds are to us. Invariant: a service whose profile confines starts with all of it or not at
-//! all.
+//! Compiling happens when a definition is read or made, never when something starts. Only the filter of system
+//! calls takes long: those of apps came with the image, and one that was made here serves all profiles that differ
+//! in other things. What was compiled here is not kept over a boot: a file that says what a sandbox is would be
+//! worth more to an attacker than the few milliseconds are to us. Invariant: a service whose profile confines
+//! starts with all of it or not at all.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,8 +29,13 @@ use sys::confine::{self, Confine};
 use sys::poll::{For, poll};
 use sys::spawn::EmptyNetwork;
 
+use super::shipped::Shipped;
+
 /// How long the compiler may take for all it is asked: it needs some milliseconds for each profile.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// Most filters that were made here and are kept: about a kilobyte each, and more than devices have kinds of apps.
+const MAX_FILTERS: usize = 64;
 
 /// How every reason begins why nothing is started in a sandbox.
 pub(super) const REFUSAL: &str = "sandbox: ";
@@ -40,6 +47,9 @@ const MAX_COMPLAINT: u64 = 1024;
 #[derive(Debug)]
 pub(super) struct Sandboxes {
     known: BTreeMap<Profile, Known>,
+    /// Filters that were made here, by what they are made from.
+    filters: BTreeMap<Profile, Vec<u8>>,
+    shipped: Shipped,
     compiler: PathBuf,
     /// What launches find on the device is there.
     prepared: bool,
@@ -62,10 +72,14 @@ enum Known {
 
 impl Sandboxes {
     /// Those of a plan.
-    pub(super) fn new(compiled: Vec<(Profile, Compiled)>, compiler: PathBuf) -> Self {
+    pub(super) fn new(
+        compiled: Vec<(Profile, Compiled)>,
+        shipped: Shipped,
+        compiler: PathBuf,
+    ) -> Self {
         let known =
             model::gather(compiled.into_iter().map(|(profile, c)| (profile, Known::Compiled(c))));
-        Self { known, compiler, prepared: false }
+        Self { known, filters: BTreeMap::new(), shipped, compiler, prepared: false }
     }
 
     /// Has the sandboxes of these services compiled that are not known.
@@ -78,6 +92,10 @@ impl Sandboxes {
         }
         profiles.sort();
         profiles.dedup();
+        profiles.retain(|profile| !self.assembled(profile));
+        if profiles.is_empty() {
+            return;
+        }
         let answer = self.compile(&profiles).unwrap_or_else(|why| {
             let why = format!("{}: {why}", self.compiler.display());
             log::error!("{why}: services whose sandbox is not in the image do not start");
@@ -85,11 +103,34 @@ impl Sandboxes {
         });
         for (profile, answer) in profiles.into_iter().zip(answer) {
             let known = match answer {
-                Ok(compiled) => Known::Compiled(compiled),
+                Ok(compiled) => {
+                    self.remember(&profile, &compiled.filter);
+                    Known::Compiled(compiled)
+                }
                 Err(why) => Known::Refused(why),
             };
             self.known.insert(profile, known);
         }
+    }
+
+    /// Makes a sandbox whose filter is known; whether it is.
+    fn assembled(&mut self, profile: &Profile) -> bool {
+        let filtered = sandbox::filtered(profile);
+        let here = self.filters.get(&filtered).cloned();
+        let Some(filter) = here.or_else(|| self.shipped.filter(&filtered)) else { return false };
+        let known = match sandbox::assemble(profile, filter) {
+            Ok(compiled) => Known::Compiled(compiled),
+            Err(why) => Known::Refused(why.to_string()),
+        };
+        self.known.insert(profile.clone(), known);
+        true
+    }
+
+    fn remember(&mut self, profile: &Profile, filter: &[u8]) {
+        if self.filters.len() >= MAX_FILTERS {
+            self.filters.pop_first();
+        }
+        self.filters.insert(sandbox::filtered(profile), filter.to_vec());
     }
 
     /// Forgets a profile that nobody has; who gets it has it learned again.
@@ -258,4 +299,39 @@ fn read(file: &mut File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Name;
+    use model::ready::Ready;
+    use model::text::ready::Profiles;
+
+    use super::*;
+
+    fn app(tree: &str, kill: &str) -> Service {
+        let mut service = Service::new(Name::try_from("x").unwrap(), vec!["/bin/true".into()]);
+        service.sandbox.files.execute = Some(vec![tree.to_owned()]);
+        service.sandbox.calls.kill = vec![kill.to_owned()];
+        service
+    }
+
+    #[test]
+    fn where_the_filter_is_known_there_is_nothing_to_compile_and_only_there() {
+        let place = tempfile::tempdir().unwrap();
+        let at = place.path().join("ready");
+        let one = app("/apps/one", "reboot");
+        let filters = vec![(sandbox::filtered(&one.sandbox), vec![6, 0, 0, 0, 0, 0, 0xFF, 0x7F])];
+        let profiles = Profiles::default().encode();
+        std::fs::write(&at, Ready { profiles, permissions: Vec::new(), filters }.encode()).unwrap();
+        let compiler = place.path().join("there-is-no-compiler");
+        let mut all = Sandboxes::new(Vec::new(), Shipped::new(at), compiler);
+        let (two, three) = (app("/apps/two", "reboot"), app("/apps/one", "kexec_load"));
+        let wrong = app("apps", "reboot");
+        all.learn([&one, &two, &three, &wrong]);
+        assert_eq!((all.broken(&one.sandbox), all.broken(&two.sandbox)), (None, None));
+        assert!(all.broken(&three.sandbox).unwrap().contains("there-is-no-compiler"));
+        assert!(all.broken(&wrong.sandbox).unwrap().contains("absolute"));
+        assert!(all.known.contains_key(&*two.sandbox), "it has a sandbox of its own");
+    }
 }

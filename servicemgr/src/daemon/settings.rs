@@ -35,6 +35,8 @@ pub struct Settings {
     pub last_reboot: PathBuf,
     /// Profiles that services inherit: those of the image, and those that people add on the device.
     pub profiles: [PathBuf; 2],
+    /// What the image has ready for starts that nobody foresaw.
+    pub ready: PathBuf,
     /// What makes sandboxes ready that are not in the plan.
     pub compiler: PathBuf,
 }
@@ -55,6 +57,7 @@ impl Default for Settings {
             state: "/var/lib/ensemble".into(),
             last_reboot: "/var/lib/ensemble/last-reboot".into(),
             profiles: [model::sandbox::PROFILES_PATH.into(), "/etc/ensemble/sandbox".into()],
+            ready: model::ready::READY_PATH.into(),
             compiler: "/usr/lib/ensemble/sandbox-compiler".into(),
         }
     }

@@ -1,6 +1,8 @@
 //! What a program may do exactly as written: a profile, or `[sandbox]` of a service. Both have the same
 //! rules. The comments here are what an editor shows beside a key.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sandbox::{Access, Family, Namespace, Proc, Tmp, View};
 use crate::text::decode::{At, Choice, table};
 use crate::text::sandbox::Keyring;
@@ -63,6 +65,7 @@ with_rules! {
 
 with_rules! {
     /// What a service may do.
+    #[derive(Serialize, Deserialize)]
     Sandbox, required [] {
         /// Why no profile restricts it: it is for development, and only images with a part for development
         /// ([debug] of the device) may have it.
@@ -72,6 +75,7 @@ with_rules! {
 
 table! {
     /// Files: trees by absolute path. Each of the three lists restricts only what it is about.
+    #[derive(Serialize, Deserialize)]
     Files, required [] {
         /// What of the device's files is there at all.
         "view" => view: At<Choice<View>>,
@@ -93,6 +97,7 @@ table! {
 
 table! {
     /// Network.
+    #[derive(Serialize, Deserialize)]
     Network, required [] {
         /// Whose network it is in.
         "access" => access: At<Choice<Access>>,
@@ -109,6 +114,7 @@ table! {
 
 table! {
     /// System calls, by name or by group: "openat", "@files".
+    #[derive(Serialize, Deserialize)]
     Calls, required [] {
         /// The only ones allowed.
         "allow" => allow: Vec<At<String>>,
@@ -121,6 +127,7 @@ table! {
 
 table! {
     /// How much it may use, at most. What a service says in its own [limits] wins.
+    #[derive(Serialize, Deserialize)]
     Bounds, required [] {
         /// Memory: "64M". Over it, the kernel kills.
         "memory" => memory: At<String>,
@@ -149,6 +156,7 @@ table! {
 
 table! {
     /// What no other rule can allow, in whichever file it stands.
+    #[derive(Serialize, Deserialize)]
     Forbid, required [] {
         /// Trees that are not there.
         "files" => files: Vec<At<String>>,

@@ -38,6 +38,12 @@ impl Inherited {
         Self { directories, ..Self::default() }
     }
 
+    /// These, and no others.
+    pub(crate) fn of(found: BTreeMap<String, raw::Sandbox>) -> Self {
+        let found = found.into_iter().map(|(name, raw)| (name, Some(raw))).collect();
+        Self { found, ..Self::default() }
+    }
+
     /// Name and text of each file that was read, sorted.
     pub(crate) fn into_texts(mut self) -> Vec<(String, String)> {
         self.texts.sort();

@@ -1,10 +1,12 @@
 //! The words of profiles.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sandbox::{Access, Namespace, Proc, Tmp, View};
 use crate::word::Word;
 
 /// Whose keys of the kernel a program finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Keyring {
     /// Those of whoever started it.
     Shared,

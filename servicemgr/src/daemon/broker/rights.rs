@@ -58,7 +58,7 @@ impl Daemon {
                 continue;
             }
             for found in self.permissions.of(service) {
-                let bus = &found.permission.bus;
+                let bus = &found.bus;
                 let (talk, own) = (bus.talk.clone(), bus.own.clone());
                 all.push(Right { user, talk, own });
             }

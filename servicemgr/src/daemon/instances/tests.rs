@@ -5,6 +5,10 @@ fn wanted(uid: u32, granted: &[&str]) -> Wanted {
     Wanted { definition: String::new(), uid, granted, own: Vec::new() }
 }
 
+fn nobody() -> Instances {
+    Instances::new(Shipped::new("/nowhere/at/all".into()))
+}
+
 fn profile(number: usize) -> Profile {
     let mut profile = Profile::default();
     profile.files.write = Some(vec![format!("/var/lib/apps/{number}")]);
@@ -44,7 +48,7 @@ fn a_definition_leaves_to_others_what_they_decide() {
 
 #[test]
 fn of_many_sandboxes_those_used_last_are_kept_and_those_in_use() {
-    let mut instances = Instances::default();
+    let mut instances = nobody();
     let in_use = |of: &Profile| *of == profile(0);
     for number in 0..=PREPARED {
         assert_eq!(instances.used(&profile(number), in_use), [], "{number}");
@@ -58,7 +62,7 @@ fn of_many_sandboxes_those_used_last_are_kept_and_those_in_use() {
 
 #[test]
 fn a_definition_is_read_once_for_all_instances_that_have_it() {
-    let mut instances = Instances::default();
+    let mut instances = nobody();
     let mut times = 0;
     let mut read = |text: &str, number: u32| {
         let name = Name::try_from(format!("app@a.b_{number}")).unwrap();

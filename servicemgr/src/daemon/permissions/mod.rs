@@ -35,6 +35,7 @@ use tokio::sync::mpsc;
 
 use super::definitions::OfDevice;
 use super::sandboxes::Sandboxes;
+use super::shipped::Shipped;
 use super::{Daemon, Settings};
 use crate::engine::Id;
 use store::Store;
@@ -46,7 +47,9 @@ pub(super) use bus::Client;
 pub(super) struct Permissions {
     /// Where the texts of permissions lie.
     directories: Vec<String>,
-    /// Those that somebody needed, or why there is no such.
+    /// What there is of them without reading texts.
+    shipped: Shipped,
+    /// Those of which somebody needed the text, or why there is no such.
     known: BTreeMap<Name, Result<Arc<Defined>, String>>,
     /// Decisions about services that are defined.
     lasting: Store,
@@ -80,8 +83,8 @@ pub(super) struct Widened {
 
 impl Permissions {
     /// Gives the services of a plan what they were granted.
-    pub(super) fn begin(settings: &Settings, plan: &mut Plan) -> Self {
-        let mut this = Self::new(settings);
+    pub(super) fn begin(settings: &Settings, plan: &mut Plan, shipped: Shipped) -> Self {
+        let mut this = Self::new(settings, shipped);
         for service in &mut plan.services {
             this.give(service, false);
         }
@@ -89,9 +92,10 @@ impl Permissions {
     }
 
     /// Nothing is read yet.
-    fn new(settings: &Settings) -> Self {
+    fn new(settings: &Settings, shipped: Shipped) -> Self {
         Self {
             directories: settings.permissions(),
+            shipped,
             known: BTreeMap::new(),
             lasting: Store::new(settings.state.join("permissions")),
             passing: Store::new(settings.run.join("permissions")),
@@ -161,13 +165,13 @@ impl Permissions {
     /// The profile of a service, which is that of its definition, with these of what it asks for.
     pub(super) fn widened(&mut self, service: &Service, granted: &[Name]) -> Widened {
         let mut out = Widened { profile: profile_of(service).clone(), ..Widened::default() };
-        let mut held: Vec<Arc<Defined>> = Vec::new();
+        let mut held: Vec<Arc<Permission>> = Vec::new();
         for name in granted {
-            let why = match self.find(name) {
+            let why = match self.meant(name) {
                 Err(why) => why,
                 Ok(found) if is_defined(service, &found) => continue,
                 Ok(found) => {
-                    let all = held.iter().chain([&found]).map(|held| &held.permission);
+                    let all = held.iter().chain([&found]).map(|held| &**held);
                     match service.widened(&all.collect::<Vec<&Permission>>()) {
                         Ok(profile) => {
                             out.profile = profile;
@@ -184,7 +188,18 @@ impl Permissions {
         out
     }
 
-    /// A permission of the device.
+    /// What a permission of the device means.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    fn meant(&mut self, name: &Name) -> Result<Arc<Permission>, String> {
+        match self.shipped.permission(name) {
+            Some(permission) => Ok(permission),
+            None => self.find(name).map(|found| Arc::new(found.permission.clone())),
+        }
+    }
+
+    /// A permission of the device, with the places of its rules.
     ///
     /// # Errors
     /// Why there is none of this name, for people.
@@ -200,7 +215,7 @@ impl Permissions {
 
     /// Whether who has a permission may own names of the bus.
     fn owns(&mut self, name: &Name) -> bool {
-        self.find(name).is_ok_and(|found| !found.permission.bus.own.is_empty())
+        self.meant(name).is_ok_and(|found| !found.bus.own.is_empty())
     }
 
     /// A service as its definition says.
@@ -224,15 +239,10 @@ impl Permissions {
     }
 
     /// All permissions that a service has, those of its definition among them.
-    pub(super) fn of(&mut self, service: &Service) -> Vec<Arc<Defined>> {
+    pub(super) fn of(&mut self, service: &Service) -> Vec<Arc<Permission>> {
         let held = self.held(&service.name).to_vec();
-        let asked = service.permissions.iter().filter_map(|name| self.find(name).ok());
-        asked
-            .filter(|found| {
-                let Permission { name, grant, .. } = &found.permission;
-                *grant == Grant::System || held.contains(name)
-            })
-            .collect()
+        let asked = service.permissions.iter().filter_map(|name| self.meant(name).ok());
+        asked.filter(|found| found.grant == Grant::System || held.contains(&found.name)).collect()
     }
 
     /// The rules of what the owner granted a service.
@@ -262,8 +272,8 @@ impl Permissions {
 }
 
 /// Whether a permission is in the profile of whoever asks for it. An app has none that was not given to it.
-fn is_defined(service: &Service, found: &Defined) -> bool {
-    found.permission.grant == Grant::System && service.app_id().is_none()
+fn is_defined(service: &Service, found: &Permission) -> bool {
+    found.grant == Grant::System && service.app_id().is_none()
 }
 
 /// The profile in force.
@@ -276,7 +286,7 @@ impl Daemon {
     pub(super) fn has_rights_on_bus(&mut self, id: Id) -> bool {
         let Some(service) = self.plan.services.get(id) else { return false };
         let says = |bus: &model::permission::Bus| !bus.talk.is_empty() || !bus.own.is_empty();
-        self.permissions.of(service).iter().any(|found| says(&found.permission.bus))
+        self.permissions.of(service).iter().any(|found| says(&found.bus))
     }
 
     /// Whether no file defines a service: decisions about it end with it.
@@ -289,7 +299,7 @@ impl Daemon {
     pub(super) fn names_of_permissions(&mut self, id: Id) -> Vec<String> {
         let Some(service) = self.plan.services.get(id) else { return Vec::new() };
         let all = self.permissions.of(service);
-        all.iter().map(|found| found.permission.name.to_string()).collect()
+        all.iter().map(|found| found.name.to_string()).collect()
     }
 
     /// Gives a service that was just made what it was granted.

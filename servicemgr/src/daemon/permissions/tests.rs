@@ -41,6 +41,10 @@ fn eye() -> Service {
     service
 }
 
+fn permissions_of(settings: &Settings) -> Permissions {
+    Permissions::new(settings, Shipped::new(settings.ready.clone()))
+}
+
 fn decided(permissions: &mut Permissions, moment: bool, granted: &[&str]) {
     let mut all = Decisions::default();
     for permission in granted {
@@ -53,7 +57,7 @@ fn decided(permissions: &mut Permissions, moment: bool, granted: &[&str]) {
 #[test]
 fn a_service_has_what_was_granted_and_its_definition_is_not_lost() {
     let place = tempfile::tempdir().unwrap();
-    let mut permissions = Permissions::new(&device(place.path()));
+    let mut permissions = permissions_of(&device(place.path()));
     let mut service = eye();
     permissions.give(&mut service, false);
     assert_eq!(service, eye(), "nothing was decided");
@@ -74,7 +78,7 @@ fn a_service_has_what_was_granted_and_its_definition_is_not_lost() {
     assert_eq!(service.sandbox.files.write, eye().sandbox.files.write);
     assert_eq!(service.sandbox.network.access, Access::Host);
     let names: Vec<String> =
-        permissions.of(&service).iter().map(|found| found.permission.name.to_string()).collect();
+        permissions.of(&service).iter().map(|found| found.name.to_string()).collect();
     assert_eq!(names, ["hall", "net"], "with that of its definition");
 
     decided(&mut permissions, false, &[]);
@@ -87,7 +91,7 @@ fn what_is_forbidden_or_broken_or_not_there_does_not_count_and_the_rest_does() {
     let place = tempfile::tempdir().unwrap();
     let settings = device(place.path());
     fs::write(place.path().join("permissions/net.toml"), "version = 1\nnonsense").unwrap();
-    let mut permissions = Permissions::new(&settings);
+    let mut permissions = permissions_of(&settings);
     let mut service = eye();
     service.permissions.push(name("unheard-of"));
     let widened = permissions.widened(&service, &["net", "photos", "unheard-of", "hall"].map(name));
@@ -104,11 +108,11 @@ fn what_is_forbidden_or_broken_or_not_there_does_not_count_and_the_rest_does() {
 fn a_sandbox_that_cannot_be_compiled_is_not_used() {
     let place = tempfile::tempdir().unwrap();
     let settings = device(place.path());
-    let mut permissions = Permissions::new(&settings);
+    let mut permissions = permissions_of(&settings);
     decided(&mut permissions, false, &["photos"]);
     let mut service = eye();
     permissions.give(&mut service, false);
-    let mut sandboxes = Sandboxes::new(Vec::new(), settings.compiler);
+    let mut sandboxes = Sandboxes::new(Vec::new(), Shipped::new(settings.ready), settings.compiler);
     sandboxes.learn([&service]);
     permissions.take_back(&mut service, &mut sandboxes);
     assert_eq!(service, eye());
@@ -118,7 +122,7 @@ fn a_sandbox_that_cannot_be_compiled_is_not_used() {
 #[test]
 fn where_nobody_asks_no_file_is_looked_for() {
     let place = tempfile::tempdir().unwrap();
-    let mut permissions = Permissions::new(&device(place.path()));
+    let mut permissions = permissions_of(&device(place.path()));
     fs::create_dir_all(place.path().join("state")).unwrap();
     let file = place.path().join("state/permissions");
     let mut quiet = Service { permissions: Vec::new(), ..eye() };
@@ -137,7 +141,7 @@ fn where_nobody_asks_no_file_is_looked_for() {
 fn decisions_about_a_service_of_the_moment_end_with_it_and_are_no_others() {
     let place = tempfile::tempdir().unwrap();
     let settings = device(place.path());
-    let mut permissions = Permissions::new(&settings);
+    let mut permissions = permissions_of(&settings);
     decided(&mut permissions, true, &["photos"]);
     let mut service = eye();
     permissions.give(&mut service, false);
@@ -146,7 +150,7 @@ fn decisions_about_a_service_of_the_moment_end_with_it_and_are_no_others() {
     assert_eq!(permissions.held(&service.name), [name("photos")]);
     permissions.forget(&service.name, true);
     let mut next = eye();
-    Permissions::new(&settings).give(&mut next, true);
+    permissions_of(&settings).give(&mut next, true);
     assert_eq!(next, eye());
 }
 
@@ -157,7 +161,7 @@ proptest! {
     fn what_is_taken_back_leaves_nothing(steps in prop::collection::vec((0..3_usize, any::<bool>()), 0..12)) {
         let place = tempfile::tempdir().unwrap();
         let settings = device(place.path());
-        let mut permissions = Permissions::new(&settings);
+        let mut permissions = permissions_of(&settings);
         let mut service = Service { permissions: vec![name("net"), name("photos")], ..eye() };
         let defined = service.clone();
         let mut granted = std::collections::BTreeSet::new();
@@ -175,7 +179,7 @@ proptest! {
         }
         // The next servicemgr sees the same.
         let mut again = defined.clone();
-        Permissions::new(&settings).give(&mut again, false);
+        permissions_of(&settings).give(&mut again, false);
         prop_assert_eq!(again.sandbox, service.sandbox);
     }
 }
