@@ -20,6 +20,7 @@ pub mod parameter;
 pub mod permission;
 pub mod plan;
 pub mod ready;
+pub mod resource;
 pub mod sandbox;
 #[cfg(feature = "schema")]
 pub mod schema;
