@@ -19,6 +19,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
+use crate::bundle::Said;
 use crate::sandbox::Profile;
 use crate::word::Word;
 
@@ -34,7 +35,7 @@ pub struct Permission {
     /// What people call it; the name of its file.
     pub name: Name,
     /// What it lets a program do, as people are asked: a phrase without a full stop.
-    pub about: String,
+    pub about: Said,
     /// What a program must be to be granted it at all.
     pub level: Level,
     /// Who decides.
@@ -45,6 +46,8 @@ pub struct Permission {
     pub adds: Profile,
     /// Names of the system bus.
     pub bus: Bus,
+    /// The service that looks whether a program has it, of one that is not for the kernel to hold.
+    pub checked_by: Option<Name>,
 }
 
 /// How far a program must be trusted, in order.

@@ -9,10 +9,12 @@ use crate::text::raw;
 use crate::word::Word;
 
 mod parts;
+mod permissions;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+pub use permissions::permissions;
 pub use reference::reference;
 
 /// File name and text of every schema.

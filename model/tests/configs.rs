@@ -106,15 +106,20 @@ fn every_file_names_its_schema() {
     }
 }
 
-/// A profile and every permission that ships.
-fn shipped_permissions(profile: &str) -> (Profile, Vec<Permission>) {
+/// Every permission that ships.
+fn defined_permissions() -> Vec<permission::Defined> {
     let directory = [format!("{CONFIGS}/permissions")];
     let load = |file: &String| {
         let name = Path::new(file).file_stem().and_then(|name| name.to_str()).expect("a name");
         let found = permission::load(&Disk, &directory, name);
-        found.map_err(|report| report.to_string()).expect("it is right").permission
+        found.map_err(|report| report.to_string()).expect("it is right")
     };
-    let all = shipped("permissions").iter().map(load).collect();
+    shipped("permissions").iter().map(load).collect()
+}
+
+/// A profile and every permission that ships.
+fn shipped_permissions(profile: &str) -> (Profile, Vec<Permission>) {
+    let all = defined_permissions().into_iter().map(|one| one.permission).collect();
     let own = sandbox::load(&Disk, &[format!("{CONFIGS}/sandbox")], profile);
     (own.map_err(|report| report.to_string()).expect("it is right").profile, all)
 }
@@ -135,7 +140,7 @@ fn every_permission_adds_something_to_an_app_or_is_refused_by_what_no_app_may_ha
     for permission in &all {
         match app.widened(&[permission]) {
             Ok(wider) => assert!(
-                wider != app || permission.bus != Bus::default(),
+                wider != app || permission.bus != Bus::default() || permission.checked_by.is_some(),
                 "`{}` adds nothing",
                 permission.name
             ),
@@ -146,6 +151,34 @@ fn every_permission_adds_something_to_an_app_or_is_refused_by_what_no_app_may_ha
         }
     }
     insta::assert_snapshot!(refused.join(" "), @r"all-files bluetooth-adapter kernel-log network-settings network-state packet-capture ping real-time set-time vpn");
+}
+
+#[test]
+fn people_are_asked_about_every_permission_in_the_same_languages() {
+    for permission in shipped_permissions("app").1 {
+        let languages: Vec<&str> = permission.about.locales.keys().map(String::as_str).collect();
+        assert_eq!(languages, ["de", "es", "fr"], "`{}`", permission.name);
+    }
+}
+
+#[test]
+fn who_holds_a_permission_that_the_kernel_does_not_is_a_service_that_ships() {
+    let services = shipped("services").join(" ");
+    for permission in shipped_permissions("app").1 {
+        if let Some(service) = permission.checked_by {
+            assert!(services.contains(&format!("/{service}.toml")), "`{}`", permission.name);
+        }
+    }
+}
+
+#[test]
+fn the_table_of_permissions_is_fresh() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/permissions.md");
+    let shipped = fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        shipped == model::schema::permissions(&defined_permissions()),
+        "docs/permissions.md is not what configs/permissions says: run `cargo ens check --write-schemas`"
+    );
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn told(rules: &[sandbox::Rule]) -> String {
 fn a_permission_says_who_decides_and_what_it_adds() {
     let camera = permission("camera").permission;
     assert_eq!((camera.level, camera.grant), (Level::SystemBasic, Grant::User));
-    assert_eq!(camera.about, "take pictures");
+    assert_eq!(camera.about.plain, "take pictures");
     assert_eq!(camera.bus.talk, ["org.example.Lens"]);
     assert_eq!(camera.adds.network.access, Access::None, "it says nothing of the network");
     let web = permission("web").permission;
@@ -215,6 +215,14 @@ fn other_mistakes_in_a_permission_are_told() {
     13:9 `bluez` is not a name on the bus (two or more words with `.` between them, like "org.example.Web")
     "#);
     insta::assert_snapshot!(wrong("about = \"do nothing\"\n"), @r"1:1 this permission adds nothing (`ens new permission NAME` writes one to start from)");
+    let held = "about = \"open apps\"\nabouts = { de = \"Apps öffnen\", pt-BR = \"abrir apps\" }\n\
+                checked-by = \"ability-manager\"\n";
+    assert_eq!(wrong(held), "");
+    insta::assert_snapshot!(wrong("about = \"x\"\nabouts = { De = \"y\", de = \"Nein.\" }\nchecked-by = \"A b\"\n"), @r#"
+    3:12 `De` is not a language (a language and perhaps a region: de, pt-BR)
+    3:27 `about` is a phrase that people are asked with: "may it … ?" (like "take pictures and video", without a full stop)
+    4:14 `A b` can't be the name of a service (the service that asks the device who has it, like "ability-manager")
+    "#);
     insta::assert_snapshot!(wrong(""), @r"
     1:1 the key `about` is missing
     1:1 this permission adds nothing (`ens new permission NAME` writes one to start from)

@@ -5,6 +5,7 @@ mod allows;
 use allows::profiles::{call_names, files, maybe, network, profile, texts};
 use allows::{CAPABILITIES, Wish, allows, wishes};
 use model::Name;
+use model::bundle::Said;
 use model::permission::{Bus, Grant, Level, Permission};
 use model::sandbox::{
     Access, Calls, Family, Files, Forbidden, Network, Profile, View, calls, is_below,
@@ -15,11 +16,12 @@ use proptest::prelude::*;
 fn permission(name: &str, adds: Profile) -> Permission {
     Permission {
         name: Name::try_from(name).expect("a name"),
-        about: "do it".to_owned(),
+        about: Said { plain: "do it".to_owned(), ..Said::default() },
         level: Level::Normal,
         grant: Grant::System,
         adds,
         bus: Bus::default(),
+        checked_by: None,
     }
 }
 

@@ -111,7 +111,7 @@ impl Daemon {
                     .store
                     .library()
                     .find(name)
-                    .map(|known| known.about.clone())
+                    .map(|known| known.about.of(&self.locale).to_owned())
                     .unwrap_or_default(),
                 reason: asked
                     .map(|asked| asked.reason.of(&self.locale).to_owned())

@@ -36,6 +36,7 @@ use crate::want::MAX_LIST;
 use crate::word::Word;
 
 pub use origin::{MAX_EXCLUDED, Source, SourceKind};
+pub(super) use words::in_locales;
 pub use write::write;
 
 /// What the file of a bundle is called.

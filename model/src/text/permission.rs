@@ -9,6 +9,7 @@
 
 mod asked;
 
+use super::bundle::in_locales;
 use super::check::{Check, choice, values};
 use super::decode::At;
 use super::path::{join, stem};
@@ -100,18 +101,20 @@ fn check(name: Name, raw: &raw::Permission, begins: &Place, c: &mut Check) -> Pe
         talk: bus_names(raw.bus.as_ref().and_then(|bus| bus.talk.as_ref()), "talk", c),
         own: bus_names(raw.bus.as_ref().and_then(|bus| bus.own.as_ref()), "own", c),
     };
+    let checked_by = c.one(raw.checked_by.as_ref(), checker);
     let nothing = rules == raw::Sandbox::default() && bus == Bus::default();
-    if nothing {
+    if nothing && raw.checked_by.is_none() {
         let problem = Problem::warning(begins.clone(), "this permission adds nothing");
         c.add(problem.help("`ens new permission NAME` writes one to start from"));
     }
     Permission {
         name,
-        about: c.one(raw.about.as_ref(), phrase).unwrap_or_default(),
+        about: in_locales(raw.about.as_ref(), raw.abouts.as_ref(), phrase, c),
         level: choice(raw.level.as_ref(), Level::default()),
         grant: choice(raw.grant.as_ref(), Grant::default()),
         adds,
         bus,
+        checked_by,
     }
 }
 
@@ -175,6 +178,16 @@ fn phrase(text: &str) -> Checked<String> {
         });
     }
     Ok(text)
+}
+
+/// Who looks whether a program has it.
+fn checker(text: &str) -> Checked<Name> {
+    Name::try_from(text).map_err(|_| Bad {
+        message: format!("`{text}` can't be the name of a service"),
+        help: Some(
+            "the service that asks the device who has it, like \"ability-manager\"".to_owned(),
+        ),
+    })
 }
 
 /// The name of a permission.

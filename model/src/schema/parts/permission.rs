@@ -20,12 +20,17 @@ const TOP: Part = Part {
     rows: &[
         row("version", "", Range("1", "1")),
         row("about", "", Text("a phrase of at most 200 characters, without a full stop")),
+        row("abouts", "{}", Text("at most 128 of `de`, `pt-BR`, `zh-Hant-TW`")),
         row("level", "\"normal\"", Any),
         row("grant", "\"user\"", Any),
+        row("checked-by", "none", Text("a service")),
         row("capabilities", "none", CAPABILITIES),
         row("write-execute", "not changed", Text("only `true`")),
     ],
     notes: &[
+        "A program is asked about in the language of the device, where `abouts` has it.",
+        "`checked-by` is for what only a service can allow or refuse; that one asks ability-manager who has it. \
+         Without it, a permission that adds nothing is a mistake.",
         "A permission only adds: what a profile does not restrict it does not change, and what a \
               profile forbids it does not give. Keys of a profile that restrict are errors here.",
     ],
@@ -33,11 +38,13 @@ const TOP: Part = Part {
     examples: &["\
 version = 1
 about = \"set the clock\"
+abouts = { de = \"die Uhr stellen\" }
 level = \"system-basic\"
 grant = \"system\"
 capabilities = [\"SYS_TIME\"]
 write-execute = true
-"],
+",
+        "version = 1\nabout = \"start other apps\"\nchecked-by = \"ability-manager\"\n"],
 };
 
 const FILES: Part = Part {

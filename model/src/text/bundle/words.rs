@@ -61,7 +61,8 @@ pub(super) fn about(plain: Option<&At<String>>, locales: Option<&Pairs>, c: &mut
     in_locales(plain, locales, |text| short(text, "`about`"), c)
 }
 
-fn in_locales(
+/// A text for people, by language.
+pub(in super::super) fn in_locales(
     plain: Option<&At<String>>,
     locales: Option<&Pairs>,
     line: impl Fn(&str) -> Checked<String>,

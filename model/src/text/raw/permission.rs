@@ -3,7 +3,7 @@
 
 use crate::permission::{Grant, Level};
 use crate::sandbox::{Access, Family};
-use crate::text::decode::{At, Choice, table};
+use crate::text::decode::{At, Choice, Pairs, table};
 use crate::text::raw;
 
 /// Why a rule of profiles is not one of permissions.
@@ -45,11 +45,15 @@ table! {
         "version" => version: At<i64>,
         /// What it lets a program do, as people are asked: "take pictures and video".
         "about" => about: At<String>,
+        /// The same by language: { de = "Fotos und Videos aufnehmen" }.
+        "abouts" => abouts: Pairs,
         /// What a program must be to be granted it: any, a part of the system, or one without which the
         /// system is not.
         "level" => level: At<Choice<Level>>,
         /// Who decides: whoever wrote the program's definition, or the owner of the device.
         "grant" => grant: At<Choice<Grant>>,
+        /// The service that looks whether a program has it, of one that is not for the kernel to hold.
+        "checked-by" => checked_by: At<String>,
         /// Capabilities, without CAP_.
         "capabilities" => capabilities: Vec<At<String>>,
         /// Memory may be writable and executable.

@@ -75,6 +75,9 @@ const SENTENCES: [(&str, &str, &str); 11] = [
 /// Topic of names on the system bus.
 const BUS: &str = "system bus";
 
+/// Topic of what a service of the device does or refuses.
+const DEVICE: &str = "device";
+
 /// What a permission gives, with file and line of each rule.
 pub(super) fn sentences(defined: &Defined) -> Vec<Sentence> {
     let permission = &defined.permission;
@@ -122,6 +125,11 @@ pub(super) fn sentences(defined: &Defined) -> Vec<Sentence> {
         if !values.is_empty() {
             all.push(Sentence { topic: BUS.to_owned(), text: text.to_owned(), values });
         }
+    }
+    if let Some(service) = &permission.checked_by {
+        let values = vec![Value { text: service.to_string(), places: Vec::new() }];
+        let text = "It is for this service to hold:".to_owned();
+        all.push(Sentence { topic: DEVICE.to_owned(), text, values });
     }
     all
 }

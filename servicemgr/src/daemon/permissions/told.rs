@@ -37,7 +37,7 @@ impl Daemon {
         let directory = self.permissions.directories.first().map_or("", String::as_str);
         Ok(Shown {
             name: name.to_owned(),
-            about: permission.about.clone(),
+            about: permission.about.plain.clone(),
             level: permission.level.word().to_owned(),
             grant: permission.grant.word().to_owned(),
             file: file.unwrap_or_else(|| format!("{directory}/{name}.toml")),
@@ -71,7 +71,7 @@ impl Daemon {
         for row in &mut rows {
             let known = Name::try_from(row.permission.as_str()).ok();
             match known.map(|name| self.permissions.find(&name)) {
-                Some(Ok(found)) => row.about.clone_from(&found.permission.about),
+                Some(Ok(found)) => row.about.clone_from(&found.permission.about.plain),
                 Some(Err(why)) if row.note.is_empty() => {
                     row.note = why.lines().next().unwrap_or_default().to_owned();
                 }
