@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 
-use zbus::Type;
+use zbus::{OwnedFd, Type};
 use zbus::zvariant::{DeserializeDict, SerializeDict};
 
 pub use crate::abilities::{Candidate, Error, Want};
@@ -42,6 +42,16 @@ pub mod event {
     pub const WANT: &str = "want";
     /// It ends: `Done`, then exit.
     pub const TERMINATE: &str = "terminate";
+    /// Somebody connects: `Accept` takes the connection, `Done` does not, or ends it later. Within 10 s. The want is
+    /// what it is for.
+    pub const CONNECT: &str = "connect";
+    /// A connection is no more: `connection` is its number for who asked for it, `token` is that of `connect` for the
+    /// service. Nothing is answered.
+    pub const DISCONNECTED: &str = "disconnected";
+    /// A card is to be made or filled anew: `form` is its number, `size` its size. `UpdateForm`, then `Done`.
+    pub const FORM: &str = "form";
+    /// The card with the number in `form` is no more. Nothing is answered.
+    pub const FORM_GONE: &str = "form-gone";
     /// The device lacks memory: `moderate`, `low` or `critical` is the parameter `level` of the want. Nothing is answered.
     pub const MEMORY: &str = "memory";
     /// The time of the task with the number that is parameter `task` is over in `seconds`, and then the instance is ended.
@@ -110,6 +120,16 @@ pub trait App {
 
     /// It does so no more.
     fn end_continuous(&self, task: u32) -> Result<(), Error>;
+
+    /// Connects to a service ability. Answers with a stream socket to it, and the number of the connection, when it has
+    /// taken that. The library must have agreed on descriptors.
+    fn connect(&self, want: Want) -> Result<(OwnedFd, u32), Error>;
+
+    /// Takes the connection that `token` told of: a stream socket, and the bundle at its other end.
+    fn accept(&self, token: u32) -> Result<(OwnedFd, String), Error>;
+
+    /// A connection is done with: for the device, which ends a service that nobody is connected to.
+    fn disconnect(&self, connection: u32) -> Result<(), Error>;
 
     /// What happens to this instance: one of [`event`], the token for [`AppProxy::done`] (0: no answer), a want.
     #[zbus(signal)]

@@ -27,6 +27,8 @@
 //! answered at most once.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::{env, fmt};
 
@@ -77,6 +79,15 @@ impl From<zbus::Error> for Error {
 #[derive(Debug)]
 pub struct App(Wire);
 
+/// A connection to a service of another app.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket to it.
+    pub stream: UnixStream,
+    /// Its number: for [`App::disconnect`], and as [`Event::Disconnected`] has it.
+    pub number: u32,
+}
+
 /// Something that happens to the instance. It is answered by [`App::done`] or [`App::saved`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Told {
@@ -96,6 +107,13 @@ pub enum Event {
     Want(Box<Want>),
     /// It ends: it may tidy up, then it exits. Within 10 s.
     Terminate,
+    /// Of a service: somebody connects. [`App::accept`] takes the connection, and [`App::done`] ends it; without having
+    /// taken it, it says no. Within 10 s.
+    Connect(Box<Want>),
+    /// The connection with this number has ended.
+    Disconnected(u32),
+    /// Of a service: who connected with this token ([`Told::token`]) does so no more.
+    Left(u32),
     /// The device lacks memory: `moderate`, `low` or `critical`.
     Memory(String),
     /// Something newer than this library. Answered as all others.
@@ -110,7 +128,7 @@ impl App {
     pub fn attach() -> Result<(Self, Launch), Error> {
         let address = env::var(ADDRESS).map_err(|_| Error::NoApp(format!("no {ADDRESS}")))?;
         let path = path(&address).ok_or_else(|| Error::NoApp(format!("{ADDRESS}={address}")))?;
-        let wire = Wire::connect(&path, false, None)
+        let wire = Wire::connect(&path, true, None)
             .map_err(|e| Error::NoApp(format!("{}: {e}", path.display())))?;
         let _name: String = wire.call(BUS, "Hello", &())?;
         let launch = wire.call(APP, "Attach", &())?;
@@ -167,6 +185,34 @@ impl App {
         Ok(self.0.call(APP, "Candidates", &(want,))?)
     }
 
+    /// Connects to a service of an app; returns when that has taken the connection.
+    ///
+    /// # Errors
+    /// None can, this app may not, or the service does not want to.
+    pub fn connect(&mut self, want: &Want) -> Result<Connection, Error> {
+        let (end, number): (zbus::OwnedFd, u32) = self.0.call(APP, "Connect", &(want,))?;
+        Ok(Connection { stream: UnixStream::from(OwnedFd::from(end)), number })
+    }
+
+    /// Takes the connection of an [`Event::Connect`]: a socket to who connects, and which bundle that is.
+    ///
+    /// # Errors
+    /// It is too late, or the device went away.
+    pub fn accept(&mut self, told: &Told) -> Result<(UnixStream, String), Error> {
+        let (end, caller): (zbus::OwnedFd, String) = self.0.call(APP, "Accept", &(told.token,))?;
+        Ok((UnixStream::from(OwnedFd::from(end)), caller))
+    }
+
+    /// Is connected no more; a service that nobody is connected to ends after a while.
+    ///
+    /// # Errors
+    /// It was connected no more, or the device went away.
+    pub fn disconnect(&mut self, connection: Connection) -> Result<(), Error> {
+        let Connection { stream, number } = connection;
+        drop(stream);
+        Ok(self.0.call(APP, "Disconnect", &(number,))?)
+    }
+
     /// Which of these permissions the app has: `granted`, `refused`, `settings`, `undeclared`.
     ///
     /// # Errors
@@ -199,12 +245,31 @@ fn path(address: &str) -> Option<PathBuf> {
     (path.starts_with('/') && !path.contains('%')).then(|| PathBuf::from(path))
 }
 
+impl Told {
+    /// What it is answered by; 0 of what is not answered.
+    #[must_use]
+    pub fn token(&self) -> u32 {
+        self.token
+    }
+}
+
+/// A number among the parameters of a want.
+fn number(want: &Want, name: &str) -> Option<u32> {
+    want.parameters.as_ref()?.get(name)?.parse().ok()
+}
+
 fn read(word: String, want: Want) -> Event {
     match word.as_str() {
         event::FOREGROUND => Event::Foreground,
         event::BACKGROUND => Event::Background,
         event::TERMINATE => Event::Terminate,
         event::WANT => Event::Want(Box::new(want)),
+        event::CONNECT => Event::Connect(Box::new(want)),
+        event::DISCONNECTED => match (number(&want, "connection"), number(&want, "token")) {
+            (Some(connection), _) => Event::Disconnected(connection),
+            (None, Some(token)) => Event::Left(token),
+            (None, None) => Event::Other(word),
+        },
         event::MEMORY => {
             let level = want.parameters.and_then(|mut all| all.remove("level"));
             Event::Memory(level.unwrap_or_default())

@@ -42,7 +42,7 @@ pub struct Limits {
 pub enum Descriptors {
     /// The client is told that none can be sent; those that come are closed.
     Refused,
-    /// It may send them, as it may to others, and they are closed.
+    /// It may be sent some, and may send some, as it may to others; those that it sends are closed.
     Closed,
     /// They are handed on.
     Taken,
@@ -94,7 +94,7 @@ pub async fn greet<Q>(
     let meter = Meter::new(limits, Arc::clone(&unanswered));
     let descriptors = limits.descriptors == Descriptors::Taken && greeting.descriptors;
     let reader = Reader { stream: Arc::clone(&stream), early: greeting.bytes, meter, descriptors };
-    Ok(Begun::Messages(reader, Writer { stream, unanswered, descriptors }))
+    Ok(Begun::Messages(reader, Writer { stream, unanswered, descriptors: greeting.descriptors }))
 }
 
 /// Takes bytes, and the descriptors that come along.
@@ -122,6 +122,17 @@ pub async fn send(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
         match stream.try_write(bytes) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             other => return other,
+        }
+    }
+}
+
+/// Sends descriptors with the first byte of what comes next.
+async fn pass(stream: &UnixStream, first: &[u8; 1], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    loop {
+        stream.writable().await?;
+        match stream.try_io(Interest::WRITABLE, || seqpacket::send_now(stream, first, fds)) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return sent.map(|()| 1),
         }
     }
 }
@@ -173,6 +184,7 @@ impl ReadHalf for Reader {
 pub struct Writer {
     stream: Arc<UnixStream>,
     unanswered: Arc<AtomicUsize>,
+    /// Both have agreed on descriptors.
     descriptors: bool,
 }
 
@@ -180,7 +192,7 @@ impl WriteHalf for Writer {
     fn sendmsg<'a, 'b, 'c, 'd, 'e>(
         &'a mut self,
         bytes: &'b [u8],
-        _: &'c [BorrowedFd<'d>],
+        fds: &'c [BorrowedFd<'d>],
     ) -> Later<'e, usize>
     where
         'a: 'e,
@@ -189,7 +201,12 @@ impl WriteHalf for Writer {
         'd: 'e,
         Self: 'e,
     {
-        Box::pin(send(&self.stream, bytes))
+        match bytes.first_chunk::<1>() {
+            Some(first) if self.descriptors && !fds.is_empty() => {
+                Box::pin(pass(&self.stream, first, fds))
+            }
+            _ => Box::pin(send(&self.stream, bytes)),
+        }
     }
 
     /// After each message: an answer.

@@ -154,6 +154,11 @@ impl Daemon {
             Told::Background => (event::BACKGROUND, Said::default()),
             Told::Want => (event::WANT, want.map(wanted::say).unwrap_or_default()),
             Told::Terminate => (event::TERMINATE, Said::default()),
+            Told::Connect => (event::CONNECT, want.map(wanted::say).unwrap_or_default()),
+            Told::Left(token) => (event::DISCONNECTED, number("token", token)),
+            Told::Lost(connection) => (event::DISCONNECTED, number("connection", connection.0)),
+            Told::Form => (event::FORM, want.map(wanted::say).unwrap_or_default()),
+            Told::FormGone(card) => (event::FORM_GONE, number("form", card)),
             Told::Memory(level) => (event::MEMORY, memory(level)),
         };
         // One that does not hear runs out of time, by the engine.
@@ -228,6 +233,11 @@ fn word(reason: Reason) -> &'static str {
         Reason::Connect => "connect",
         Reason::Restore => "restore",
     }
+}
+
+fn number(what: &str, number: u32) -> Said {
+    let parameters = [(what.to_owned(), number.to_string())].into();
+    Said { parameters: Some(parameters), ..Said::default() }
 }
 
 fn memory(level: Shortage) -> Said {

@@ -32,7 +32,10 @@ impl Daemon {
         match call.what {
             What::Attach => self.attach(instance, reply),
             What::Done { token, state } => self.done(instance, token, state, reply),
-            What::Start(want) => self.start_for(instance, want, reply),
+            What::Start(want) => self.start_for(instance, want, Asker::App(reply)),
+            What::Connect(want) => self.connect_for(instance, want, reply),
+            What::Accept(token) => self.accept(instance, token, reply),
+            What::Disconnect(connection) => self.disconnect_for(instance, connection, reply),
             What::Candidates(want) => {
                 let found = wanted::read(want).map(|want| {
                     let caller = self.caller(instance);
@@ -85,21 +88,27 @@ impl Daemon {
         self.feed(Event::Done { instance, token, state });
     }
 
-    fn start_for(&mut self, instance: InstanceId, want: Said, reply: Reply) {
+    /// An app wants something of another: started, or to be connected to it if the asker is one of a connection.
+    pub(super) fn start_for(&mut self, instance: InstanceId, want: Said, asker: Asker) {
         let caller = self.caller(instance);
         let found = wanted::read(want).and_then(|want| {
             let may = |held: &Held, ability: &Ability| caller.may(held, ability);
             self.target(&want, may).map(|found| (found, want))
         });
         match found {
-            Err(e) => reply.send::<()>(Err(&e)),
+            Err(e) => asker.refuse(e),
             Ok(((target, traits, permission), want)) => {
-                let Some(request) = self.asked_by(Asker::App(reply)) else { return };
+                let connect = matches!(asker, Asker::Connected(_));
+                let Some(request) = self.asked_by(asker) else { return };
                 let permitted = permission.is_none_or(|name| caller.granted.contains(&name));
                 let background = caller.has(FROM_BACKGROUND);
                 let caller = Caller::App { instance, permitted, background };
                 let want = Arc::new(want);
-                self.feed(Event::Start { request, caller, target, traits, want, show: true });
+                self.feed(if connect {
+                    Event::Connect { request, caller, target, traits, want }
+                } else {
+                    Event::Start { request, caller, target, traits, want, show: true }
+                });
             }
         }
     }

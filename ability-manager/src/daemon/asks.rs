@@ -32,6 +32,8 @@ pub(super) enum Asker {
     Done(Reply<()>),
     /// An app, which is told that it is done.
     App(seat::Reply),
+    /// An app, which gets its end of a connection.
+    Connected(seat::Reply),
     /// Nobody.
     Nobody,
 }
@@ -60,6 +62,9 @@ impl Daemon {
     /// The engine's answer.
     pub(super) fn answer(&mut self, request: RequestId, result: Result<Option<Started>, Refusal>) {
         let Some(asker) = self.asks.remove(&request) else { return };
+        if let Asker::Connected(reply) = asker {
+            return self.connected(result, reply);
+        }
         let row = |started: Started| {
             let live = self.lives.get(&started.instance);
             live.map(|live| Row {
@@ -280,6 +285,13 @@ impl Daemon {
     }
 }
 
+impl Asker {
+    /// Nothing comes of it.
+    pub(super) fn refuse(self, why: Error) {
+        tell(self, Err(why));
+    }
+}
+
 impl Wait {
     fn now(&self, engine: &crate::engine::Engine) -> &'static str {
         let row = self.instance.and_then(|instance| engine.instance(instance));
@@ -307,7 +319,7 @@ fn tell(asker: Asker, result: Result<Option<Row>, Error>) {
     match asker {
         Asker::Nobody => {}
         Asker::Done(reply) => drop(reply.send(result.map(|_| ()))),
-        Asker::App(reply) => reply.send(result.as_ref().map(|_| &())),
+        Asker::App(reply) | Asker::Connected(reply) => reply.send(result.as_ref().map(|_| &())),
         Asker::Started(reply) => {
             let ended = || Error::Failed("it has ended meanwhile: see `ensctl log`".to_owned());
             drop(reply.send(result.and_then(|row| row.ok_or_else(ended))));

@@ -16,6 +16,7 @@ mod answers;
 mod apps;
 mod asks;
 mod bundles;
+mod connecting;
 mod control;
 mod decide;
 mod definition;
@@ -36,6 +37,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::pending;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -47,7 +49,7 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::engine::{Engine, Event, Exit, InstanceId, RequestId};
+use crate::engine::{ConnectionId, Engine, Event, Exit, InstanceId, RequestId};
 use crate::permission::Flow;
 use crate::store::{Device, Integrity, Places, Store};
 use acts::Live;
@@ -106,6 +108,8 @@ struct Daemon {
     integrity: BTreeMap<BundleId, Integrity>,
     /// Which abilities answer which wants.
     answers: RefCell<Answers>,
+    /// The other ends of connections that a service takes just now.
+    ends: BTreeMap<ConnectionId, UnixStream>,
     /// Bundles that are in front.
     in_front: BTreeSet<BundleId>,
     /// What goes on off the screen.
@@ -244,6 +248,7 @@ impl Daemon {
             questions: BTreeMap::new(),
             integrity: BTreeMap::new(),
             answers: RefCell::default(),
+            ends: BTreeMap::new(),
             in_front: BTreeSet::new(),
             next: VecDeque::new(),
             calls,

@@ -10,7 +10,7 @@ use model::want::Want;
 
 use super::Engine;
 use super::instance::{Instance, Who};
-use super::limits::{MAX_CONNECTIONS, MAX_HELD, MAX_INSTANCES, MAX_WAITING, MAX_WANTS};
+use super::limits::{MAX_HELD, MAX_INSTANCES, MAX_WAITING, MAX_WANTS};
 use super::refusal::Refusal;
 use super::requests::{Again, Ask, Goal, Waiting};
 use super::rules::Asker;
@@ -89,22 +89,19 @@ impl Engine {
         let fits = self.held() + want::size(&ask.want) <= MAX_HELD;
         let Some(instance) = self.instances.get_mut(&id) else { return Err(Refusal::NoInstance) };
         let goal = if instance.is_page() { ask.goal() } else { Goal::There { show: false } };
-        let room = instance.waiting.len() < MAX_WAITING;
+        if !fits || instance.waiting.len() >= MAX_WAITING {
+            return Err(Refusal::Busy);
+        }
         if let Some(who) = ask.connect {
-            let known = instance.connections.contains(&who);
-            if !room || (!known && instance.connections.len() >= MAX_CONNECTIONS) {
-                return Err(Refusal::Busy);
-            }
-            instance.connections.insert(who);
-        } else {
-            if !room || !fits || instance.load() >= MAX_WANTS {
-                return Err(Refusal::Busy);
-            }
-            instance.wants.push_back(Arc::clone(&ask.want));
-            let mission = instance.mission.and_then(|mission| self.missions.get_mut(mission));
-            if let Some(mission) = mission {
-                mission.wanted(&ask.want);
-            }
+            return self.link(id, request, who, (ask.want, true));
+        }
+        if instance.load() >= MAX_WANTS {
+            return Err(Refusal::Busy);
+        }
+        instance.wants.push_back(Arc::clone(&ask.want));
+        let mission = instance.mission.and_then(|mission| self.missions.get_mut(mission));
+        if let Some(mission) = mission {
+            mission.wanted(&ask.want);
         }
         instance.waiting.push(Waiting { request, goal, again: true });
         if goal == (Goal::There { show: true }) {
@@ -121,6 +118,9 @@ impl Engine {
         if self.instances.len() >= MAX_INSTANCES {
             return Err(Refusal::TooManyInstances);
         }
+        if let Some(who) = ask.connect {
+            self.may_link(None, who)?;
+        }
         let key = ask.key().map(str::to_owned);
         let mission = if ask.is_page() { Some(self.mission_for(&ask, key.clone())?) } else { None };
         let reason = if ask.connect.is_some() { Reason::Connect } else { Reason::Start };
@@ -128,11 +128,12 @@ impl Engine {
         let want = Arc::clone(&ask.want);
         let instance = Instance::new(self.now, ask.target, key, ask.traits, mission);
         let id = self.launch(instance, ask.want, reason);
+        if let Some(who) = ask.connect {
+            return self.link(id, request, who, (want, false));
+        }
         if let Some(instance) = self.instances.get_mut(&id) {
             instance.waiting.push(Waiting { request, goal, again: false });
-            if let Some(who) = ask.connect {
-                instance.connections.insert(who);
-            } else if !page {
+            if !page {
                 instance.wants.push_back(want);
             }
         }
@@ -254,26 +255,6 @@ impl Engine {
         }
     }
 
-    /// A caller is connected no more.
-    pub(super) fn ask_disconnect(
-        &mut self,
-        request: RequestId,
-        caller: Caller,
-        target: &Target,
-        key: Option<&str>,
-    ) {
-        let who = caller.who();
-        let found = self.find(target, key).and_then(|id| self.instances.get_mut(&id));
-        let Some(instance) = found else {
-            return self.answer(request, Err(Refusal::NotConnected));
-        };
-        let was = instance.connections.remove(&who);
-        let kept = instance.give_up(who);
-        let any = was || !kept.is_empty();
-        self.refuse(kept, &Refusal::Replaced);
-        self.answer(request, if any { Ok(None) } else { Err(Refusal::NotConnected) });
-    }
-
     /// One more waits for an instance, if there is room.
     fn wait(&mut self, id: InstanceId, waiting: Waiting) -> bool {
         let room = self.instances.get_mut(&id).filter(|i| i.waiting.len() < MAX_WAITING);
@@ -300,7 +281,7 @@ impl Engine {
     }
 
     /// The instance of an ability that is one, or one for each key.
-    fn find(&self, target: &Target, key: Option<&str>) -> Option<InstanceId> {
+    pub(super) fn find(&self, target: &Target, key: Option<&str>) -> Option<InstanceId> {
         let fits =
             |(_, i): &(&InstanceId, &Instance)| i.target == *target && i.key.as_deref() == key;
         self.instances.iter().rev().find(fits).map(|(id, _)| *id)

@@ -48,6 +48,7 @@ impl Engine {
     pub(super) fn ended(&mut self, id: InstanceId, how: Exit) {
         let Some(mut instance) = self.instances.remove(&id) else { return };
         self.disconnect_all(id);
+        self.lose_all(&mut instance);
         self.refuse(instance.give_up(Who::Instance(id)), &Refusal::UnknownCaller);
         let crashed = instance.ending.is_none() && how.is_crash();
         let again = crashed && instance.is_page() && instance.state == State::Foreground;
@@ -77,17 +78,6 @@ impl Engine {
         if forget || !mission.ran {
             self.drop_mission(id);
         }
-    }
-
-    /// An instance that has ended is connected to nothing, and asks for nothing.
-    fn disconnect_all(&mut self, gone: InstanceId) {
-        let who = Who::Instance(gone);
-        let mut kept = Vec::new();
-        for instance in self.instances.values_mut() {
-            instance.connections.remove(&who);
-            kept.append(&mut instance.give_up(who));
-        }
-        self.refuse(kept, &Refusal::UnknownCaller);
     }
 
     /// A mission is forgotten.

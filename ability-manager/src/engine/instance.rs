@@ -20,7 +20,7 @@
 //! Invariants: each state in which something is awaited has a due time; only what has attached is told; only
 //! what does not stand still is told. Who comes to the front is decided in [`super::front`].
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +33,9 @@ use super::ending::Step;
 use super::limits::{
     BACKGROUND_TIMEOUT, FOREGROUND_TIMEOUT, FREEZE_AFTER, IDLE_TIMEOUT, LOAD_TIMEOUT,
 };
+use super::links::Link;
 use super::requests::{Again, Waiting};
-use super::words::{Action, Exit, InstanceId, MissionId, Target, Told, Traits};
+use super::words::{Action, ConnectionId, Exit, InstanceId, MissionId, Target, Told, Traits};
 
 /// Who is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,7 +75,10 @@ pub(super) struct Instance {
     pub(super) wants: VecDeque<Arc<Want>>,
     /// Of a service: wants it works on, by their tokens.
     pub(super) commands: BTreeSet<u32>,
-    pub(super) connections: BTreeSet<Who>,
+    /// Of a service: connections to it.
+    pub(super) links: BTreeMap<ConnectionId, Link>,
+    /// Connections of it that have ended, which it has not been told yet.
+    pub(super) lost: BTreeSet<ConnectionId>,
     /// Those who wait for it.
     pub(super) waiting: Vec<Waiting>,
     /// What was asked for while it ended: begins when it has.
@@ -95,7 +99,7 @@ impl Around<'_> {
         self.actions.push(action);
     }
 
-    fn next_token(&mut self) -> u32 {
+    pub(super) fn next_token(&mut self) -> u32 {
         *self.token = self.token.checked_add(1).unwrap_or(1);
         *self.token
     }
@@ -129,7 +133,8 @@ impl Instance {
             started: false,
             wants: VecDeque::new(),
             commands: BTreeSet::new(),
-            connections: BTreeSet::new(),
+            links: BTreeMap::new(),
+            lost: BTreeSet::new(),
             waiting: Vec::new(),
             afterwards: Vec::new(),
         }
@@ -226,6 +231,7 @@ impl Instance {
 
     /// Goes on with what it can do by itself: it ends, is told wants, works or does not.
     pub(super) fn pursue(&mut self, around: &mut Around<'_>) {
+        self.tell_lost(around);
         if self.ending.is_some() {
             return self.pursue_end(around);
         }
@@ -247,6 +253,7 @@ impl Instance {
         if self.state != State::Foreground {
             self.thaw(around);
             self.enter(around, State::Background, Some(FREEZE_AFTER));
+            self.tell_lost(around);
         }
         let instance = around.id;
         for want in self.wants.drain(..) {
@@ -264,11 +271,13 @@ impl Instance {
             }
             let token = around.next_token();
             self.commands.insert(token);
-            let want = Some(want);
-            around.act(Action::Tell { instance, token, event: Told::Want, want });
+            let (want, form) = (Some(want), self.traits.kind == AbilityKind::Form);
+            let event = if form { Told::Form } else { Told::Want };
+            around.act(Action::Tell { instance, token, event, want });
         }
+        self.tell_links(around);
         let works = self.started || self.busy || !self.commands.is_empty();
-        let busy = works || !self.connections.is_empty();
+        let busy = works || !self.links.is_empty();
         match self.state {
             State::Inactive if busy => self.enter(around, State::Active, None),
             State::Active if !busy => self.enter(around, State::Inactive, Some(IDLE_TIMEOUT)),
@@ -283,6 +292,7 @@ impl Instance {
         if self.is_told() {
             self.enter(around, State::Foregrounding, Some(FOREGROUND_TIMEOUT));
             self.tell_transition(around, Told::Foreground);
+            self.tell_lost(around);
         } else {
             self.enter(around, State::Foreground, None);
         }

@@ -35,8 +35,14 @@ pub const MAX_WANTS: usize = 16;
 /// Most requests that wait for one instance.
 pub const MAX_WAITING: usize = 64;
 
-/// Most callers connected to one service.
+/// Time a service gets to take a connection that it was told of.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most connections to one service.
 pub const MAX_CONNECTIONS: usize = 64;
+
+/// Most connections of one instance to all services.
+pub const MAX_CONNECTIONS_EACH: usize = 64;
 
 /// Most instances: what a device has memory for, and then some.
 pub const MAX_INSTANCES: usize = 256;

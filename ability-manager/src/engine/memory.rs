@@ -171,7 +171,7 @@ impl Engine {
             Who::Instance(_) => BOUND,
         };
         let one = |(id, instance): (&InstanceId, &Instance)| {
-            let used = instance.connections.iter().map(by).min()?;
+            let used = instance.links.values().map(|link| by(&link.who)).min()?;
             let ends = instance.state == State::Terminating;
             let now = worth.get(id).copied()?;
             (used < now && !ends).then_some((*id, used))

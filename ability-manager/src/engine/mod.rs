@@ -23,6 +23,7 @@ mod ends;
 mod front;
 mod instance;
 mod limits;
+mod links;
 pub mod memory;
 mod missions;
 mod refusal;
@@ -42,19 +43,19 @@ use api::app::MAX_STATE;
 use serde::{Deserialize, Serialize};
 
 pub use limits::{
-    BACKGROUND_TIMEOUT, FOREGROUND_TIMEOUT, FREEZE_AFTER, IDLE_TIMEOUT, KILL_TIMEOUT, LOAD_TIMEOUT,
-    MAX_CALLS, MAX_CONNECTIONS, MAX_HELD, MAX_INSTANCES, MAX_KEPT_WANT, MAX_MISSIONS,
-    MAX_MISSIONS_EACH, MAX_PAGE_STARTS, MAX_WAITING, MAX_WANTS, NEW_PROCESS, RESTART_INTERVAL,
-    SECOND, STOP_TIMEOUT, STUCK_RETRY, TERMINATE_TIMEOUT,
+    BACKGROUND_TIMEOUT, CONNECT_TIMEOUT, FOREGROUND_TIMEOUT, FREEZE_AFTER, IDLE_TIMEOUT,
+    KILL_TIMEOUT, LOAD_TIMEOUT, MAX_CALLS, MAX_CONNECTIONS, MAX_CONNECTIONS_EACH, MAX_HELD,
+    MAX_INSTANCES, MAX_KEPT_WANT, MAX_MISSIONS, MAX_MISSIONS_EACH, MAX_PAGE_STARTS, MAX_WAITING,
+    MAX_WANTS, NEW_PROCESS, RESTART_INTERVAL, SECOND, STOP_TIMEOUT, STUCK_RETRY, TERMINATE_TIMEOUT,
 };
 pub use refusal::{Kind, Refusal};
 pub use rows::{InstanceRow, MissionRow};
 pub use words::{
-    Action, Caller, Event, Exit, InstanceId, MissionId, Reason, RequestId, Shortage, Started,
-    Target, Told, Traits,
+    Action, Caller, ConnectionId, Event, Exit, InstanceId, MissionId, Reason, RequestId, Shortage,
+    Started, Target, Told, Traits,
 };
 
-use instance::{Around, Instance, Who};
+use instance::Instance;
 use missions::Missions;
 use requests::{Again, Answer, Ask};
 use rules::Rules;
@@ -71,6 +72,7 @@ pub struct Engine {
     next: Option<InstanceId>,
     last_instance: InstanceId,
     last_token: u32,
+    last_connection: ConnectionId,
     #[serde(skip)]
     actions: Vec<Action>,
 }
@@ -88,7 +90,7 @@ impl Engine {
     /// When to send [`Event::Tick`], if nothing else happens before.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
-        self.instances.values().filter_map(|instance| instance.due).min()
+        self.instances.values().filter_map(Instance::next_due).min()
     }
 
     /// The manager was started anew, and this was its snapshot: those who asked are gone, unanswered. The
@@ -97,7 +99,7 @@ impl Engine {
         for instance in self.instances.values_mut() {
             instance.waiting.clear();
             instance.afterwards.clear();
-            instance.connections.remove(&Who::Root);
+            instance.links.retain(|_, link| link.lasts());
         }
     }
 
@@ -116,9 +118,11 @@ impl Engine {
                 let connect = Some(caller.who());
                 self.ask(request, caller, Ask { target, traits, want, show: false, connect });
             }
-            Event::Disconnect { request, caller, target, key } => {
-                self.ask_disconnect(request, caller, &target, key.as_deref());
+            Event::Accepted { instance, token } => self.accepted(instance, token),
+            Event::Disconnect { request, caller, connection } => {
+                self.ask_disconnect(request, caller, connection);
             }
+            Event::FormGone { target, card } => self.form_gone(&target, card),
             Event::Show { request, mission, traits } => self.ask_show(request, mission, traits),
             Event::Hide { request, mission } => self.ask_hide(request, mission),
             Event::Stop { request, instance } => self.ask_stop(request, instance),
@@ -160,6 +164,9 @@ impl Engine {
     }
 
     fn done(&mut self, id: InstanceId, token: u32, state: Vec<u8>) {
+        if self.unlinked(id, token) {
+            return;
+        }
         let saves = self.around(id, |instance, around| instance.done(around, token));
         if saves != Some(true) || state.len() > MAX_STATE {
             return;
@@ -185,6 +192,7 @@ impl Engine {
 
     /// What has run out of time.
     fn expire(&mut self) {
+        self.expire_links();
         let late = |(id, instance): (&InstanceId, &Instance)| {
             instance.due.is_some_and(|due| due <= self.now).then_some(*id)
         };

@@ -7,8 +7,6 @@ use super::words::Exit;
 /// Why a request can't be done. The text is one sentence without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// Abilities of this kind are not led yet.
-    NotYet,
     /// The ability is of another bundle, and not for others.
     NotExported,
     /// The caller lacks the permission that the ability asks for.
@@ -33,8 +31,16 @@ pub enum Refusal {
     NoMission,
     /// Only services are connected to.
     NotAService,
+    /// Cards are made by who shows them.
+    IsForm,
+    /// The ability is not told of its life, and would not hear of it.
+    NotTold,
     /// The caller was not connected.
     NotConnected,
+    /// The service did not take the connection.
+    Declined,
+    /// The service did not take the connection in time.
+    NotTaken,
     /// Meanwhile something else was asked for.
     Replaced,
     /// It could not be started; why.
@@ -68,8 +74,12 @@ impl Refusal {
     pub fn kind(&self) -> Kind {
         match self {
             Self::NoInstance | Self::NoMission | Self::NotConnected => Kind::NotFound,
-            Self::NotAService | Self::NotYet => Kind::Invalid,
-            Self::LaunchFailed(_) | Self::TimedOut | Self::Ended(_) | Self::Stuck => Kind::Failed,
+            Self::NotAService | Self::IsForm | Self::NotTold => Kind::Invalid,
+            Self::LaunchFailed(_)
+            | Self::TimedOut
+            | Self::NotTaken
+            | Self::Ended(_)
+            | Self::Stuck => Kind::Failed,
             Self::NotExported
             | Self::NotPermitted
             | Self::FromBackground
@@ -80,6 +90,7 @@ impl Refusal {
             | Self::TooManyMissions
             | Self::Busy
             | Self::Replaced
+            | Self::Declined
             | Self::Ending(_) => Kind::Refused,
         }
     }
@@ -88,7 +99,6 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Self::NotYet => "abilities of this kind can't be started yet",
             Self::NotExported => {
                 "the ability is not for other bundles: its manifest lacks `exported = true`"
             }
@@ -108,7 +118,17 @@ impl fmt::Display for Refusal {
             Self::NoInstance => "no such instance runs",
             Self::NoMission => "there is no such mission",
             Self::NotAService => "only an ability of kind `service` can be connected to",
-            Self::NotConnected => "the caller is not connected to it",
+            Self::IsForm => {
+                "a form is a card on a screen: who has the screen adds it (`ensctl ability form add`)"
+            }
+            Self::NotTold => {
+                "the ability would not hear of it: its manifest lacks `lifecycle = \"bus\"`"
+            }
+            Self::NotConnected => "the caller has no such connection",
+            Self::Declined => "the service did not take the connection",
+            Self::NotTaken => {
+                "the service did not take the connection within 10 s: its log may say more"
+            }
             Self::Replaced => "meanwhile something else was asked for",
             Self::LaunchFailed(why) => return write!(f, "it could not be started: {why}"),
             Self::TimedOut => {

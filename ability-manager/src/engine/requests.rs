@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::instance::{Instance, Who};
 use super::refusal::Refusal;
-use super::words::{Exit, InstanceId, MissionId, RequestId, Started, Target, Traits};
+use super::words::{ConnectionId, Exit, InstanceId, MissionId, RequestId, Started, Target, Traits};
 use crate::want;
 
 /// What a request waits for.
@@ -24,6 +24,8 @@ pub(super) enum Goal {
     Hidden,
     /// It has ended.
     Gone,
+    /// It has taken this connection.
+    Connected(ConnectionId),
 }
 
 /// A request that waits for an instance.
@@ -67,7 +69,12 @@ pub(super) type Answer = Result<Option<Started>, Refusal>;
 impl Instance {
     /// The answer to a request that waits for it, once there is one.
     pub(super) fn answer(&self, id: InstanceId, waiting: Waiting) -> Option<Answer> {
-        let started = Started { instance: id, mission: self.mission, again: waiting.again };
+        let connection = match waiting.goal {
+            Goal::Connected(connection) => Some(connection),
+            _ => None,
+        };
+        let (mission, again) = (self.mission, waiting.again);
+        let started = Started { instance: id, mission, again, connection };
         let there = self.state != State::Loading && self.wants.is_empty();
         let so = match waiting.goal {
             Goal::Gone if self.is_stuck() => {
@@ -79,9 +86,10 @@ impl Instance {
                     matches!(self.state, State::Background | State::Frozen | State::Terminating);
                 return off.then_some(Ok(None));
             }
-            Goal::There { .. } | Goal::Shown if self.ending.is_some() => {
+            Goal::There { .. } | Goal::Shown | Goal::Connected(_) if self.ending.is_some() => {
                 return Some(Err(Refusal::of_end(self.ending.clone())));
             }
+            Goal::Connected(connection) => self.is_open(connection),
             Goal::There { show: false } => there,
             Goal::There { show: true } | Goal::Shown => there && self.state == State::Foreground,
         };
@@ -92,7 +100,9 @@ impl Instance {
     pub(super) fn last_answer(waiting: Waiting, exit: &Exit) -> Answer {
         match waiting.goal {
             Goal::Gone | Goal::Hidden => Ok(None),
-            Goal::There { .. } | Goal::Shown => Err(Refusal::of_exit(exit.clone())),
+            Goal::There { .. } | Goal::Shown | Goal::Connected(_) => {
+                Err(Refusal::of_exit(exit.clone()))
+            }
         }
     }
 
@@ -107,7 +117,7 @@ impl Instance {
         self.take(Goal::Shown)
     }
 
-    /// This caller does not want to be connected any more: its requests that were kept.
+    /// This caller does not want to be connected: its requests that were kept.
     pub(super) fn give_up(&mut self, who: Who) -> Vec<RequestId> {
         let of = |kept: &mut Again| matches!(kept, Again::Ask(_, ask) if ask.connect == Some(who));
         self.afterwards.extract_if(.., of).map(|kept| kept.request()).collect()
@@ -119,7 +129,8 @@ impl Instance {
             Again::Ask(_, ask) => want::size(&ask.want),
             Again::Show(..) => 0,
         });
-        self.wants.iter().map(|want| want::size(want)).chain(later).sum()
+        let links = self.links.values().filter_map(|link| link.want());
+        self.wants.iter().chain(links).map(|want| want::size(want)).chain(later).sum()
     }
 
     /// Those who wait for this, who wait no more.

@@ -95,7 +95,7 @@ impl Instance {
             state: self.state,
             since: self.since,
             mission: self.mission,
-            connections: self.connections.len(),
+            connections: self.links.len(),
             ending: self.ending.clone(),
         }
     }
@@ -106,7 +106,8 @@ impl Instance {
             State::Terminating => self.step == Step::Told,
             _ => false,
         };
-        (transition && self.token == Some(token)) || self.commands.contains(&token)
+        let told = self.commands.contains(&token) || self.link_of(token).is_some();
+        (transition && self.token == Some(token)) || told
     }
 }
 

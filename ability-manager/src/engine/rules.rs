@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use model::bundle::{AbilityKind, BundleId};
+use model::bundle::{AbilityKind, BundleId, Lifecycle};
 use serde::{Deserialize, Serialize};
 
 use super::limits::{MAX_CALLS, MAX_PAGE_STARTS, NEW_PROCESS, RESTART_INTERVAL, SECOND};
@@ -51,9 +51,14 @@ impl Rules {
         connect: bool,
     ) -> Result<(), Refusal> {
         match traits.kind {
-            AbilityKind::Form => return Err(Refusal::NotYet),
-            AbilityKind::Page | AbilityKind::Work if connect => return Err(Refusal::NotAService),
-            AbilityKind::Page | AbilityKind::Service | AbilityKind::Work => {}
+            AbilityKind::Form if asker.is_some() => return Err(Refusal::IsForm),
+            AbilityKind::Page | AbilityKind::Work | AbilityKind::Form if connect => {
+                return Err(Refusal::NotAService);
+            }
+            AbilityKind::Page | AbilityKind::Service | AbilityKind::Work | AbilityKind::Form => {}
+        }
+        if (connect || traits.kind == AbilityKind::Form) && traits.lifecycle == Lifecycle::Process {
+            return Err(Refusal::NotTold);
         }
         self.forget_old(now);
         let page = traits.kind == AbilityKind::Page;

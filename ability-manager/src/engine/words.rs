@@ -22,6 +22,12 @@ pub struct InstanceId(pub u64);
 )]
 pub struct MissionId(pub u32);
 
+/// Number of a connection to a service, never 0; no two that are there have the same.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct ConnectionId(pub u32);
+
 /// Number of a request, chosen by the daemon; the answer carries it.
 pub type RequestId = u64;
 
@@ -82,7 +88,8 @@ pub enum Event {
         /// A page comes to the front.
         show: bool,
     },
-    /// Somebody connects to a service, which is started if need be. Connecting twice is once.
+    /// Somebody connects to a service, which is started if need be. Answered when that has taken the connection:
+    /// see [`super::Engine::accepts`].
     Connect {
         /// Whose answer it is.
         request: RequestId,
@@ -92,8 +99,15 @@ pub enum Event {
         target: Target,
         /// What that is.
         traits: Traits,
-        /// What it is started for, if it is.
+        /// What it is connected to for.
         want: Arc<Want>,
+    },
+    /// A service has taken the connection that it was told of with this token.
+    Accepted {
+        /// Which instance.
+        instance: InstanceId,
+        /// The token of [`Action::Tell`].
+        token: u32,
     },
     /// A caller is connected no more. An instance that ended needs not say so.
     Disconnect {
@@ -101,10 +115,15 @@ pub enum Event {
         request: RequestId,
         /// Who was connected.
         caller: Caller,
-        /// To which ability.
+        /// As the answer to `Connect` had it.
+        connection: ConnectionId,
+    },
+    /// A card is no more: if the ability that fills it runs, it is told.
+    FormGone {
+        /// Which ability.
         target: Target,
-        /// Of those with a key: which.
-        key: Option<String>,
+        /// Which card.
+        card: u32,
     },
     /// A mission should come to the front, restored if it has no process. Answered when it is there.
     Show {
@@ -185,7 +204,8 @@ pub enum Event {
         /// Which.
         instance: InstanceId,
     },
-    /// It has done what this token asked for. See [`super::Engine::awaits`].
+    /// It has done what this token asked for. See [`super::Engine::awaits`]. Of a connection: it does not take it, or
+    /// ends it.
     Done {
         /// Which.
         instance: InstanceId,
@@ -232,7 +252,7 @@ pub enum Action {
         token: u32,
         /// What happens to it.
         event: Told,
-        /// With [`Told::Want`]: what is wanted.
+        /// With [`Told::Want`], [`Told::Connect`] and [`Told::Form`]: what is wanted.
         want: Option<Arc<Want>>,
     },
     /// Its processes stand still from now on.
@@ -289,6 +309,16 @@ pub enum Told {
     Want,
     /// It ends: `Done`, then exit.
     Terminate,
+    /// Somebody connects to it: it takes the connection, or says `Done` and does not.
+    Connect,
+    /// Who was connected by this token is so no more.
+    Left(u32),
+    /// The service at the other end of this connection has ended it.
+    Lost(ConnectionId),
+    /// A card is to be made, or filled anew: `Done` when it is.
+    Form,
+    /// A card is no more.
+    FormGone(u32),
     /// The device lacks memory.
     Memory(Shortage),
 }
@@ -324,6 +354,8 @@ pub struct Started {
     pub mission: Option<MissionId>,
     /// It was there already.
     pub again: bool,
+    /// To `Connect`: which connection it is.
+    pub connection: Option<ConnectionId>,
 }
 
 /// Why an instance ended.

@@ -42,6 +42,12 @@ pub(crate) enum What {
     Permissions(Vec<String>),
     /// It asks for permissions.
     Request(Vec<String>),
+    /// It wants to be connected to a service.
+    Connect(Want),
+    /// It takes the connection that it was told of with this token.
+    Accept(u32),
+    /// It ends a connection, by its number.
+    Disconnect(u32),
     /// It wants time off the screen, for this reason.
     BeginTask(String),
     /// It has done what it wanted time for.
@@ -63,6 +69,7 @@ pub(crate) struct Reply {
     call: Message,
     out: Option<mpsc::Sender<Message>>,
     to: String,
+    passes: bool,
     _room: OwnedSemaphorePermit,
 }
 
@@ -70,10 +77,15 @@ impl Reply {
     pub(super) fn new(
         call: Message,
         out: mpsc::Sender<Message>,
-        to: String,
+        (to, passes): (String, bool),
         room: OwnedSemaphorePermit,
     ) -> Self {
-        Self { call, out: Some(out), to, _room: room }
+        Self { call, out: Some(out), to, passes, _room: room }
+    }
+
+    /// Whether an answer may have descriptors: the client has to agree on them at the beginning.
+    pub(crate) fn passes(&self) -> bool {
+        self.passes
     }
 
     /// Answers.

@@ -39,7 +39,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 const LIMITS: wire::Limits = wire::Limits {
     message: MAX_MESSAGE,
     unanswered: None,
-    descriptors: wire::Descriptors::Refused,
+    // An app is given its end of a connection; nobody takes any from it.
+    descriptors: wire::Descriptors::Closed,
 };
 
 /// Serves a connection until one side ends it.
@@ -57,7 +58,7 @@ pub(super) async fn serve(
     };
     // An app that breaks off or speaks nonsense is hung up on, and that is all.
     tokio::select! {
-        _ended = read(reader, &leaving, out) => {}
+        _ended = read(reader, writer.can_pass_unix_fd(), &leaving, out) => {}
         _ended = write(writer, queue) => {}
     }
 }
@@ -69,8 +70,10 @@ async fn write(mut writer: wire::Writer, mut queue: mpsc::Receiver<Message>) -> 
     Ok(())
 }
 
+/// `passes`: the client takes descriptors.
 async fn read(
     mut reader: wire::Reader,
+    passes: bool,
     leaving: &Leaving,
     out: mpsc::Sender<Message>,
 ) -> zbus::Result<()> {
@@ -91,7 +94,7 @@ async fn read(
                 match understand(&message) {
                     Ok(what) => {
                         let to = client.name.clone();
-                        let reply = Reply::new(message, out.clone(), to, permit);
+                        let reply = Reply::new(message, out.clone(), (to, passes), permit);
                         if what == What::Attach {
                             leaving.attach();
                         }
@@ -160,6 +163,9 @@ fn understand(message: &Message) -> Result<What, Wrong> {
             What::BeginContinuous { mode, reason }
         }
         "EndContinuous" => What::EndContinuous(arguments::<(u32,)>(message, "u")?.0),
+        "Connect" => What::Connect(arguments::<(Want,)>(message, "a{sv}")?.0),
+        "Accept" => What::Accept(arguments::<(u32,)>(message, "u")?.0),
+        "Disconnect" => What::Disconnect(arguments::<(u32,)>(message, "u")?.0),
         _ => return Err((NO_SUCH_METHOD, format!("{INTERFACE} has no method {member}"))),
     })
 }

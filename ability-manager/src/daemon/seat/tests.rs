@@ -123,11 +123,23 @@ fn answer(seat: &Seat, call: Call) {
             let (bundle, ability) = ("org.example.view".to_owned(), "page".to_owned());
             call.reply.send(Ok(&vec![Candidate { bundle, ability, label: "View".to_owned() }]));
         }
+        What::Connect(_) if call.reply.passes() => call.reply.send(Ok(&(end(), 5_u32))),
+        What::Accept(_) if call.reply.passes() => {
+            call.reply.send(Ok(&(end(), "org.example.view".to_owned())));
+        }
         What::Permissions(names) | What::Request(names) => {
             let all = names.into_iter().map(|name| (name, "granted".to_owned()));
             call.reply.send(Ok(&all.collect::<HashMap<String, String>>()));
         }
+        _ => call.reply.send::<()>(Err(&Error::Refused("not here".to_owned()))),
     }
+}
+
+/// An end of a connection, over which something was said already.
+fn end() -> zbus::OwnedFd {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(b"hello").unwrap();
+    std::os::fd::OwnedFd::from(ours).into()
 }
 
 fn bus() -> Bus {
@@ -202,6 +214,71 @@ fn an_app_in_python_lives_its_life_with_each_library_there_is() {
             assert_eq!(said, expected, "{program}");
             all_was_heard(&bus);
         }
+    }
+}
+
+/// Connects, takes a connection, and prints what is said over both.
+const CONNECTS: [(&str, &str); 3] = [
+    (
+        "jeepney",
+        r#"
+from jeepney import DBusAddress, new_method_call
+from jeepney.io.blocking import open_dbus_connection
+app = DBusAddress('/org/ensemble/App', bus_name='org.ensemble.App', interface='org.ensemble.App1')
+bus = open_dbus_connection('SESSION', enable_fds=True)
+end, number = bus.send_and_get_reply(new_method_call(app, 'Connect', 'a{sv}', ({},))).body
+print(end.to_socket().recv(9), number)
+end, caller = bus.send_and_get_reply(new_method_call(app, 'Accept', 'u', (1,))).body
+print(end.to_socket().recv(9), caller)
+"#,
+    ),
+    (
+        "dbus",
+        r"
+import dbus, os
+bus = dbus.SessionBus()
+app = dbus.Interface(bus.get_object('org.ensemble.App', '/org/ensemble/App', introspect=False), 'org.ensemble.App1')
+end, number = app.Connect(dbus.Dictionary({}, signature='sv'))
+print(os.read(end.take(), 9), number)
+end, caller = app.Accept(dbus.UInt32(1))
+print(os.read(end.take(), 9), caller)
+",
+    ),
+    (
+        "gi",
+        r"
+import os
+from gi.repository import Gio, GLib
+app = Gio.DBusProxy.new_for_bus_sync(Gio.BusType.SESSION, 0, None, 'org.ensemble.App', '/org/ensemble/App', 'org.ensemble.App1')
+(end, number), ends = app.call_with_unix_fd_list_sync('Connect', GLib.Variant('(a{sv})', ({},)), 0, -1, None, None)
+print(os.read(ends.get(end), 9), number)
+(end, caller), ends = app.call_with_unix_fd_list_sync('Accept', GLib.Variant('(u)', (1,)), 0, -1, None, None)
+print(os.read(ends.get(end), 9), caller)
+",
+    ),
+];
+
+#[test]
+fn each_library_that_takes_descriptors_gets_its_end_of_a_connection() {
+    for (library, text) in CONNECTS {
+        let bus = bus();
+        if let Some(said) = bus.run("/usr/bin/python3", &["-c", text]) {
+            assert_eq!(said, "b'hello' 5\nb'hello' org.example.view\n", "{library}");
+            assert_eq!(bus.heard(), [What::Connect(Want::default()), What::Accept(1)]);
+        }
+    }
+    let bus = bus();
+    let without = CONNECTS[0].1.replace(", enable_fds=True", "");
+    if let Some(said) = bus.run(
+        "/usr/bin/python3",
+        &[
+            "-c",
+            &without
+                .replace("end, number =", "print(*")
+                .replace("'a{sv}', ({},))).body", "'a{sv}', ({},))).body); exit()"),
+        ],
+    ) {
+        assert_eq!(said, "not here\n");
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use api::abilities::State;
 
 use crate::engine::instance::{Instance, Who};
-use crate::engine::requests::Again;
+use crate::engine::links::Step;
+use crate::engine::requests::{Again, Goal, Waiting};
 use crate::engine::{Action, Engine, Event, InstanceId, RequestId};
 
 /// Feeds an event, and checks all that must hold of this step and of what is there after it.
@@ -123,6 +124,38 @@ fn told_and_started(before: &Engine, actions: &[Action], after: &Engine) -> Resu
     }
 }
 
+/// What is so of connections: who is connected is there, and hears when it is so no more; what is not there yet has
+/// somebody who waits for it.
+fn links(engine: &Engine, id: InstanceId, instance: &Instance) -> Result<(), String> {
+    if instance.hears() && !instance.lost.is_empty() {
+        return Err(format!("{id:?} was not told what it has lost"));
+    }
+    for (connection, link) in &instance.links {
+        if let Who::Instance(who) = link.who
+            && !engine.instances.contains_key(&who)
+        {
+            return Err(format!("{who:?} is gone, and connected to {id:?}"));
+        }
+        let there =
+            engine.instances.iter().filter(|(_, other)| other.links.contains_key(connection));
+        if connection.0 == 0 || there.count() != 1 {
+            return Err(format!("{connection:?} is not one"));
+        }
+        let waits = |waiting: &Waiting| waiting.goal == Goal::Connected(*connection);
+        let waits = instance.waiting.iter().filter(|waiting| waits(waiting)).count();
+        let open = instance.is_open(*connection);
+        if waits > 1 || (waits == 0 && !open && instance.ending.is_none()) || (waits > 0 && open) {
+            return Err(format!("{waits} wait for {connection:?} to {id:?}, {link:?}"));
+        }
+        let told = matches!(link.step, Step::Asked(_));
+        let works = matches!(instance.state, State::Inactive | State::Active);
+        if told && works && instance.ending.is_none() {
+            return Err(format!("{id:?} was not told of {connection:?}"));
+        }
+    }
+    Ok(())
+}
+
 /// What is so at any time.
 fn world(engine: &Engine) -> Result<(), String> {
     let front = engine.instances.values().filter(|instance| instance.is_in_front()).count();
@@ -151,13 +184,7 @@ fn world(engine: &Engine) -> Result<(), String> {
         if instance.is_page() && mission.and_then(|mission| mission.instance) != Some(*id) {
             return Err(format!("the mission of {id:?} does not know it"));
         }
-        for who in &instance.connections {
-            if let Who::Instance(who) = who
-                && !engine.instances.contains_key(who)
-            {
-                return Err(format!("{who:?} is gone, and connected to {id:?}"));
-            }
-        }
+        links(engine, *id, instance)?;
     }
     for (id, mission) in engine.missions.in_order() {
         let shown = mission.instance.and_then(|instance| engine.instances.get(&instance));

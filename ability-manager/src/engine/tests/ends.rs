@@ -94,6 +94,7 @@ fn the_end_of_a_bundle_reaches_all_of_it_whatever_it_is_doing() {
     w.in_front(&page("notes"));
     w.connect(Caller::Root, &service("notes"));
     w.attached(2);
+    w.accept(2);
     w.in_front(&page("mail"));
     w.start(&page("notes"));
     assert_eq!(w.state(1), "background");
@@ -116,6 +117,7 @@ fn a_permission_that_is_taken_away_ends_all_of_the_bundle_at_once() {
     w.in_front(&page("notes"));
     w.connect(Caller::Root, &service("notes"));
     w.attached(2);
+    w.accept(2);
     assert_eq!(w.end("notes", Exit::Revoked), ["kill 1 revoked", "kill 2 revoked"]);
     assert_eq!(w.ended(1, Exit::Signal(9)), NOTHING);
     assert_eq!(w.exit(1), "revoked");

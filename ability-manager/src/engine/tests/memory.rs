@@ -41,12 +41,13 @@ fn a_service_is_worth_what_those_are_who_use_it() {
     w.in_front(&program("notes"));
     w.connect(app(1), &service("files"));
     w.attached(2);
+    w.accept(2);
     w.connect(app(2), &service("disk"));
     w.attached(3);
     assert_eq!(worth(&w), [0, 100, 100]);
     w.hide(1);
     assert_eq!(worth(&w), [600, 240, 240]);
-    w.disconnect(app(1), &service("files"));
+    w.disconnect(app(1), 1);
     assert_eq!(worth(&w), [600, 900, 240]);
     w.connect(Caller::Root, &service("files"));
     assert_eq!(worth(&w), [600, 100, 100]);

@@ -3,6 +3,7 @@
 
 mod always;
 mod background;
+mod connections;
 mod continuous;
 mod ends;
 mod memory;

@@ -9,8 +9,10 @@ use proptest::prelude::*;
 
 use super::always::{step, waiting};
 use super::world::{Ability, ability, id, page, program, service};
+use crate::engine::instance::Instance;
+use crate::engine::links::Link;
 use crate::engine::{
-    Caller, Engine, Event, Exit, InstanceId, MAX_HELD, MissionId, RequestId, Shortage,
+    Caller, ConnectionId, Engine, Event, Exit, InstanceId, MAX_HELD, MissionId, RequestId, Shortage,
 };
 
 /// What happens, as numbers that the state of the engine turns into an event.
@@ -71,10 +73,10 @@ impl Fate {
         let text = "x".repeat(if odd { 60_000 } else { 10 });
         let parameters = [("text".to_owned(), text)].into();
         let want = Arc::new(Want { key: key.clone(), parameters, ..Want::default() });
-        match what % 32 {
+        match what % 34 {
             0..=5 => Event::Start { request, caller, target, traits, want, show: which % 3 > 0 },
             6 | 7 => Event::Connect { request, caller, target, traits, want },
-            8 => Event::Disconnect { request, caller, target, key },
+            8 => Event::Disconnect { request, caller, connection: connection(engine, which, odd) },
             9 | 10 => Event::Show { request, mission, traits },
             11 | 12 => Event::Hide { request, mission },
             13 => Event::Stop { request, instance },
@@ -91,6 +93,7 @@ impl Fate {
                 Event::Done { instance, token: token(engine, instance, odd), state: vec![0] }
             }
             29 => Event::Ended { instance, exit: exit(other) },
+            30..=32 => Event::Accepted { instance, token: token(engine, instance, odd) },
             _ => Event::Tick,
         }
     }
@@ -101,9 +104,16 @@ fn pick<T: Clone>(from: Vec<T>, which: u8, odd: bool) -> Option<T> {
     from.get(usize::from(which) % len).cloned().filter(|_| !odd)
 }
 
+fn connection(engine: &Engine, which: u8, odd: bool) -> ConnectionId {
+    let all = engine.instances.values().flat_map(|life| life.links.keys().copied());
+    pick(all.collect(), which, odd).unwrap_or(ConnectionId(7))
+}
+
 fn token(engine: &Engine, instance: InstanceId, odd: bool) -> u32 {
     let life = engine.instances.get(&instance).filter(|_| !odd);
-    let token = life.and_then(|life| life.token.or_else(|| life.commands.first().copied()));
+    let link = |life: &Instance| life.links.values().find_map(Link::token);
+    let command = |life: &Instance| life.commands.first().copied();
+    let token = life.and_then(|life| life.token.or_else(|| link(life)).or_else(|| command(life)));
     token.unwrap_or(7)
 }
 

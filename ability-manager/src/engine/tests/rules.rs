@@ -1,8 +1,6 @@
 //! Stories of who may start what, and how often.
 
-use model::bundle::AbilityKind;
-
-use super::world::{NOTHING, World, ability, app, ms, page, s, service, want};
+use super::world::{NOTHING, World, app, form, ms, page, s, service, want};
 use crate::engine::{Caller, InstanceId, MAX_CALLS, MAX_PAGE_STARTS};
 
 #[test]
@@ -105,10 +103,12 @@ fn at_most_20_pages_are_started_in_a_second() {
 }
 
 #[test]
-fn a_form_is_not_started_yet() {
+fn no_app_starts_a_card() {
     let mut w = World::default();
-    let lines = w.start(&ability("weather", "card", AbilityKind::Form));
-    assert_eq!(lines, ["1: abilities of this kind can't be started yet"]);
+    w.in_front(&page("notes"));
+    let lines = w.start_by(app(1), &form("notes"), &want("x"), true);
+    assert!(lines[0].contains("a form is a card on a screen"), "{lines:?}");
+    assert_eq!(w.start(&form("notes")), ["launch 2 notes start"]);
 }
 
 #[test]

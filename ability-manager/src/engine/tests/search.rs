@@ -4,17 +4,21 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::bundle::LaunchMode;
 
 use super::always::{step, waiting};
-use super::world::{Ability, app, id, page, program, service};
+use super::world::{Ability, app, form, id, page, program, service};
 use crate::engine::instance::{Instance, Who};
-use crate::engine::requests::Again;
+use crate::engine::links::{Link, Step};
+use crate::engine::requests::{Again, Goal};
 use crate::engine::rules::Rules;
-use crate::engine::{Caller, Engine, Event, Exit, InstanceId, MissionId, NEW_PROCESS, RequestId};
+use crate::engine::{
+    Caller, ConnectionId, Engine, Event, Exit, InstanceId, MissionId, NEW_PROCESS, RequestId,
+};
 
 /// Most states that one search looks at: a few seconds.
 const MAX_STATES: usize = 20_000;
@@ -38,6 +42,16 @@ fn a_page_and_a_service_of_one_bundle_keep_all_rules() {
 #[test]
 fn several_instances_of_one_page_keep_all_rules() {
     search(&[page("a").launch(LaunchMode::Multiton), service("b")]);
+}
+
+#[test]
+fn two_services_that_are_connected_to_each_other_keep_all_rules() {
+    search(&[service("a"), service("b")]);
+}
+
+#[test]
+fn a_page_and_a_card_keep_all_rules() {
+    search(&[page("a"), form("b")]);
 }
 
 fn search(abilities: &[Ability]) {
@@ -95,8 +109,6 @@ fn asks(engine: &Engine, abilities: &[Ability], request: RequestId, events: &mut
             break;
         }
         if target.ability.as_str() == "service" {
-            let (key, bundle) = (None, target.clone());
-            events.push(Event::Disconnect { request, caller: root, target: bundle, key });
             let callers = engine.instances.keys().map(|id| app(id.0)).chain([root]);
             for caller in callers {
                 let (target, want) = (target.clone(), Arc::clone(&want));
@@ -105,6 +117,13 @@ fn asks(engine: &Engine, abilities: &[Ability], request: RequestId, events: &mut
         }
         let caller = root;
         events.push(Event::Start { request, caller, target, traits, want, show: true });
+    }
+    for (connection, link) in engine.instances.values().flat_map(|life| &life.links) {
+        let caller = match link.who {
+            Who::Root => root,
+            Who::Instance(id) => app(id.0),
+        };
+        events.push(Event::Disconnect { request, caller, connection: *connection });
     }
     for (mission, kept) in engine.missions.in_order() {
         events.push(Event::Show { request, mission, traits: kept.traits });
@@ -124,7 +143,9 @@ fn of_instance(instance: InstanceId, life: &Instance, events: &mut Vec<Event>) {
     if life.is_told() {
         events.push(Event::Attached { instance });
     }
-    for token in life.token.iter().chain(&life.commands).copied() {
+    let told: Vec<u32> = life.links.values().filter_map(Link::token).collect();
+    events.extend(told.iter().map(|token| Event::Accepted { instance, token: *token }));
+    for token in life.token.iter().chain(&life.commands).chain(&told).copied() {
         events.push(Event::Done { instance, token, state: vec![1] });
     }
     events.push(Event::Kill { instance, why: Exit::LowMemory });
@@ -145,6 +166,11 @@ fn hash(engine: &Engine) -> u64 {
         let place = missions.iter().position(|id| *id == from).unwrap_or(99);
         MissionId(u32::try_from(place).unwrap_or(u32::MAX) + 1)
     };
+    let mut connections = BTreeMap::new();
+    let mut number_of = |connection: ConnectionId| {
+        let next = ConnectionId(u32::try_from(connections.len()).unwrap_or(u32::MAX));
+        *connections.entry(connection).or_insert(next)
+    };
     let mut requests = BTreeMap::new();
     let mut tokens = 0_u32;
     plain.instances.clear();
@@ -158,12 +184,28 @@ fn hash(engine: &Engine) -> u64 {
         tokens += 100;
         life.token = life.token.map(|_| tokens);
         life.commands = (tokens..).skip(1).zip(&life.commands).map(|(token, _)| token).collect();
-        life.connections = life.connections.iter().map(|who| rename(*who, &instances)).collect();
+        for (connection, link) in mem::take(&mut life.links) {
+            let (who, now) = (rename(link.who, &instances), engine.now);
+            let step = match link.step {
+                Step::Told { until, .. } => {
+                    Step::Told { token: 0, until: until.saturating_sub(now) }
+                }
+                Step::Open { .. } => Step::Open { token: 0 },
+                asked => asked,
+            };
+            life.links.insert(number_of(connection), Link { who, step });
+        }
+        life.lost = life.lost.iter().map(|connection| number_of(*connection)).collect();
         let mut number = |request: &mut RequestId| {
             let next = u64::try_from(requests.len()).unwrap_or(u64::MAX);
             *request = *requests.entry(*request).or_insert(next);
         };
-        life.waiting.iter_mut().for_each(|waiting| number(&mut waiting.request));
+        for waiting in &mut life.waiting {
+            number(&mut waiting.request);
+            if let Goal::Connected(connection) = waiting.goal {
+                waiting.goal = Goal::Connected(number_of(connection));
+            }
+        }
         for kept in &mut life.afterwards {
             match kept {
                 Again::Ask(request, ask) => {
@@ -180,6 +222,7 @@ fn hash(engine: &Engine) -> u64 {
     }
     plain.next = plain.next.and_then(|next| instances.get(&next).copied());
     (plain.now, plain.last_token, plain.last_instance) = Default::default();
+    plain.last_connection = ConnectionId(0);
     plain.missions = Default::default();
     let mut hasher = DefaultHasher::new();
     postcard::to_allocvec(&plain).unwrap().hash(&mut hasher);

@@ -8,8 +8,8 @@ use model::bundle::{AbilityKind, BundleId, LaunchMode, Lifecycle};
 use model::want::Want;
 
 use crate::engine::{
-    Action, Caller, Engine, Event, Exit, InstanceId, MissionId, Reason, RequestId, Shortage,
-    Target, Told, Traits,
+    Action, Caller, ConnectionId, Engine, Event, Exit, InstanceId, MissionId, Reason, RequestId,
+    Shortage, Target, Told, Traits,
 };
 
 /// An ability that stories speak of.
@@ -43,6 +43,11 @@ pub(super) fn program(bundle: &str) -> Ability {
 /// A service that is told of its life.
 pub(super) fn service(bundle: &str) -> Ability {
     ability(bundle, "service", AbilityKind::Service)
+}
+
+/// What fills cards.
+pub(super) fn form(bundle: &str) -> Ability {
+    ability(bundle, "form", AbilityKind::Form)
 }
 
 impl Ability {
@@ -131,9 +136,15 @@ impl World {
         self.feed(Event::Connect { request, caller, target, traits, want: Arc::default() })
     }
 
-    pub(super) fn disconnect(&mut self, caller: Caller, ability: &Ability) -> Vec<String> {
-        let (target, request) = (ability.target.clone(), self.request());
-        self.feed(Event::Disconnect { request, caller, target, key: None })
+    /// It takes the connection that it was told of last.
+    pub(super) fn accept(&mut self, instance: u64) -> Vec<String> {
+        let token = self.token(instance);
+        self.feed(Event::Accepted { instance: InstanceId(instance), token })
+    }
+
+    pub(super) fn disconnect(&mut self, caller: Caller, connection: u32) -> Vec<String> {
+        let (request, connection) = (self.request(), ConnectionId(connection));
+        self.feed(Event::Disconnect { request, caller, connection })
     }
 
     pub(super) fn show(&mut self, mission: u32, ability: &Ability) -> Vec<String> {
@@ -175,10 +186,14 @@ impl World {
 
     /// The same, with state to be saved.
     pub(super) fn done_with(&mut self, instance: u64, state: &[u8]) -> Vec<String> {
-        let told = self.tokens.iter().rev().find(|(of, token)| *of == instance && *token != 0);
-        let token = told.map_or(0, |(_, token)| *token);
+        let token = self.token(instance);
         let (instance, state) = (InstanceId(instance), state.to_vec());
         self.feed(Event::Done { instance, token, state })
+    }
+
+    fn token(&self, instance: u64) -> u32 {
+        let told = self.tokens.iter().rev().find(|(of, token)| *of == instance && *token != 0);
+        told.map_or(0, |(_, token)| *token)
     }
 
     pub(super) fn ended(&mut self, instance: u64, exit: Exit) -> Vec<String> {
@@ -241,7 +256,8 @@ fn line(action: &Action) -> String {
             let mission =
                 started.mission.map_or(String::new(), |mission| format!(" m{}", mission.0));
             let again = if started.again { " again" } else { "" };
-            format!("{request}: {}{mission}{again}", started.instance.0)
+            let by = started.connection.map_or(String::new(), |number| format!(" by {}", number.0));
+            format!("{request}: {}{mission}{again}{by}", started.instance.0)
         }
         Action::Answer { request, result: Err(refusal) } => format!("{request}: {refusal}"),
     }
@@ -253,6 +269,11 @@ fn told(event: Told, want: &str) -> String {
         Told::Background => "background".into(),
         Told::Want => format!("want {want}").trim_end().into(),
         Told::Terminate => "terminate".into(),
+        Told::Connect => format!("connect {want}").trim_end().into(),
+        Told::Left(_) => "left".into(),
+        Told::Lost(connection) => format!("lost {}", connection.0),
+        Told::Form => format!("form {want}").trim_end().into(),
+        Told::FormGone(card) => format!("form {card} gone"),
         Told::Memory(Shortage::Moderate) => "memory moderate".into(),
         Told::Memory(Shortage::Low) => "memory low".into(),
         Told::Memory(Shortage::Critical) => "memory critical".into(),
