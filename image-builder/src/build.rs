@@ -200,6 +200,7 @@ impl Job<'_> {
                 &(&self.loaded.plan.enabled, &self.loaded.plan.device),
             )?;
         inputs = inputs.value("the compiled sandboxes", &self.loaded.plan.compiled)?;
+        inputs = inputs.bytes("what is ready for apps", &self.loaded.ready.encode());
         for service in self.loaded.plan.services.iter().chain(&self.loaded.plan.templates) {
             inputs = inputs.value(format!("service {}", service.name), service)?;
         }

@@ -21,6 +21,7 @@ pub mod packages;
 pub mod profiles;
 pub mod programs;
 pub mod progress;
+pub mod ready;
 pub mod recipe;
 pub mod run;
 pub mod steps;

@@ -4,6 +4,7 @@
 //! plan ─ profiles that confine ─none─► as it is
 //!                │
 //!                └─ build the compiler ─► run it on this host ─► plan.compiled, and it ships with the device
+//!                                               └─ for apps: what is ready for their first starts
 //! ```
 //!
 //! libseccomp, which only that program holds, is needed only here.
@@ -15,24 +16,46 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use model::Plan;
+use model::ready::Ready;
 use model::sandbox::{Compiled, Profile};
+use model::text::Loaded;
 use sandbox::calls::Arch;
 use sandbox::wire::{Answer, Request, decode_answer};
 
 use crate::doctor;
 use crate::programs::{self, Programs};
 use crate::progress::Progress;
+use crate::ready;
 use crate::workspace::Workspace;
 
 /// The processor of every device that is built today.
 const ARCH: Arch = Arch::X86_64;
 
-/// Compiles what the services of `plan` are confined by, and adds the compiler to `programs` if there is
-/// anything.
+/// Compiles what the services of a device are confined by, and adds the compiler to `programs` if there is
+/// anything; makes what is ready for its apps.
 ///
 /// # Errors
 /// A profile can't be enforced, or the compiler can't be built.
 pub fn compile(
+    workspace: &Workspace,
+    loaded: &mut Loaded,
+    programs: &mut Programs,
+    progress: &dyn Progress,
+) -> Result<()> {
+    compile_plan(workspace, &mut loaded.plan, programs, progress)?;
+    loaded.ready = match programs.get(programs::COMPILER) {
+        Some(compiler) => ready::make(loaded, compiler)?,
+        None => Ready::default(),
+    };
+    Ok(())
+}
+
+/// Compiles what the services of `plan` are confined by, and adds the compiler to `programs` if there is
+/// anything.
+///
+/// # Errors
+/// As of [`compile`].
+pub fn compile_plan(
     workspace: &Workspace,
     plan: &mut Plan,
     programs: &mut Programs,
@@ -58,6 +81,23 @@ fn confining(plan: &Plan) -> Vec<Profile> {
     let all: BTreeSet<_> =
         services.map(|s| &*s.sandbox).filter(|sandbox| sandbox.confines()).collect();
     all.into_iter().cloned().collect()
+}
+
+/// The filters of these kinds of profiles, in their order.
+///
+/// # Errors
+/// One can't be made, or the compiler fails.
+pub(crate) fn filters(
+    compiler: &Path,
+    kinds: BTreeSet<Profile>,
+) -> Result<Vec<(Profile, Vec<u8>)>> {
+    let request = Request { arch: ARCH, profiles: kinds.into_iter().collect() };
+    let answer = ask(compiler, &request)?;
+    let one = |(kind, answer): (Profile, Result<Compiled, String>)| match answer {
+        Ok(compiled) => Ok((kind, compiled.filter)),
+        Err(why) => bail!("a filter of apps: {why}"),
+    };
+    request.profiles.into_iter().zip(answer).map(one).collect()
 }
 
 fn ask(compiler: &Path, request: &Request) -> Result<Answer> {

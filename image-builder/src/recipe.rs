@@ -14,6 +14,7 @@ use model::device::{Compression, Device, File, FileContent, KernelSource, Target
 use model::parameter::{self, PARAMETERS_PATH};
 use model::permission::PERMISSIONS_PATH;
 use model::plan::{PLAN_PATH, SERVICES_PATH};
+use model::ready::{READY_PATH, Ready};
 use model::sandbox::{OF_CONTAINERS, PROFILES_PATH};
 use model::service::{Output, Service};
 use model::text::Loaded;
@@ -139,14 +140,14 @@ pub fn cmdline(device: &Device) -> String {
     words.join(" ")
 }
 
-/// Our part of the root over the files of its packages: `programs` with their contents, the plan, the
-/// services, profiles and permissions it was made from, for drop-ins on the device, and the device's
+/// Our part of the root over the files of its packages: `programs` with their contents, the plan, what is ready
+/// for apps, the services, profiles and permissions it was made from, for drop-ins on the device, and the device's
 /// parameters.
 ///
 /// # Errors
 /// Something of a package is in the way.
 pub fn ours(tree: &mut Tree, loaded: &Loaded, programs: Vec<(Program, Content)>) -> Result<()> {
-    let Loaded { plan, services, profiles, permissions, device, .. } = loaded;
+    let Loaded { plan, services, profiles, permissions, ready, device, .. } = loaded;
     let parameters = &device.parameters;
     for (program, content) in programs {
         tree.insert(program.path, Node::file(0o755, content))?;
@@ -162,6 +163,9 @@ pub fn ours(tree: &mut Tree, loaded: &Loaded, programs: Vec<(Program, Content)>)
             let path = format!("{}/{path}", inside(directory));
             tree.insert(&path, Node::file(0o644, text.as_str()))?;
         }
+    }
+    if *ready != Ready::default() {
+        tree.insert(inside(READY_PATH), Node::file(0o644, ready.encode()))?;
     }
     self::plan(tree, plan)
 }
@@ -199,7 +203,8 @@ pub fn place(
     source: Option<Content>,
 ) -> Result<(), String> {
     let path = merged(inside(&file.path));
-    if path == inside(PLAN_PATH) || programs(device, true).iter().any(|ours| ours.path == path) {
+    let ours = [PLAN_PATH, READY_PATH].map(inside).contains(&path.as_str());
+    if ours || programs(device, true).iter().any(|ours| ours.path == path) {
         return Err(
             "Ensemble's own program or plan is there, which [[file]] does not replace".to_owned()
         );

@@ -78,9 +78,9 @@ fn tree(
     let mut loaded = devices::load(workspace, &toml, None)?;
     loaded.plan = bench_apps::plan(&loaded)?;
     let mut built = programs::build(workspace, progress)?;
-    profiles::compile(workspace, &mut loaded.plan, &mut built, progress)?;
+    profiles::compile(workspace, &mut loaded, &mut built, progress)?;
     let mut confined = bench_sandbox::plan(load(workspace)?)?;
-    profiles::compile(workspace, &mut confined, &mut built.clone(), progress)?;
+    profiles::compile_plan(workspace, &mut confined, &mut built.clone(), progress)?;
     // Nobody runs commands of the host here.
     loaded.device.debug.agent = false;
     let mut ours: Vec<(Program, Content)> = Vec::new();

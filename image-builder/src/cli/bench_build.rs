@@ -81,7 +81,7 @@ fn measure(
     progress: &dyn Progress,
 ) -> Result<Vec<f64>> {
     let mut programs = programs::build(workspace, progress)?;
-    profiles::compile(workspace, &mut loaded.plan, &mut programs, progress)?;
+    profiles::compile(workspace, &mut loaded, &mut programs, progress)?;
     let lock = devices::lock_file(&loaded)?;
     let (cache, steps) = (Cache::new(directory.join("cache")), directory.join("steps"));
     if directory.exists() {

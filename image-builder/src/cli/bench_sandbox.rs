@@ -50,7 +50,7 @@ impl Sandbox {
         let kernel = kernel(&workspace, &*progress)?;
         let theirs = programs::build_crate(&workspace, "tests", &*progress)?;
         let mut plan = bench_sandbox::plan(load(&workspace)?)?;
-        profiles::compile(&workspace, &mut plan, &mut theirs.clone(), &*progress)?;
+        profiles::compile_plan(&workspace, &mut plan, &mut theirs.clone(), &*progress)?;
         let tree = self.packages(&workspace, &*progress)?;
         let tree = bench_sandbox::root(tree, &contents(&theirs, &PROGRAMS)?, &plan)?;
         let directory = workspace.ours("bench");

@@ -156,7 +156,7 @@ fn with_builder<T>(
         add_attacks(&mut loaded.device.files);
     }
     build_test_programs(workspace, &mut loaded.device.files, progress)?;
-    profiles::compile(workspace, &mut loaded.plan, &mut programs, progress)?;
+    profiles::compile(workspace, &mut loaded, &mut programs, progress)?;
     let steps = workspace.ours("steps");
     let builder = Builder { cache: &cache, steps: &steps, programs: &programs, progress, verbose };
     let relock = Relock::WhenNeeded;
