@@ -6,11 +6,15 @@
 //!
 //! Invariant: every call is answered once, when what it asks for is so or can't be.
 
+mod log;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use zbus::zvariant::{DeserializeDict, SerializeDict};
 use zbus::{DBusError, OwnedFd, Type};
+
+pub use log::{PermissionEvent, PermissionLog, PermissionUse};
 
 /// The object path.
 pub const PATH: &str = "/org/ensemble/Abilities";
@@ -315,4 +319,8 @@ pub trait Bundles {
     /// Decides about a permission: `allow`, `this-time`, `deny` or `reset`. What the kernel must take from
     /// a process ends it. Answers with sentences about what it did. Root only.
     fn decide(&self, id: &str, permission: &str, decision: &str) -> Result<Vec<String>, Error>;
+
+    /// What was decided about permissions of a bundle, or of all when its id is empty, and what was used.
+    /// Root only: it tells what people do.
+    fn permission_log(&self, id: &str) -> Result<PermissionLog, Error>;
 }

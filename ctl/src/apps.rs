@@ -11,7 +11,7 @@ use crate::call::{self, PATIENCE};
 use crate::fault::Fault;
 use crate::near::hint;
 use crate::run::{Out, local};
-use crate::show::apps as show;
+use crate::show::{apps as show, uses};
 
 /// What to do with apps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum Ask {
     Permissions(String),
     /// Show what waits for the owner.
     Pending,
+    /// Show what this one used and what was decided about it; of all if empty.
+    Log(String),
     /// Decide about a permission of an app.
     Decide(String, String, &'static str),
     /// Show whom the device trusts.
@@ -74,6 +76,7 @@ impl Ask {
         let app = operand(0).contains('.') && !operand(0).contains('@');
         let decision = match word {
             "pending" => return Some(Self::Pending),
+            "log" => return Some(Self::Log(operand(0))),
             "allow" if args.has("once") => "this-time",
             "allow" => "allow",
             "deny" => "deny",
@@ -120,6 +123,11 @@ pub(crate) fn run(ask: &Ask, json: bool, out: &Out) -> Result<bool, Fault> {
             if json { out.json(&installed) } else { out.text(&show::installed(&installed)) }?;
         }
         Ask::Permissions(_) | Ask::Pending => permissions(ask, json, out)?,
+        Ask::Log(id) => {
+            let log = |bus: Abilities<'_>| known(&bus, id, bus.permission_log(id));
+            let log = call::abilities(true, Some(PATIENCE), log)?;
+            if json { out.json(&log) } else { out.text(&uses::log(&log, &local(), out.paint)) }?;
+        }
         Ask::Decide(id, permission, decision) => {
             let decide = |bus: Abilities<'_>| known(&bus, id, bus.decide(id, permission, decision));
             let notes = call::abilities(true, None, decide)?;
@@ -190,5 +198,7 @@ mod tests {
         assert_eq!(read("permission grant getty@a.b camera"), Ok(None));
         assert_eq!(read("permission list"), Ok(None));
         assert_eq!(read("permission pending"), Ok(Some(Ask::Pending)));
+        assert_eq!(read("permission log org.a"), Ok(Some(Ask::Log("org.a".into()))));
+        assert_eq!(read("permission log"), Ok(Some(Ask::Log(String::new()))));
     }
 }

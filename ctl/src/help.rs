@@ -147,6 +147,8 @@ mod tests {
           permission allow ID PERMISSION                Let an app have what it asks for
           permission deny ID PERMISSION                 Refuse an app what it asks for, or take it away, at
                                                         once
+          permission log [ID]                           What apps used of what they have, how often and
+                                                        when, and what was decided
           security                                      What protects the device, layer by layer
           reload                                        Read the definitions of services again
           param get NAME                                Print the value of a parameter

@@ -155,7 +155,7 @@ mod tests {
         let all = ["permission", "permission grant eye", "permission show", "permission reset a b"];
         let all = all.map(|line| read(line).unwrap_err()).join("\n");
         insta::assert_snapshot!(all, @r"
-        which `permission` command? One of list, show, grant, revoke, reset, pending, allow, deny
+        which `permission` command? One of list, show, grant, revoke, reset, pending, allow, deny, log
         `permission grant` needs SERVICE PERMISSION
         `permission show` needs PERMISSION
         `permission reset` takes one, but got `b` too

@@ -13,6 +13,7 @@ pub mod services;
 pub mod svg;
 pub mod system;
 pub mod tree;
+pub mod uses;
 pub mod why;
 
 use crate::paint::{Colour, Paint};

@@ -114,7 +114,7 @@ impl Daemon {
         let seat = self.seat(instance, &unit, uid)?;
         let mounting = Box::new(enrolled.mounting);
         let definition = definition(&held.manifest, ability, &self.locale);
-        self.flow.started(today(), &target.bundle, &granted);
+        self.flow.started(today(), (&target.bundle, &target.ability), &granted);
         let granted = granted.into_iter().map(String::from).collect();
         self.launching.insert(instance, None);
         self.units.ask(instance, &unit, Op::Launch { definition, uid, granted, mounting });
@@ -200,10 +200,12 @@ impl Daemon {
         }
     }
 
-    /// When the last instance of a bundle left the front, what it was allowed for this time is over.
+    /// When the last instance of a bundle left the front, what it was allowed for this time is over. On its way off
+    /// the screen it saves its state, for which it has its time.
     pub(super) fn look_who_is_in_front(&mut self) {
         let front = |row: &InstanceRow| {
-            matches!(row.state, State::Loading | State::Foregrounding | State::Foreground)
+            use State::{Backgrounding, Foreground, Foregrounding, Loading};
+            matches!(row.state, Loading | Foregrounding | Foreground | Backgrounding)
         };
         let rows = self.engine.instances();
         let now = rows.into_iter().filter(front).map(|row| row.target.bundle).collect();

@@ -5,8 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use api::abilities::Error;
-use api::app::Want as Said;
+use api::abilities::{Error, State};
 use model::Name;
 use model::bundle::{Ability, BundleId};
 use model::permission::MAX_ASKED;
@@ -14,7 +13,7 @@ use model::permission::MAX_ASKED;
 use super::asks::Asker;
 use super::seat::{Call, Reply, What};
 use super::{Daemon, clock, today, wanted};
-use crate::engine::{Caller, Event, InstanceId};
+use crate::engine::{Event, InstanceId};
 use crate::permission::{self, Clock};
 use crate::store::Held;
 
@@ -88,33 +87,19 @@ impl Daemon {
         self.feed(Event::Done { instance, token, state });
     }
 
-    /// An app wants something of another: started, or to be connected to it if the asker is one of a connection.
-    pub(super) fn start_for(&mut self, instance: InstanceId, want: Said, asker: Asker) {
-        let caller = self.caller(instance);
-        let found = wanted::read(want).and_then(|want| {
-            let may = |held: &Held, ability: &Ability| caller.may(held, ability);
-            self.target(&want, may).map(|found| (found, want))
-        });
-        match found {
-            Err(e) => asker.refuse(e),
-            Ok(((target, traits, permission), want)) => {
-                let connect = matches!(asker, Asker::Connected(_));
-                let Some(request) = self.asked_by(asker) else { return };
-                let permitted = permission.is_none_or(|name| caller.granted.contains(&name));
-                let background = caller.has(FROM_BACKGROUND);
-                let caller = Caller::App { instance, permitted, background };
-                let want = Arc::new(want);
-                self.feed(if connect {
-                    Event::Connect { request, caller, target, traits, want }
-                } else {
-                    Event::Start { request, caller, target, traits, want, show: true }
-                });
-            }
+    /// Whether an app may start others while it is not on the screen. It uses the permission when it is not.
+    pub(super) fn starts_from_background(&mut self, instance: InstanceId, caller: &Who) -> bool {
+        let permission = caller.granted.iter().find(|name| name.as_str() == FROM_BACKGROUND);
+        let Some(permission) = permission else { return false };
+        let row = self.engine.instance(instance);
+        if row.is_none_or(|row| !matches!(row.state, State::Foreground | State::Foregrounding)) {
+            self.used(instance, permission);
         }
+        true
     }
 
     /// Who asks, as far as it decides what it may start.
-    fn caller(&self, instance: InstanceId) -> Who {
+    pub(super) fn caller(&self, instance: InstanceId) -> Who {
         let live = self.lives.get(&instance);
         Who {
             bundle: live.map(|live| live.target.bundle.clone()),
@@ -177,21 +162,22 @@ impl Daemon {
 }
 
 /// An app that wants something of others.
-struct Who {
-    bundle: Option<BundleId>,
+pub(super) struct Who {
+    pub(super) bundle: Option<BundleId>,
     granted: Vec<Name>,
 }
 
 impl Who {
     /// Whether it may start this: its own, and of others what is for others and what it has the permission for.
-    fn may(&self, held: &Held, ability: &Ability) -> bool {
+    pub(super) fn may(&self, held: &Held, ability: &Ability) -> bool {
         let own = self.bundle.as_ref() == Some(held.id());
         let permitted = ability.permission.as_ref().is_none_or(|name| self.granted.contains(name));
         own || (ability.exported && permitted)
     }
 
-    fn has(&self, permission: &str) -> bool {
-        self.granted.iter().any(|name| name.as_str() == permission)
+    /// Whether it has a permission.
+    pub(super) fn has(&self, name: &Name) -> bool {
+        self.granted.contains(name)
     }
 }
 

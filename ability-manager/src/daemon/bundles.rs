@@ -9,7 +9,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use api::abilities::{Bundle, BundleInfo, Error, Installed, Permission};
+use api::abilities::{Bundle, BundleInfo, Error, Installed, Permission, PermissionLog};
 use model::bundle::BundleId;
 use tokio::sync::Semaphore;
 use zbus::interface;
@@ -120,6 +120,11 @@ impl Bundles {
         let by = self.desk.uid();
         self.desk.look(move |daemon| daemon.decide(&id, &permission, &decision, by)).await
     }
+
+    async fn permission_log(&self, id: String) -> Result<PermissionLog, Error> {
+        self.desk.only_root("read what apps used")?;
+        self.desk.look(move |daemon| daemon.permission_log(&id)).await
+    }
 }
 
 impl Daemon {
@@ -211,6 +216,7 @@ impl Daemon {
             let done = daemon.store.remove(&bundle, keep_data).map_err(|why| error(&why));
             if done.is_ok() {
                 daemon.integrity.remove(&bundle);
+                daemon.forget_defaults(&bundle);
                 let effects = daemon.flow.forget(&bundle);
                 daemon.carry_out(effects);
                 if !keep_data {

@@ -3,6 +3,7 @@
 //! ```text
 //! each change ─► STATE (tmpfs, renamed) ─ killed ─► the next one goes on where this one was
 //! each mission ─► MISSIONS/list, MISSIONS/NUMBER ─ power off ─► recents of the next boot, with their state
+//! permissions: decided, used ─► LOG, now and then ─ power off ─► what the owner reads in the next boot
 //! ```
 //!
 //! Invariants: a file is whole or not there; one that is damaged is as none, and said. Nothing here grows beyond
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tasks::Tasks;
 use crate::engine::{Engine, InstanceId, MissionId};
-use crate::permission::Flow;
+use crate::permission::{Flow, Log};
 
 /// What the files begin with; another version of them begins otherwise.
 const MAGIC: [u8; 8] = *b"ENSABIL2";
@@ -77,6 +78,7 @@ pub(crate) struct View<'a> {
 pub(crate) struct Memory {
     state: PathBuf,
     missions: PathBuf,
+    log: PathBuf,
 }
 
 impl Memory {
@@ -84,9 +86,9 @@ impl Memory {
     ///
     /// # Errors
     /// It can't be made.
-    pub(crate) fn new(state: PathBuf, missions: PathBuf) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&missions)?;
-        Ok(Self { state, missions })
+    pub(crate) fn new(state: &Path, missions: &Path, log: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(missions)?;
+        Ok(Self { state: state.into(), missions: missions.into(), log: log.into() })
     }
 
     /// What the last one of this boot knew, or of missions the last boot; nothing on a new device.
@@ -96,7 +98,9 @@ impl Memory {
         }
         let engine = read::<Engine>(&self.list());
         let known = if engine.is_some() { Recalled::Missions } else { Recalled::Nothing };
-        (Whole { engine: engine.unwrap_or_default(), ..Whole::default() }, known)
+        let mut flow = Flow::default();
+        flow.remember(read::<Log>(&self.log).unwrap_or_default());
+        (Whole { engine: engine.unwrap_or_default(), flow, ..Whole::default() }, known)
     }
 
     /// Keeps what there is to know of this boot.
@@ -108,6 +112,11 @@ impl Memory {
     pub(crate) fn keep_missions(&self, engine: &Engine) {
         let list = self.list();
         say(&list, write(&list, engine, true));
+    }
+
+    /// Keeps what the owner can read about permissions.
+    pub(crate) fn keep_log(&self, log: &Log) {
+        say(&self.log, write(&self.log, log, true));
     }
 
     /// Keeps the state of a mission, in place of what was kept; nothing when it is empty.
@@ -224,9 +233,10 @@ fn take(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::bundle::BundleId;
 
     fn memory(at: &Path) -> Memory {
-        Memory::new(at.join("state"), at.join("missions")).unwrap()
+        Memory::new(&at.join("state"), &at.join("missions"), &at.join("log")).unwrap()
     }
 
     #[test]
@@ -237,6 +247,11 @@ mod tests {
         let whole = Whole::default();
         memory.keep_missions(&whole.engine);
         assert_eq!(memory.recall().1, Recalled::Missions);
+        let mut flow = Flow::default();
+        let main = Name::try_from("main").unwrap();
+        flow.started(1, (&BundleId::try_from("org.example.a").unwrap(), &main), &[main.clone()]);
+        memory.keep_log(flow.log());
+        assert_eq!(memory.recall().0.flow.log(), flow.log());
         let (engine, flow, tasks) = (&whole.engine, &whole.flow, &whole.tasks);
         memory.keep(&View { engine, flow, tasks, kept: BTreeMap::new() });
         assert_eq!(memory.recall().1, Recalled::Boot);

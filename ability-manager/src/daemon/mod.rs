@@ -28,6 +28,7 @@ mod seat;
 mod settings;
 mod tasks;
 mod units;
+mod uses;
 mod view;
 mod voice;
 mod wanted;
@@ -62,6 +63,7 @@ use pressure::Pressure;
 use seat::Call;
 use tasks::Tasks;
 use units::{Heard, Units};
+use uses::Logged;
 
 pub use settings::Settings;
 
@@ -123,6 +125,8 @@ struct Daemon {
     dirty: bool,
     /// Missions have changed.
     missions_dirty: bool,
+    /// What of the log of permissions is on the disk.
+    logged: Logged,
 }
 
 /// What comes to the loop.
@@ -170,7 +174,10 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
             Some(call) = inbox.calls.recv() => daemon.called(call),
             Some(heard) = inbox.heard.recv() => daemon.hear(heard),
             () = after(wait) => daemon.tick(),
-            ended = &mut ending => return ended,
+            ended = &mut ending => {
+                daemon.keep_log();
+                return ended;
+            }
         }
         daemon.keep();
     }
@@ -226,7 +233,7 @@ impl Daemon {
         calls: mpsc::Sender<Call>,
         heard: mpsc::Sender<Heard>,
     ) -> io::Result<Self> {
-        let memory = Memory::new(settings.state.clone(), settings.missions.clone())?;
+        let memory = Memory::new(&settings.state, &settings.missions, &settings.log)?;
         let (whole, recalled) = memory.recall();
         let mut daemon = Self {
             units: Units::new(&settings.services, heard),
@@ -235,6 +242,7 @@ impl Daemon {
             guid,
             began: Duration::ZERO,
             engine: whole.engine,
+            logged: Logged::new(whole.flow.log()),
             flow: whole.flow,
             tasks: whole.tasks,
             pressure: Pressure::default(),
@@ -269,7 +277,8 @@ impl Daemon {
     fn due(&self) -> Option<Duration> {
         let back = self.lives.values().filter_map(|live| live.back_by).min();
         let tasks = self.tasks.background.due();
-        [tasks, self.engine.due(), self.flow.due(), back].into_iter().flatten().min()
+        let all = [tasks, self.engine.due(), self.flow.due(), back, self.logged.due()];
+        all.into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -320,6 +329,7 @@ impl Daemon {
             let (engine, flow, tasks) = (&self.engine, &self.flow, &self.tasks);
             self.memory.keep(&View { engine, flow, tasks, kept });
         }
+        self.keep_log_in_time();
     }
 }
 

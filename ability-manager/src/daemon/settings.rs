@@ -16,6 +16,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// Missions and what was saved for them, which last.
     pub missions: PathBuf,
+    /// What was decided about permissions, and what was used, which lasts.
+    pub log: PathBuf,
     /// Where instances have their buses.
     pub instances: PathBuf,
 }
@@ -27,6 +29,7 @@ impl Default for Settings {
             services: paths::SERVICES_SOCKET.into(),
             state: "/run/ensemble/abilities.state".into(),
             missions: "/var/lib/ensemble/missions".into(),
+            log: "/var/lib/ensemble/permission-log".into(),
             instances: INSTANCES.into(),
         }
     }

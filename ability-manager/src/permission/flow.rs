@@ -15,8 +15,10 @@ use model::bundle::BundleId;
 use model::permission::{Grant, MAX_ASKED};
 use serde::{Deserialize, Serialize};
 
+use super::log::Log;
 use super::pending::{ANSWER_TIME, Pending, Question};
-use super::record::{Record, What};
+use super::record::What;
+use super::uses::How;
 use super::{Decision, Decisions, Declared, Effect, Refused, Reply, Verdict, Wish};
 
 /// What a permission is to a bundle.
@@ -103,9 +105,9 @@ pub struct Decided {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     pending: Pending,
-    #[serde(with = "moments")]
+    #[serde(with = "super::pairs")]
     moments: BTreeMap<(BundleId, Name), Moment>,
-    record: Record,
+    log: Log,
 }
 
 impl Flow {
@@ -192,7 +194,7 @@ impl Flow {
         let effects = self.pending.add(clock.now, request, bundle, replies)?;
         for effect in &effects {
             if let Effect::Ask { bundle, permission } = effect {
-                self.record.add(clock.at, bundle, permission, What::Asked);
+                self.log.note(clock.at, bundle, permission, What::Asked);
             }
         }
         Ok(effects)
@@ -251,7 +253,7 @@ impl Flow {
             let moment = Moment { by, at: clock.at, since: clock.now, begun };
             self.moments.insert(key, moment);
         }
-        self.record.add(clock.at, bundle, permission, what);
+        self.log.note(clock.at, bundle, permission, what);
         let mut effects = self.pending.answer(bundle, permission, reply);
         if had && !self.holds(&decisions, bundle, permission) {
             effects.push(lost(bundle, permission));
@@ -264,14 +266,19 @@ impl Flow {
             || kept.get(bundle, permission).is_some_and(|made| made.verdict == Verdict::Granted)
     }
 
-    /// An instance of a bundle was started with these.
-    pub fn started(&mut self, at: u64, bundle: &BundleId, granted: &[Name]) {
+    /// An instance of an ability was started with these.
+    pub fn started(&mut self, at: u64, (bundle, ability): (&BundleId, &Name), granted: &[Name]) {
         for permission in granted {
-            self.record.add(at, bundle, permission, What::Used);
+            self.log.used(at, (bundle, ability), permission, How::Started);
             if let Some(moment) = self.moments.get_mut(&(bundle.clone(), permission.clone())) {
                 moment.begun = true;
             }
         }
+    }
+
+    /// The device did something for an instance because it has a permission.
+    pub fn used(&mut self, at: u64, of: (&BundleId, &Name), permission: &Name) {
+        self.log.used(at, of, permission, How::Called);
     }
 
     /// No instance of a bundle is in front any more, or none is left: this time is over.
@@ -283,7 +290,7 @@ impl Flow {
     pub fn tick(&mut self, clock: Clock) -> Vec<Effect> {
         let mut effects = Vec::new();
         while let Some(Question { bundle, permission, .. }) = self.pending.late(clock.now) {
-            self.record.add(clock.at, &bundle, &permission, What::Unanswered);
+            self.log.note(clock.at, &bundle, &permission, What::Unanswered);
             effects.extend(self.pending.answer(&bundle, &permission, Reply::Refused));
         }
         let late = |moment: &Moment| moment.since.saturating_add(ANSWER_TIME) <= clock.now;
@@ -302,6 +309,7 @@ impl Flow {
     /// Nothing is left of a bundle that is removed; who waits is answered.
     pub fn forget(&mut self, bundle: &BundleId) -> Vec<Effect> {
         self.moments.retain(|(of, _), _| of != bundle);
+        self.log.forget(bundle);
         let open = self.pending.questions().iter().filter(|q| q.bundle == *bundle);
         let open: Vec<Name> = open.map(|q| q.permission.clone()).collect();
         open.iter().flat_map(|name| self.pending.answer(bundle, name, Reply::Refused)).collect()
@@ -313,10 +321,15 @@ impl Flow {
         self.pending.questions()
     }
 
-    /// What happened lately.
+    /// What the owner can read of it later.
     #[must_use]
-    pub fn record(&self) -> &Record {
-        &self.record
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Goes on with what was kept of an earlier boot.
+    pub fn remember(&mut self, log: Log) {
+        self.log = log;
     }
 
     fn over(&mut self, at: u64, ends: impl Fn(&BundleId, &Moment) -> bool) -> Vec<Effect> {
@@ -324,7 +337,7 @@ impl Flow {
         let ended: Vec<_> = ended.map(|(key, _)| key.clone()).collect();
         let mut effects = Vec::new();
         for (bundle, permission) in ended {
-            self.record.add(at, &bundle, &permission, What::Over);
+            self.log.note(at, &bundle, &permission, What::Over);
             effects.push(lost(&bundle, &permission));
             self.moments.remove(&(bundle, permission));
         }
@@ -362,20 +375,4 @@ fn decidable(bundle: &BundleId, all: &[Declared], permission: &Name) -> Result<(
         ),
     };
     Err(Refused(why))
-}
-
-/// A map with pairs as keys, for formats whose keys are texts.
-mod moments {
-    use super::{BTreeMap, BundleId, Moment, Name};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    type Moments = BTreeMap<(BundleId, Name), Moment>;
-
-    pub(super) fn serialize<S: Serializer>(all: &Moments, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(all)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Moments, D::Error> {
-        Ok(Vec::<((BundleId, Name), Moment)>::deserialize(d)?.into_iter().collect())
-    }
 }

@@ -19,10 +19,13 @@
 
 mod decisions;
 mod flow;
+mod log;
+mod pairs;
 mod pending;
 mod record;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 use model::Name;
 use model::bundle::BundleId;
@@ -32,8 +35,10 @@ use serde::{Deserialize, Serialize};
 
 pub use decisions::{Decision, Decisions, Full, MAX_DECISIONS, Verdict};
 pub use flow::{Clock, Decided, Flow, Standing, State};
+pub use log::Log;
 pub use pending::{ANSWER_TIME, MAX_PENDING, MAX_PENDING_OF_ONE, MAX_WAITING, Question};
 pub use record::{Entry, MAX_ENTRIES, Record, What};
+pub use uses::{How, MAX_USES, Use, Uses};
 
 /// A permission that a bundle asks for, as far as this device knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]

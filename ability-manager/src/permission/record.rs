@@ -1,4 +1,4 @@
-//! What happened with permissions lately, for the owner to read. Pure, and bounded.
+//! What was asked and decided about permissions lately, for the owner to read. Pure, and bounded.
 
 use std::collections::VecDeque;
 
@@ -6,8 +6,8 @@ use model::Name;
 use model::bundle::BundleId;
 use serde::{Deserialize, Serialize};
 
-/// Most entries that are kept: some days of a device in use.
-pub const MAX_ENTRIES: usize = 1024;
+/// Most entries that are kept: some weeks of a device in use.
+pub const MAX_ENTRIES: usize = 512;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +26,6 @@ pub enum What {
     Reset,
     /// This time is over.
     Over,
-    /// An instance was started with it.
-    Used,
 }
 
 impl What {
@@ -42,7 +40,6 @@ impl What {
             Self::Denied => "denied",
             Self::Reset => "reset",
             Self::Over => "over",
-            Self::Used => "started with it",
         }
     }
 }
@@ -73,6 +70,11 @@ impl Record {
         }
         let (bundle, permission) = (bundle.clone(), permission.clone());
         self.entries.push_back(Entry { at, bundle, permission, what });
+    }
+
+    /// Forgets all about a bundle.
+    pub(super) fn forget(&mut self, bundle: &BundleId) {
+        self.entries.retain(|entry| entry.bundle != *bundle);
     }
 
     /// All that is kept, oldest first.

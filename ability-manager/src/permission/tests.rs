@@ -78,7 +78,7 @@ impl Device {
 
     fn start(&mut self, at: u64) {
         let granted = self.flow.granted(&self.kept, &self.bundle, &self.all);
-        self.flow.started(at, &self.bundle, &granted);
+        self.flow.started(at, (&self.bundle, &name("main")), &granted);
     }
 }
 
@@ -224,17 +224,27 @@ fn a_wall_of_questions_is_refused_whole() {
 }
 
 #[test]
-fn what_happened_is_recorded_and_the_oldest_goes_first() {
+fn what_was_decided_is_recorded_what_is_used_is_counted_and_a_removed_bundle_leaves_neither() {
     let mut device = Device::new();
     device.ask(0, 1, &["camera"]);
     device.decide(1, "camera", Wish::Allow);
     device.start(2);
-    let words: Vec<_> = device.flow.record().iter().map(|entry| entry.what.word()).collect();
-    assert_eq!(words, ["asked for", "allowed", "started with it", "started with it"]);
+    device.start(3);
+    let main = name("main");
+    device.flow.used(4, (&device.bundle, &main), &name("camera"));
+    let words = |device: &Device| -> Vec<&str> {
+        device.flow.log().record().iter().map(|entry| entry.what.word()).collect()
+    };
+    assert_eq!(words(&device), ["asked for", "allowed"]);
+    let uses: Vec<(String, u64)> =
+        device.flow.log().uses().iter().map(|(_, what, one)| (what.to_string(), one.times)).collect();
+    assert_eq!(uses, [("camera".to_owned(), 3), ("internet".to_owned(), 2)]);
     for second in 0..2000 {
-        device.start(second);
+        device.decide(second, "camera", Wish::Allow);
     }
-    assert_eq!(device.flow.record().iter().count(), MAX_ENTRIES);
+    assert_eq!(words(&device).len(), MAX_ENTRIES);
+    device.flow.forget(&device.bundle);
+    assert!(words(&device).is_empty() && device.flow.log().uses().iter().next().is_none());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use api::abilities::{
     BUNDLES_INTERFACE, Bundle, BundleInfo, Candidate, Error, INTERFACE, Installed, Instance,
-    Mission, PATH, Permission, Started, Want,
+    Mission, PATH, Permission, PermissionLog, Started, Want,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -113,5 +113,9 @@ impl Abilities<'_> {
         decision: &str,
     ) -> Result<Vec<String>, Error> {
         self.call(BUNDLES, "Decide", &(id, permission, decision))
+    }
+
+    pub(crate) fn permission_log(&self, id: &str) -> Result<PermissionLog, Error> {
+        self.call(BUNDLES, "PermissionLog", &(id,))
     }
 }

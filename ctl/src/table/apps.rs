@@ -146,4 +146,10 @@ pub(super) const APPS: &[Command] = &[
         Operand::Words("ID PERMISSION", 2, 2),
         "Only root may. Processes of the app that the kernel can't take it from are ended.",
     ),
+    command(
+        &["permission", "log"],
+        "What apps used of what they have, how often and when, and what was decided",
+        Operand::Words("[ID]", 0, 1),
+        "Only root may. A use is a start of an app with the permission, or something that the device did for it because\nof it. It outlasts reboots, and goes with the app. With --json times are in seconds since 1970.",
+    ),
 ];
