@@ -216,7 +216,6 @@ impl Daemon {
             let done = daemon.store.remove(&bundle, keep_data).map_err(|why| error(&why));
             if done.is_ok() {
                 daemon.integrity.remove(&bundle);
-                daemon.forget_defaults(&bundle);
                 let effects = daemon.flow.forget(&bundle);
                 daemon.carry_out(effects);
                 if !keep_data {
