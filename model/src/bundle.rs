@@ -54,6 +54,9 @@ pub const MAX_SAID: usize = 256;
 /// Where bundles are mounted on a device: `BUNDLES/ID`.
 pub const BUNDLES: &str = "/run/bundles";
 
+/// Where bundles that lie upon a runtime as in a root directory are seen together with it: `ROOTS/ID`.
+pub const ROOTS: &str = "/run/roots";
+
 /// Where bundles keep their data: `DATA/ID/{el1,el2}`.
 pub const DATA: &str = "/var/lib/apps";
 

@@ -26,7 +26,7 @@ pub const PLAN_PATH: &str = "/usr/lib/ensemble/plan";
 pub const SERVICES_PATH: &str = "/usr/lib/ensemble/services";
 
 /// First bytes of an encoded plan; the digit is the version of the format.
-const MAGIC: &[u8] = b"ENSPLAN4";
+const MAGIC: &[u8] = b"ENSPLAN5";
 
 /// Most services in one plan; the engine's tables are sized by it.
 pub const MAX_SERVICES: usize = 4096;

@@ -18,6 +18,7 @@
 pub mod calls;
 mod compiled;
 mod feature;
+mod root;
 mod widened;
 mod within;
 
@@ -27,6 +28,7 @@ use crate::word::Word;
 
 pub use compiled::{Compiled, Mount, Paths, Ruleset, Show};
 pub use feature::{MAX_LANDLOCK, OF_CONTAINERS};
+pub use root::{ETC_OF_DEVICE, OF_ROOT, is_of_root};
 pub use widened::Forbidden;
 pub use within::is_below;
 
@@ -106,6 +108,9 @@ impl Profile {
 pub struct Files {
     /// What is there at all.
     pub view: View,
+    /// A directory of which what lies below [`OF_ROOT`] is taken, in place of the device's; only in a listed
+    /// view.
+    pub root: Option<String>,
     /// Trees it may read; what it may write or execute it may read too.
     pub read: Option<Vec<String>>,
     /// Trees it may write, where nothing can be executed.

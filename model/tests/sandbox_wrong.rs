@@ -241,3 +241,14 @@ fn rules_that_the_kernel_checks_need_no_new_privileges_unless_root_is_trusted() 
     let few = "[sandbox]\ncapabilities = [\"CHOWN\"]\nno-new-privileges = false\nlock-personality = true\n";
     assert!(said(&[], few).contains("need `no-new-privileges`"));
 }
+
+#[test]
+fn a_root_is_for_listed_views_and_nobody_writes_there() {
+    let whole = "[files]\nroot = \"/run/roots/a\"\nexecute = [\"/usr\"]\n";
+    insta::assert_snapshot!(wrong(whole), @r#"3:8 a root of its own takes the place of what is listed, and nothing is (write view = "listed")"#);
+    let written =
+        "[files]\nview = \"listed\"\nroot = \"/run/roots/a\"\nwrite = [\"/opt/x\", \"/var/x\"]\n";
+    insta::assert_snapshot!(wrong(written), @r#"5:10 `/opt/x` is of the root, which nobody writes to (write to a tree of the device, like "/var/lib/web")"#);
+    let path = "[files]\nview = \"listed\"\nroot = \"roots/a\"\nexecute = [\"/usr\"]\n";
+    insta::assert_snapshot!(wrong(path), @r#"4:8 `roots/a` is not a path in the image: it does not begin with `/` (an absolute path like "/etc/motd")"#);
+}

@@ -89,3 +89,11 @@ fn what_restricts_nothing_is_told_as_it_is() {
     limits: It may use as much as there is.
     ");
 }
+
+#[test]
+fn whose_programs_and_settings_it_finds_is_told() {
+    let text =
+        told("[files]\nview = \"listed\"\nroot = \"/run/roots/a\"\nexecute = [\"/usr\"]\n", None);
+    let line = text.lines().find(|line| line.contains("/run/roots/a")).unwrap_or_default();
+    insta::assert_snapshot!(line, @r"files: What is named of /app, /bin, /etc, /lib, /lib32, /lib64, /libx32, /opt, /sbin, /srv, /usr it finds as it is in /run/roots/a; of /etc the device's are group, hostname, hosts, localtime, passwd, resolv.conf, timezone.  [sandbox/x.toml:4]");
+}

@@ -276,3 +276,18 @@ fn a_group_of_which_something_is_left_is_given_without_the_rest() {
     assert!(!allows(&wider, Wish::Call("reboot")));
     assert_eq!(wider.calls.allow, list(&["@basic", "@reboot"]));
 }
+
+#[test]
+fn no_permission_writes_where_a_root_of_its_own_is() {
+    let files = Files { root: Some("/run/roots/a".into()), view: View::Listed, ..Files::default() };
+    let own = Profile { files, ..Profile::default() };
+    let of = |tree: &str| {
+        let write = Some(vec![tree.to_owned()]);
+        let adds = Profile { files: Files { write, ..Files::default() }, ..Profile::default() };
+        permission("p", adds)
+    };
+    let why = own.widened(&[&of("/opt/x")]).unwrap_err();
+    assert_eq!((why.key, why.value.as_str()), ("files.root", "/run/roots/a"));
+    let wider = own.widened(&[&of("/run/x")]).unwrap();
+    assert_eq!(wider.files.root, own.files.root);
+}

@@ -23,6 +23,30 @@ fn a_listed_view_without_devices_gets_none_from_the_ceiling() {
     assert_eq!(both(view(View::Whole, &["/"], None)), list(&["fb0", "video0"]));
 }
 
+#[test]
+fn of_two_roots_only_what_is_of_neither_is_in_both() {
+    let list = |names: &[&str]| Some(names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>());
+    let view = |root: Option<&str>, read: &[&str], execute: &[&str]| {
+        let (read, execute, root) = (list(read), list(execute), root.map(str::to_owned));
+        Profile {
+            files: Files { view: View::Listed, root, read, execute, ..Files::default() },
+            ..Profile::default()
+        }
+    };
+    let own = view(Some("/run/roots/a"), &["/etc", "/etc/hosts", "/var/x"], &["/usr"]);
+    let of_device = view(None, &["/etc", "/var"], &["/usr"]);
+    for both in [own.within(&of_device), of_device.within(&own)] {
+        assert_eq!(both.files.root.as_deref(), Some("/run/roots/a"));
+        assert_eq!(both.files.read, list(&["/etc/hosts", "/var/x"]));
+        assert_eq!(both.files.execute, list(&[]));
+    }
+    assert_eq!(own.within(&own).files.execute, list(&["/usr"]));
+    let all = Profile::default();
+    assert_eq!(own.within(&all).files.execute, list(&["/usr"]), "everything is allowed by that");
+    let whole = view(None, &["/"], &["/"]);
+    assert_eq!(own.within(&whole).files.execute, list(&[]), "not known to be the same files");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 

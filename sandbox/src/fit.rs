@@ -116,6 +116,7 @@ fn rules(ruleset: Ruleset) -> Result<confine::Ruleset, Unfit> {
         scopes: ruleset.scopes,
         paths: ruleset.paths.into_iter().flat_map(of).collect::<Result<_, _>>()?,
         allowed_ports: ruleset.allowed_ports,
+        no_links: ruleset.no_links,
     })
 }
 
@@ -149,9 +150,27 @@ fn mounts(steps: &[Mount]) -> Result<Vec<confine::Mount>, Unfit> {
                     target: place(path)?,
                     attributes: attributes(path, *how),
                 },
+                Mount::Inside(root, path, how) => confine::Mount::Inside {
+                    root: c(root.clone())?,
+                    path: below(path)?,
+                    target: place(path)?,
+                    attributes: attributes(path, *how),
+                },
+                Mount::Entries(root, path, how, but) => confine::Mount::Entries {
+                    root: c(root.clone())?,
+                    path: below(path)?,
+                    target: place(path)?,
+                    attributes: attributes(path, *how),
+                    but: but.iter().map(|name| c(name.clone())).collect::<Result<_, _>>()?,
+                },
             })
         })
         .collect()
+}
+
+/// A path as seen from a root.
+fn below(path: &str) -> Result<CString, Unfit> {
+    c(path.trim_start_matches('/').to_owned())
 }
 
 fn attributes(path: &str, how: Show) -> u64 {

@@ -102,6 +102,7 @@ pub(crate) fn ruleset(profile: &Profile, trees: &Trees) -> Result<Option<Ruleset
         scopes: if trees.listed { SCOPES } else { 0 },
         paths: rights.paths(),
         allowed_ports,
+        no_links: trees.root.is_some(),
     };
     Ok((ruleset != Ruleset::default()).then_some(ruleset))
 }
@@ -126,7 +127,8 @@ pub(crate) fn known(ruleset: &Ruleset, version: u32) -> Option<Ruleset> {
     let paths = ruleset.paths.iter().map(path).filter(|paths| paths.rights != 0).collect();
     let port = |(port, rights): &(u16, u64)| (*port, rights & ports);
     let allowed_ports = ruleset.allowed_ports.iter().map(port).filter(|(_, rights)| *rights != 0);
-    let left = Ruleset { files, ports, scopes, paths, allowed_ports: allowed_ports.collect() };
+    let allowed_ports = allowed_ports.collect();
+    let left = Ruleset { files, ports, scopes, paths, allowed_ports, no_links: ruleset.no_links };
     (files | ports | scopes != 0).then_some(left)
 }
 

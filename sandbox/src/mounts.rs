@@ -4,12 +4,18 @@
 //! whole:   private ► all read-only ► writable trees, own /tmp /dev /proc, unwritable trees ► hidden trees
 //! listed:  private ► empty root ► trees, own /tmp /dev /proc, unwritable trees ► hidden trees ► pivot
 //! ```
+//!
+//! Of a root of its own the trees are those in it. Its `/etc` is put together: what is in that of the root, and
+//! what is the device's to tell.
 
 use std::collections::BTreeMap;
 
-use model::sandbox::{Mount, Show, is_below};
+use model::sandbox::{ETC_OF_DEVICE, Mount, Show, is_below, is_of_root};
 
 use crate::trees::{INTO_USR, OF_DEVICE, TMP, Trees, has_devices};
+
+/// Where settings of a root and facts of the device lie side by side.
+const ETC: &str = "/etc";
 
 /// Bytes that a private directory for temporary files may hold.
 pub(crate) const TMP_SIZE: u64 = 64 << 20;
@@ -106,7 +112,27 @@ fn listed(trees: &Trees) -> BTreeMap<String, Mount> {
             shown.entry(link.to_owned()).or_insert(how);
         }
     }
-    shown.into_iter().map(|(tree, how)| (tree.clone(), Mount::Show(tree, how))).collect()
+    let Some(root) = &trees.root else {
+        return shown
+            .into_iter()
+            .map(|(tree, how)| (tree.clone(), Mount::Show(tree, how)))
+            .collect();
+    };
+    if let Some(how) = shown.get(ETC).copied() {
+        for name in ETC_OF_DEVICE {
+            shown.entry(format!("{ETC}/{name}")).or_insert(how);
+        }
+    }
+    let step = |(tree, how): (String, Show)| {
+        let place = tree.clone();
+        let step = match tree.as_str() {
+            ETC => Mount::Entries(root.clone(), tree, how, ETC_OF_DEVICE.map(str::to_owned).into()),
+            _ if is_of_root(&tree) => Mount::Inside(root.clone(), tree, how),
+            _ => Mount::Show(tree, how),
+        };
+        (place, step)
+    };
+    shown.into_iter().map(step).collect()
 }
 
 /// How `/usr`, or something in it, is shown.

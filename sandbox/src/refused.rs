@@ -21,6 +21,10 @@ pub enum Refused {
     Everything,
     /// All of the device is forbidden.
     Nothing,
+    /// A root of its own in a view of the whole device.
+    WholeRoot,
+    /// A tree of the root that would be written.
+    WrittenRoot(String),
     /// A tree of programs in a tree that is written.
     Writable {
         /// The tree of programs.
@@ -65,6 +69,12 @@ impl fmt::Display for Refused {
                 "files.view is \"listed\" and the tree / is listed: list what is needed, or see the whole",
             ),
             Self::Nothing => f.write_str("forbid.files names /: nothing would be there: name less"),
+            Self::WholeRoot => {
+                f.write_str("files.root is for what is listed: set files.view to \"listed\"")
+            }
+            Self::WrittenRoot(tree) => {
+                write!(f, "files.write {tree} is of files.root, which nobody writes to: write another tree")
+            }
             Self::Writable { execute, write } => write!(
                 f,
                 "files.execute {execute} lies in files.write {write}, where nothing is executed: \

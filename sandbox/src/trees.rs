@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use model::sandbox::{Files, Proc, Profile, Tmp, View, is_below};
+use model::sandbox::{Files, Proc, Profile, Tmp, View, is_below, is_of_root};
 
 use crate::refused::Refused;
 
@@ -23,6 +23,9 @@ pub(crate) const TMP: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// Links at the root that lead into `/usr`.
 pub(crate) const INTO_USR: [&str; 4] = ["/bin", "/lib", "/lib64", "/sbin"];
+
+/// The same, and those that only some roots have.
+const OF_USR: [&str; 6] = ["/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"];
 
 /// What a `/proc` of its own does not show: it is of the whole device, and no program needs it. Some of it
 /// root may read without any capability.
@@ -54,6 +57,8 @@ const NOT_DEVICES: [&str; 2] = ["/dev/shm", "/dev/mqueue"];
 pub(crate) struct Trees {
     /// Only what is named is there.
     pub listed: bool,
+    /// Where programs, libraries and their settings are taken from, if not from the device.
+    pub root: Option<String>,
     /// May be read. Trees of the other lists are in it too.
     pub read: Option<Vec<String>>,
     /// May be written, and not executed.
@@ -78,7 +83,11 @@ impl Trees {
         check(files, &[&forbid.files, &forbid.write])?;
         let listed = files.view == View::Listed;
         let list = |list: &Option<Vec<String>>| {
-            let list = list.as_ref().map(|all| without(all, &forbid.files));
+            let list = list.as_ref().map(|all| {
+                let beside = if files.root.is_some() { beside_usr(all) } else { &[] };
+                let beside = beside.iter().map(|tree| (*tree).to_owned());
+                without(&all.iter().cloned().chain(beside).collect::<Vec<_>>(), &forbid.files)
+            });
             list.or_else(|| listed.then(Vec::new))
         };
         let (mut write, execute) = (list(&files.write), list(&files.execute));
@@ -92,6 +101,7 @@ impl Trees {
         let own_devices = || (listed && !names_dev(read.as_deref())).then(Vec::new);
         let all = Self {
             listed,
+            root: files.root.clone(),
             devices: files.devices.clone().or_else(own_devices),
             read: read.map(outermost),
             write: write.map(outermost),
@@ -113,6 +123,12 @@ impl Trees {
                 return Err(Refused::Writable { execute, write });
             }
         }
+        if self.root.is_some() && !self.listed {
+            return Err(Refused::WholeRoot);
+        }
+        if let Some(tree) = write().find(|tree| self.root.is_some() && is_of_root(tree)) {
+            return Err(Refused::WrittenRoot(tree.clone()));
+        }
         if self.hidden.iter().any(|tree| tree == "/") {
             return Err(Refused::Nothing);
         }
@@ -121,6 +137,11 @@ impl Trees {
         }
         Ok(())
     }
+}
+
+/// What a list names beside `/usr`: a root may have directories where the device has links into `/usr`.
+fn beside_usr(list: &[String]) -> &'static [&'static str] {
+    if list.iter().any(|tree| tree == "/usr") { &OF_USR } else { &[] }
 }
 
 /// Whether the device's `/dev` is in a list, as a whole.
@@ -152,6 +173,9 @@ fn outermost(trees: Vec<String>) -> Vec<String> {
 }
 
 fn check(files: &Files, forbidden: &[&Vec<String>]) -> Result<(), Refused> {
+    if let Some(root) = files.root.as_ref().filter(|root| !is_path(root) || *root == "/") {
+        return Err(Refused::Path(root.clone()));
+    }
     let lists = [&files.read, &files.write, &files.execute].into_iter().flatten();
     for list in lists.chain(forbidden.iter().copied()) {
         if list.len() > MAX_TREES {

@@ -75,6 +75,8 @@ pub struct Ruleset {
     pub paths: Vec<(CString, u64)>,
     /// Ports with their rights.
     pub allowed_ports: Vec<(u16, u64)>,
+    /// A tree behind a link is not there.
+    pub no_links: bool,
 }
 
 /// Directory where a new root is put together; see [`prepare`].
@@ -113,6 +115,31 @@ pub enum Mount {
         /// `MOUNT_ATTR_…` that are set.
         attributes: u64,
     },
+    /// A tree of another root appears in the new one, found with the links in it led as if that was the root. One
+    /// that is not there is left out; the root itself has to be there.
+    Inside {
+        /// The other root.
+        root: CString,
+        /// What is shown, as seen from it, without a slash in front.
+        path: CString,
+        /// Where.
+        target: CString,
+        /// `MOUNT_ATTR_…` that are set.
+        attributes: u64,
+    },
+    /// The same of each entry of a directory, at most [`MOST_ENTRIES`], but those with these names.
+    Entries {
+        /// The other root.
+        root: CString,
+        /// The directory, as seen from it, without a slash in front.
+        path: CString,
+        /// Where the entries appear.
+        target: CString,
+        /// `MOUNT_ATTR_…` that are set.
+        attributes: u64,
+        /// Names that are left out.
+        but: Vec<CString>,
+    },
     /// An empty directory or file over what is there. One that is not there is left out.
     Hide(CString),
     /// An empty writable directory in memory: place, and options of tmpfs.
@@ -132,6 +159,9 @@ pub enum Mount {
 
 /// Devices that every `/dev` has. Besides, it has a `shm` of its own, and `fd`, `stdin`, `stdout`, `stderr`.
 pub const DEVICES: [&CStr; 6] = [c"null", c"zero", c"full", c"random", c"urandom", c"tty"];
+
+/// Most entries of a directory that are shown one by one: each is a mount.
+pub const MOST_ENTRIES: usize = 512;
 
 /// What a `/dev` names and everybody may use: nothing to be made anybody's.
 const SHARED: [&CStr; 3] = [c"log", c"ptmx", c"pts"];

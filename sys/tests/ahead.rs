@@ -66,7 +66,7 @@ fn listed(trees: &[&str], hidden: &[&str]) -> Arc<Confine> {
     let mut paths: Vec<_> = ruled.map(|path| (c(path), READ)).collect();
     paths.extend([(c("/tmp"), READ | WRITE), (c("/dev"), READ | WRITE)]);
     let files = READ | WRITE;
-    let ruleset = Some(Ruleset { files, ports: 0, scopes: 0, paths, allowed_ports: vec![] });
+    let ruleset = Some(Ruleset { files, paths, ..Ruleset::default() });
     let namespaces = NEW_MOUNTS | NEW_NETWORK | NEW_OTHERS;
     Arc::new(Confine { namespaces, mounts, ruleset, ..Confine::default() })
 }

@@ -101,6 +101,90 @@ fn scene(files: &[&str]) -> (tempfile::TempDir, String) {
     (dir, path)
 }
 
+/// What a shell needs is of the device, the rest of another root.
+fn rooted(root: &str, ruleset: Option<Ruleset>) -> Confine {
+    let inside = |path: &str| Mount::Inside {
+        root: c(root),
+        path: c(path.trim_start_matches('/')),
+        target: place(path),
+        attributes: EXECUTE,
+    };
+    let entries = Mount::Entries {
+        root: c(root),
+        path: c("etc"),
+        target: place("/etc"),
+        attributes: READ,
+        but: vec![c("passwd")],
+    };
+    let mut more: Vec<Mount> = ["/opt", "/srv", "/var/deep/er", "/none"].map(inside).into();
+    more.extend([entries, show("/etc/passwd", READ)]);
+    Confine { ruleset, ..listed(more) }
+}
+
+#[test]
+fn trees_of_another_root_appear_in_the_new_one_beside_what_is_the_devices() {
+    if !able("roots", namespaces) {
+        return;
+    }
+    let (_dir, at) =
+        scene(&["opt/tool/run", "etc/mine", "etc/ssl/certs/one", "etc/passwd", "x/deep/er/y"]);
+    ["srv", "var"].iter().for_each(|link| symlink("x", format!("{at}/{link}")).unwrap());
+    symlink("../opt", format!("{at}/etc/tools")).unwrap();
+    let text = run(
+        rooted(&at, None),
+        "cat /opt/tool/run /etc/mine /etc/ssl/certs/one /etc/tools/tool/run; \
+        head -c 5 /etc/passwd; echo; ls /etc / /var/deep/er; readlink /srv; echo > /etc/mine; rm /etc/ssl/certs/one",
+    );
+    let expected = "text\ntext\ntext\ntext\nroot:\n\
+        /:\nbin\netc\nlib\nlib64\nopt\nsrv\nusr\nvar\n\n/etc:\nmine\npasswd\nssl\ntools\n\n\
+        /var/deep/er:\ny\nx\n";
+    assert!(text.starts_with(expected), "{text}");
+    assert_eq!(text.matches("Read-only file system").count(), 2, "{text}");
+}
+
+#[test]
+fn no_link_of_another_root_leads_out_of_it() {
+    if !able("hostile roots", namespaces) {
+        return;
+    }
+    let (_dir, at) = scene(&["root/inside", "outside/secret", "outside/deep/er/secret"]);
+    for (link, to) in
+        [("opt", "../outside"), ("srv", &format!("{at}/outside")), ("etc", "/../../../../../etc")]
+    {
+        symlink(to, format!("{at}/root/{link}")).unwrap();
+    }
+    let script = "ls /opt /srv /srv/deep /etc 2>&1; cat /opt/secret /etc/shadow";
+    let text = run(rooted(&format!("{at}/root"), None), script);
+    assert!(!text.contains("secret\n") && !text.contains("root:"), "{text}");
+    // A whole tree that leads nowhere is as one that is not there.
+    assert!(text.contains("passwd"), "the device's is there: {text}");
+    let lost = rooted(&format!("{at}/none"), None);
+    let error = output(&shell(lost, "echo")).unwrap_err();
+    assert_eq!(error.error.raw_os_error(), Some(2), "{error}");
+    assert!(error.to_string().contains("/opt of "), "{error}");
+}
+
+#[test]
+fn landlock_gives_nothing_by_a_link_where_somebody_else_made_them() {
+    if !able("landlock without links", |found| found.landlock >= 1 && found.namespaces) {
+        return;
+    }
+    let (_dir, at) = scene(&["opt/file", "mine/file"]);
+    symlink("../mine", format!("{at}/opt/link")).unwrap();
+    symlink("opt", format!("{at}/srv")).unwrap();
+    let read = 1 | 1 << 2 | 1 << 3;
+    let trees = ["/usr", "/lib", "/lib64", "/bin", "/srv", "/dev/null"];
+    let ruleset = |no_links| Ruleset {
+        files: read,
+        paths: trees.map(|path| (c(path), read)).into(),
+        no_links,
+        ..Ruleset::default()
+    };
+    let text = |no_links| run(rooted(&at, Some(ruleset(no_links))), "cat /opt/file");
+    assert_eq!(text(false), "text\n");
+    assert!(text(true).contains("Permission denied"), "{}", text(true));
+}
+
 #[test]
 fn a_hidden_tree_and_a_hidden_file_are_empty_and_what_is_not_there_is_left_out() {
     if !able("hide", namespaces) {

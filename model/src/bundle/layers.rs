@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BundleId, Version};
+use super::{BUNDLES, BundleId, Manifest, ROOTS, Version};
 use crate::word::Word;
 
 /// What a bundle is for.
@@ -44,4 +44,23 @@ pub struct Runtime {
     pub bundle: BundleId,
     /// In this version at least.
     pub version: Version,
+}
+
+impl Manifest {
+    /// The directory that has `usr`, `etc` and so on of what its programs see; `None` if that is the device's.
+    #[must_use]
+    pub fn root(&self) -> Option<String> {
+        match (self.layout, &self.runtime) {
+            (Layout::App, None) => None,
+            (Layout::App, Some(runtime)) => Some(format!("{BUNDLES}/{}", runtime.bundle)),
+            (Layout::Root, None) => Some(format!("{BUNDLES}/{}", self.id)),
+            (Layout::Root, Some(_)) => Some(format!("{ROOTS}/{}", self.id)),
+        }
+    }
+
+    /// Whether its files and those of its runtime are seen as one tree, at [`Manifest::root`].
+    #[must_use]
+    pub fn is_laid_over(&self) -> bool {
+        self.layout == Layout::Root && self.runtime.is_some()
+    }
 }

@@ -44,6 +44,9 @@ pub struct Ruleset {
     pub paths: Vec<Paths>,
     /// Rights by port.
     pub allowed_ports: Vec<(u16, u64)>,
+    /// No link on the way to a tree counts, for they are of a root that somebody else made. What one leads to
+    /// has rights of its own.
+    pub no_links: bool,
 }
 
 /// Trees with the same rights. A tree that is not there gives none.
@@ -72,6 +75,11 @@ pub enum Mount {
     /// A tree of the device appears at the same place in the new root: a directory, a file or a symbolic
     /// link. One that is not there is left out.
     Show(String, Show),
+    /// A tree of the directory that comes first appears in the new root at the place that is named second, which
+    /// is its path below that directory too: no link leads out of there. One that is not there is left out.
+    Inside(String, String, Show),
+    /// The same of everything in a directory but these names, each by itself.
+    Entries(String, String, Show, Vec<String>),
     /// An empty directory, or an empty file in the place of a file. One that is not there is left out.
     Hide(String),
     /// An empty writable directory in memory, at most so many bytes.

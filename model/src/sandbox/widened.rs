@@ -16,7 +16,7 @@
 use std::fmt;
 
 use super::within::{names, union};
-use super::{Access, Calls, Files, Network, Profile, View, calls, is_below};
+use super::{Access, Calls, Files, Network, Profile, View, calls, is_below, is_of_root};
 use crate::Name;
 use crate::permission::Permission;
 use crate::service::Service;
@@ -195,6 +195,8 @@ impl Against<'_> {
                 self.outside(&needs, tree, "forbid.files", &forbid.files)?;
                 if what == "write" {
                     self.outside(&needs, tree, "forbid.write", &forbid.write)?;
+                    let root = self.profile.files.root.as_ref().filter(|_| is_of_root(tree));
+                    root.map_or(Ok(()), |root| Err(self.forbidden(&needs, "files.root", root)))?;
                 }
             }
         }

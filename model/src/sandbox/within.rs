@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Access, Calls, Feature, Files, Forbid, Limits, Network, Proc, Profile, Tmp, View, calls,
+    Access, Calls, Feature, Files, Forbid, Limits, Network, OF_ROOT, Proc, Profile, Tmp, View,
+    calls, is_of_root,
 };
 use crate::gather;
 
@@ -67,15 +68,23 @@ impl Files {
         let tmp = if self.tmp == Tmp::Private { Tmp::Private } else { most.tmp };
         let proc = if self.proc == Proc::Own { Proc::Own } else { most.proc };
         let view = if self.view == View::Listed { View::Listed } else { most.view };
-        let read = either(&self.readable(), &most.readable(), meet);
+        let root = self.root.clone().or_else(|| most.root.clone());
+        let same = self.root == most.root;
+        // Of two roots one path is two trees.
+        let both = |own: &[String], most: &[String]| {
+            let mut all = meet(own, most);
+            all.retain(|tree| same || !reaches_root(tree));
+            all
+        };
+        let read = either(&self.readable(), &most.readable(), both);
         // What may be written or executed may be read too, so both must allow that.
         let also_read = |list: Option<Vec<String>>| match (list, &read) {
             (Some(list), Some(read)) => Some(meet(&list, read)),
             (list, _) => list,
         };
-        let write = also_read(either(&self.writable(), &most.writable(), meet));
-        let execute = also_read(either(&self.executable(), &most.executable(), meet));
-        Self { view, read, write, execute, tmp, proc, devices }
+        let write = also_read(either(&self.writable(), &most.writable(), both));
+        let execute = also_read(either(&self.executable(), &most.executable(), both));
+        Self { view, root, read, write, execute, tmp, proc, devices }
     }
 
     /// The trees it may read; `None`: all.
@@ -185,6 +194,11 @@ pub(super) fn names(list: &[String]) -> BTreeSet<&'static str> {
         None => calls::call(name).map(|call| call.name).into_iter().collect(),
     };
     gather(list.iter().flat_map(members))
+}
+
+/// Whether something of it would be of a root.
+fn reaches_root(tree: &str) -> bool {
+    is_of_root(tree) || OF_ROOT.iter().any(|inner| is_below(inner, tree))
 }
 
 /// Trees that lie in both.

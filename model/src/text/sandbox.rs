@@ -155,6 +155,7 @@ pub(crate) fn features(list: Option<&Vec<At<String>>>, c: &mut Check) -> Vec<Fea
 fn files(raw: &raw::Files, c: &mut Check) -> Files {
     Files {
         view: choice(raw.view.as_ref(), View::default()),
+        root: c.one(raw.root.as_ref(), value::image_path),
         read: raw.read.as_ref().map(|list| trees(list, "read", c)),
         write: raw.write.as_ref().map(|list| trees(list, "write", c)),
         execute: raw.execute.as_ref().map(|list| trees(list, "execute", c)),

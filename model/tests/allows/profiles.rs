@@ -43,6 +43,7 @@ pub fn files() -> impl Strategy<Value = Files> {
     (lists, flags, maybe(texts(&["fb0", "kmsg"]))).prop_map(
         |((read, write, execute), (listed, tmp, proc), devices)| Files {
             view: if listed { View::Listed } else { View::Whole },
+            root: None,
             read,
             write,
             execute,

@@ -11,6 +11,10 @@ fn list(trees: &[&str]) -> Option<Vec<String>> {
 fn steps(profile: &Profile) -> Vec<String> {
     let step = |mount| match mount {
         Mount::Show(tree, how) => format!("{how:?} {tree}"),
+        Mount::Inside(root, tree, how) => format!("{how:?} {root}:{tree}"),
+        Mount::Entries(root, tree, how, but) => {
+            format!("{how:?} {root}:{tree}/* but {}", but.join(" "))
+        }
         Mount::Tmp(tree, _) => format!("Tmp {tree}"),
         Mount::Writable(tree) => format!("Writable {tree}"),
         Mount::Unwritable(tree) => format!("Unwritable {tree}"),
@@ -87,6 +91,7 @@ fn a_listed_view_has_a_directory_before_what_lies_in_it() {
         tmp: Tmp::Private,
         proc: Proc::Own,
         devices: list(&["fb0"]),
+        ..Files::default()
     });
     profile.forbid.files = vec!["/usr/lib/secret".into()];
     assert_eq!(
@@ -141,4 +146,64 @@ fn all_is_neither_listed_nor_forbidden() {
     let mut nothing = Profile::default();
     nothing.forbid.files = vec!["/".into()];
     assert_eq!(Trees::of(&nothing), Err(Refused::Nothing));
+}
+
+#[test]
+fn programs_and_settings_are_those_of_the_root_and_the_rest_is_the_devices() {
+    let mut profile = files(Files {
+        view: View::Listed,
+        root: Some("/run/roots/a".into()),
+        execute: list(&["/run/bundles/a", "/usr"]),
+        read: list(&["/etc", "/etc/ssl", "/opt"]),
+        write: list(&["/var/lib/apps/a"]),
+        ..Files::default()
+    });
+    profile.forbid.files = vec!["/etc/shadow".into()];
+    assert_eq!(
+        steps(&profile),
+        [
+            "Private",
+            "Root",
+            "Execute /run/roots/a:/bin",
+            "Dev([])",
+            "Read /run/roots/a:/etc/* but group hostname hosts localtime passwd resolv.conf timezone",
+            "Read /etc/group",
+            "Read /etc/hostname",
+            "Read /etc/hosts",
+            "Read /etc/localtime",
+            "Read /etc/passwd",
+            "Read /etc/resolv.conf",
+            "Read /etc/timezone",
+            "Execute /run/roots/a:/lib",
+            "Execute /run/roots/a:/lib32",
+            "Execute /run/roots/a:/lib64",
+            "Execute /run/roots/a:/libx32",
+            "Read /run/roots/a:/opt",
+            "Execute /run/bundles/a",
+            "Execute /run/roots/a:/sbin",
+            "Execute /run/roots/a:/usr",
+            "Write /var/lib/apps/a",
+            "Hide /etc/shadow",
+            "Pivot",
+        ]
+    );
+    let one = |read: &[&str]| Files { read: list(read), execute: None, ..profile.files.clone() };
+    let all = steps(&files(Files { write: None, ..one(&["/etc/hosts", "/etc/ssl"]) }));
+    assert!(all.contains(&"Read /etc/hosts".to_owned()), "{all:?}");
+    assert!(all.contains(&"Read /run/roots/a:/etc/ssl".to_owned()), "{all:?}");
+}
+
+#[test]
+fn a_root_is_for_a_listed_view_and_nothing_in_it_is_written() {
+    let root = || Some("/run/roots/a".to_owned());
+    let whole = files(Files { root: root(), ..Files::default() });
+    assert_eq!(Trees::of(&whole), Err(Refused::WholeRoot));
+    let write = list(&["/opt/x"]);
+    let written = files(Files { view: View::Listed, root: root(), write, ..Files::default() });
+    assert_eq!(Trees::of(&written), Err(Refused::WrittenRoot("/opt/x".into())));
+    let files_of = |root: &str| {
+        files(Files { view: View::Listed, root: Some(root.into()), ..Files::default() })
+    };
+    assert_eq!(Trees::of(&files_of("/")), Err(Refused::Path("/".into())));
+    assert_eq!(Trees::of(&files_of("/a/../b")), Err(Refused::Path("/a/../b".into())));
 }

@@ -153,7 +153,7 @@ fn apart(places: &[&[u8]], steps: &[Mount]) -> bool {
 
 /// Rules that a ruleset has beyond another, made where these places were not yet.
 fn more(all: &Ruleset, made: &Ruleset, places: &[&[u8]]) -> Option<Vec<u32>> {
-    let kinds = |of: &Ruleset| (of.files, of.ports, of.scopes);
+    let kinds = |of: &Ruleset| (of.files, of.ports, of.scopes, of.no_links);
     let ports = made.allowed_ports.iter().all(|port| all.allowed_ports.contains(port));
     // The root is the same for both.
     let paths = made.paths.iter().map(|(path, _)| path.to_bytes()).filter(|path| *path != b"/");
@@ -164,7 +164,8 @@ fn more(all: &Ruleset, made: &Ruleset, places: &[&[u8]]) -> Option<Vec<u32>> {
     others(&all.paths, &made.paths)
 }
 
-/// Where a tree is shown, as seen from inside.
+/// Where a tree of the device is shown, as seen from inside. Those of another root are never added by a start: for
+/// all that are confined so, they are the same.
 fn shown(mount: &Mount) -> Option<&[u8]> {
     match mount {
         Mount::Show { target, .. } => Some(seen_from_inside(target)),
@@ -182,7 +183,9 @@ fn of_system(mount: &Mount) -> bool {
 /// Where a step does something, as seen from inside.
 fn place(mount: &Mount) -> Option<&[u8]> {
     match mount {
-        Mount::Show { target, .. } => Some(seen_from_inside(target)),
+        Mount::Show { target, .. }
+        | Mount::Inside { target, .. }
+        | Mount::Entries { target, .. } => Some(seen_from_inside(target)),
         Mount::Writable(path)
         | Mount::Unwritable(path)
         | Mount::Hide(path)

@@ -30,6 +30,9 @@ impl fmt::Display for Mount {
             Self::Unwritable(path) => write!(f, "make {} read-only", seen(path)),
             Self::Root => write!(f, "make a new root at {}", SCRATCH.to_string_lossy()),
             Self::Show { path, .. } => write!(f, "show {}", seen(path)),
+            Self::Inside { root, target, .. } | Self::Entries { root, target, .. } => {
+                write!(f, "show {} of {}", seen(target), seen(root))
+            }
             Self::Hide(path) => write!(f, "hide {}", seen(path)),
             Self::Tmp(path, _) | Self::Proc(path) | Self::Dev(path, _) => {
                 write!(f, "make its own {}", seen(path))

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::bare::{self, Fd, Kind, PATH};
+use super::bare::{self, Fd, Kind, PATH, resolve};
 use super::mounts::matching;
 use super::tree::{self, End};
 use crate::confine::Ruleset;
@@ -38,7 +38,7 @@ pub(super) fn make(ruleset: &Ruleset, at: &AtomicU32) -> Result<Fd, i32> {
         bare::fd(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, address, size, 0) })?;
     for (number, (path, rights)) in (0_u32..).zip(&ruleset.paths) {
         at.store(number, Ordering::Relaxed);
-        one(&made, path, *rights)?;
+        one(&made, path, *rights, ruleset.no_links)?;
     }
     at.store(u32::MAX, Ordering::Relaxed);
     ports(&made, ruleset)?;
@@ -62,15 +62,16 @@ pub(super) fn add_all<'t>(
         let (path, rights) = rule.ok_or(libc::EINVAL)?;
         match known(path) {
             Some((tree, kind)) => give(made, tree, *kind, *rights)?,
-            None => one(made, path, *rights)?,
+            None => one(made, path, *rights, ruleset.no_links)?,
         }
     }
     at.store(u32::MAX, Ordering::Relaxed);
     ports(made, ruleset)
 }
 
-fn one(made: &Fd, path: &CStr, rights: u64) -> Result<(), i32> {
+fn one(made: &Fd, path: &CStr, rights: u64, no_links: bool) -> Result<(), i32> {
     match matching::pattern(path).filter(|(above, _)| above.starts_with(b"/dev")) {
+        None if no_links => allow_itself(made, path, rights),
         None => allow(made, path, rights),
         Some((above, begins)) => devices(made, above, begins, rights),
     }
@@ -87,6 +88,14 @@ fn ports(made: &Fd, ruleset: &Ruleset) -> Result<(), i32> {
 fn allow(ruleset: &Fd, path: &CStr, rights: u64) -> Result<(), i32> {
     let Some(tree) = bare::there(tree::find(path, End::Target))? else { return Ok(()) };
     give(ruleset, &tree, bare::kind(&tree)?, rights)
+}
+
+/// The same, over no links: one at the end gives nothing either.
+fn allow_itself(ruleset: &Fd, path: &CStr, rights: u64) -> Result<(), i32> {
+    let found = bare::open(libc::AT_FDCWD, path, resolve::NO_LINKS);
+    let Some(tree) = bare::there(found)? else { return Ok(()) };
+    let kind = bare::kind(&tree)?;
+    if kind.is_link() { Ok(()) } else { give(ruleset, &tree, kind, rights) }
 }
 
 fn give(ruleset: &Fd, tree: &Fd, kind: Kind, rights: u64) -> Result<(), i32> {

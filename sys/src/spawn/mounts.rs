@@ -10,6 +10,7 @@
 //! shares our memory: see `bare`.
 
 mod devices;
+mod inside;
 pub(super) mod matching;
 mod own;
 
@@ -59,6 +60,8 @@ struct Work<'a> {
     last: Last<'a>,
     /// Where the last tree was that is shown.
     from: Last<'a>,
+    /// The last other root of which something is shown.
+    other: Option<(&'a CStr, Fd)>,
     /// A file and a directory that hide something already: the next are copies of them.
     hiding: [Option<Fd>; 2],
     /// One file system in memory for all directories of its own, of which a start could not pay several.
@@ -82,6 +85,7 @@ pub(super) fn apply(mounts: &[Mount], at: &AtomicU32) -> Result<(), i32> {
         root: None,
         last: Last::default(),
         from: Last::default(),
+        other: None,
         hiding: [None, None],
         memory: None,
         options,
@@ -122,6 +126,12 @@ impl<'a> Work<'a> {
             }
             Mount::Show { path, target, attributes } => {
                 self.show(path, below(target)?, *attributes)
+            }
+            Mount::Inside { root, path, target, attributes } => {
+                self.inside(root, path, below(target)?, *attributes)
+            }
+            Mount::Entries { root, path, target, attributes, but } => {
+                self.entries(root, path, below(target)?, *attributes, but)
             }
             Mount::Hide(path) => self.hide(path),
             Mount::Tmp(path, _) => match self.directory(path)? {

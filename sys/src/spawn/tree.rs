@@ -125,7 +125,7 @@ pub(super) fn make(root: &Fd, path: &CStr, directory: bool) -> Result<Fd, i32> {
 }
 
 /// Whether there is room for it in [`SHORT`] bytes.
-const fn fits(path: &[u8]) -> bool {
+pub(super) const fn fits(path: &[u8]) -> bool {
     path.len() + 2 < SHORT
 }
 

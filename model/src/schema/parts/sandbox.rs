@@ -107,6 +107,7 @@ const FILES: Part = Part {
     keys: raw::Files::KEYS,
     rows: &[
         row("view", "\"whole\"", Any),
+        row("root", "the device's", Text("an absolute path, where `view` is `\"listed\"`")),
         row("read", "not restricted", TREES),
         row("write", "not restricted", TREES),
         row("execute", "not restricted", TREES),

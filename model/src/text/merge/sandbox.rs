@@ -25,7 +25,7 @@ by_field! {
         lock_personality, keyring, namespaces, files, network, calls,
         limits, forbid
     }
-    Files { view, read, write, execute, tmp, proc, devices }
+    Files { view, root, read, write, execute, tmp, proc, devices }
     Network { access, families, connect, listen, udp }
     Calls { allow, deny, kill }
     Bounds { memory, cpu, pids, open_files, core, signals, locked_memory, file_size, stack, storage,

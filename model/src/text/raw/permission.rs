@@ -32,6 +32,7 @@ const OF_FILES: Refused = &[
         "view",
         "the profile decides what is there; trees that are listed here are there in either view",
     ),
+    ("root", "the profile decides of whose files a program is made"),
     ("tmp", RESTRICTS),
     ("proc", RESTRICTS),
 ];

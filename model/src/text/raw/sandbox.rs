@@ -79,6 +79,9 @@ table! {
     Files, required [] {
         /// What of the device's files is there at all.
         "view" => view: At<Choice<View>>,
+        /// A directory with a system of its own: what the lists name of /usr, /bin, /sbin, /lib, /etc, /opt,
+        /// /srv and /app is taken from there. Only with view = "listed".
+        "root" => root: At<String>,
         /// Trees it may read; what it may write or execute it may read too.
         "read" => read: Vec<At<String>>,
         /// Trees it may write. Nothing in them can be executed.

@@ -9,7 +9,7 @@ use super::super::decode::{At, Choice};
 use super::super::raw;
 use super::super::report::{Place, Problem};
 use super::calls;
-use crate::sandbox::{Access, Proc, Profile, Tmp, is_below};
+use crate::sandbox::{Access, Proc, Profile, Tmp, View, is_below, is_of_root};
 use crate::service::Service;
 use crate::word::Word;
 
@@ -19,6 +19,7 @@ pub(crate) fn check(raw: &raw::Sandbox, c: &mut Check) {
     if let Some(files) = files {
         write_and_execute(files, c);
         replaced(files, c);
+        rooted(files, c);
     }
     network.into_iter().for_each(|network| reachable(network, c));
     let both = features(raw);
@@ -177,6 +178,22 @@ fn replaced(files: &raw::Files, c: &mut Check) {
             let problem = Problem::new(one.place.clone(), message).label("named here");
             c.add(problem.also(place.clone(), "replaced here").help("leave one of them out"));
         }
+    }
+}
+
+/// A root of its own where everything of the device is there, and what would be written in it.
+fn rooted(files: &raw::Files, c: &mut Check) {
+    let Some(root) = &files.root else { return };
+    let message = "a root of its own takes the place of what is listed, and nothing is";
+    match files.view.as_ref().filter(|at| at.value.0 == View::Listed) {
+        Some(_) => {}
+        None => c.add(Problem::new(root.place.clone(), message).help("write view = \"listed\"")),
+    }
+    for one in files.write.iter().flatten().filter(|at| is_of_root(&at.value)) {
+        let message = format!("`{}` is of the root, which nobody writes to", one.value);
+        let problem = Problem::new(one.place.clone(), message).label("written here");
+        let problem = problem.also(root.place.clone(), "the root");
+        c.add(problem.help("write to a tree of the device, like \"/var/lib/web\""));
     }
 }
 

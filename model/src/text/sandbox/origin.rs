@@ -63,6 +63,7 @@ pub(crate) fn places(raw: &raw::Sandbox) -> Vec<Placed> {
     all.words("namespaces", &raw.namespaces);
     if let Some(files) = &raw.files {
         all.word("files.view", &files.view);
+        all.text("files.root", &files.root);
         all.texts("files.read", &files.read);
         all.texts("files.write", &files.write);
         all.texts("files.execute", &files.execute);

@@ -9,8 +9,8 @@
 
 use super::Rule;
 use crate::sandbox::{
-    Access, Calls, Family, Feature, Files, Limits, Namespace, Network, Proc, Profile, Tmp, View,
-    calls,
+    Access, Calls, ETC_OF_DEVICE, Family, Feature, Files, Limits, Namespace, Network, OF_ROOT,
+    Proc, Profile, Tmp, View, calls,
 };
 use crate::text::units;
 use crate::word::Word;
@@ -226,6 +226,14 @@ impl Sentences<'_> {
         match files.view {
             View::Whole => self.say("It finds all files of the device.", "files.view"),
             View::Listed => self.say("It finds only the files that are named here.", "files.view"),
+        }
+        if let Some(root) = &files.root {
+            let text = format!(
+                "What is named of {} it finds as it is in {root}; of /etc the device's are {}.",
+                OF_ROOT.join(", "),
+                ETC_OF_DEVICE.join(", ")
+            );
+            self.say(&text, "files.root");
         }
         let lists = [
             (

@@ -13,15 +13,18 @@
 #![expect(unsafe_code, reason = "`nix` has no statx")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::statfs::{EXT4_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, statfs};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::confine::{Confine, Mount, below, seen_from_inside};
+use crate::mount;
 
 /// File systems whose directories are known to change with their entries: ext4, tmpfs, ramfs, EROFS, which never
 /// changes, and overlays of these. Those of `/proc`, `/sys` and control groups don't.
@@ -160,15 +163,33 @@ fn clock() -> io::Result<Time> {
 }
 
 /// Whether it has devices by the beginning of their names, or copies of those in a directory: which there are
-/// is known only at the start.
+/// is known only at the start. So it is with another root in which somebody can write.
 pub(super) fn changes(confine: &Confine) -> bool {
+    let mut roots: Vec<&CStr> = confine.mounts.iter().filter_map(other_root).collect();
+    roots.dedup();
+    let written = |root: &CStr| !is_read_only(Path::new(OsStr::from_bytes(root.to_bytes())));
+
     let named = confine.mounts.iter().filter_map(|mount| match mount {
         Mount::Dev(_, names) => Some(names),
         _ => None,
     });
     let ruled = confine.ruleset.iter().flat_map(|all| &all.paths).map(|(path, _)| path);
     let owned = confine.mounts.iter().any(|mount| matches!(mount, Mount::Owner(_)));
-    owned || named.flatten().chain(ruled).any(|name| name.to_bytes().contains(&b'*'))
+    owned
+        || roots.into_iter().any(written)
+        || named.flatten().chain(ruled).any(|name| name.to_bytes().contains(&b'*'))
+}
+
+/// The other root that a step shows something of. Mounted read-only, all in it is as it is.
+fn other_root(mount: &Mount) -> Option<&CStr> {
+    match mount {
+        Mount::Inside { root, .. } | Mount::Entries { root, .. } => Some(root),
+        _ => None,
+    }
+}
+
+fn is_read_only(path: &Path) -> bool {
+    mount::is_read_only(path).unwrap_or(false)
 }
 
 /// Each with whether something goes by what a link there leads to: one that is shown is shown as a link. What
@@ -179,6 +200,9 @@ fn paths(confine: &Confine) -> BTreeMap<CString, bool> {
         match mount {
             Mount::Show { path, .. } => {
                 shown.insert(path.clone());
+            }
+            Mount::Inside { root, .. } | Mount::Entries { root, .. } => {
+                shown.insert(root.clone());
             }
             Mount::Writable(path) | Mount::Unwritable(path) | Mount::Hide(path) => {
                 others.insert(outside(path));

@@ -103,6 +103,7 @@ fn trees(confine: &Confine) -> Vec<Vec<u8>> {
     let tree = |mount: &Mount| {
         let path = match mount {
             Mount::Show { path, .. } => path.to_bytes(),
+            Mount::Inside { root, .. } | Mount::Entries { root, .. } => root.to_bytes(),
             Mount::Dev(place, _) => seen_from_inside(place),
             _ => return None,
         };
