@@ -7,8 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bundle::{Bundle, Content, Digest};
-use model::Name;
-use model::bundle::{BundleId, Manifest, Version};
+use model::bundle::{Asked, BundleId, Manifest, Version};
 use model::permission::Level;
 use model::text::bundle as text;
 
@@ -79,7 +78,7 @@ impl Held {
         let manifest = manifest(bundle.manifest())?;
         let level = manifest.level;
         Ok(Self {
-            declared: declared(base, &manifest, level),
+            declared: declared(base, &manifest, level, HIGHEST),
             manifest,
             origin: Origin::Image,
             file: file.to_owned(),
@@ -112,7 +111,7 @@ impl Held {
         }
         let level = level(base, manifest.level, user.key.as_ref());
         Ok(Self {
-            declared: declared(base, &manifest, level),
+            declared: declared(base, &manifest, level, highest(base, user.key.as_ref())),
             manifest,
             origin: if over { Origin::Updated } else { Origin::Installed },
             file: path,
@@ -137,16 +136,30 @@ impl Held {
     }
 }
 
-/// How far a bundle that was installed is trusted: levels above the first are for keys of the image.
+/// The highest level there is.
+const HIGHEST: Level = Level::SystemCore;
+
+/// How far a bundle that was installed is trusted: as it wants, up to what its key may give.
 pub(super) fn level(base: &Base, wants: Level, key: Option<&Key>) -> Level {
-    let ours = key.is_some_and(|key| base.keys.contains(key));
-    if ours { wants } else { Level::Normal }
+    wants.min(highest(base, key))
 }
 
-/// What a bundle can have of what it asks for.
-pub(super) fn declared(base: &Base, manifest: &Manifest, level: Level) -> Vec<Declared> {
-    let asked: Vec<Name> = manifest.permissions.iter().map(|a| a.permission.clone()).collect();
-    base.library.declared(&asked, level)
+/// The highest level that this key may give to a bundle as a whole, or to single permissions in its `acl`: levels above
+/// the first are for keys of the image.
+pub(super) fn highest(base: &Base, key: Option<&Key>) -> Level {
+    let ours = key.is_some_and(|key| base.keys.contains(key));
+    if ours { HIGHEST } else { Level::Normal }
+}
+
+/// What a bundle of this level can have of what it asks for; what its `acl` names, up to `highest`.
+fn declared(base: &Base, manifest: &Manifest, level: Level, highest: Level) -> Vec<Declared> {
+    let one = |asked: &Asked| {
+        let name = &asked.permission;
+        let listed = manifest.acl.contains(name);
+        let level = if listed { level.max(highest) } else { level };
+        Declared::new(name.clone(), level, base.library.find(name).as_deref())
+    };
+    manifest.permissions.iter().map(one).collect()
 }
 
 /// The manifest that a bundle has.

@@ -257,14 +257,22 @@ fn level(base: &Base, manifest: &Manifest, key: &Key) -> Result<(), Refusal> {
             Level::Normal.word()
         )));
     }
+    let highest = held::highest(base, Some(key));
     for asked in &manifest.permissions {
         let known = base.library.find(&asked.permission);
-        if let Some(above) = known.filter(|known| known.level > wants) {
+        let Some(above) = known.filter(|known| known.level > wants) else { continue };
+        let (name, level) = (&above.name, above.level.word());
+        if !manifest.acl.contains(name) {
             return Err(Refusal::Refused(format!(
-                "it asks for `{}`, which is of the level {}, and is itself of the level {}",
-                above.name,
-                above.level.word(),
+                "it asks for `{name}`, which is of the level {level}, is itself of the level {}, and its `acl` does \
+                 not name it",
                 wants.word()
+            )));
+        }
+        if above.level > highest {
+            return Err(Refusal::Refused(format!(
+                "its `acl` names `{name}`, which is of the level {level}: only a key that came with the device can \
+                 give that"
             )));
         }
     }

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::Name;
-use model::permission::{Level, Permission};
+use model::permission::Permission;
 use model::text::{MAX_FILE, Source, permission};
-
-use crate::permission::Declared;
 
 /// Most permissions that are kept in memory: more than a device has. Others are read again.
 const MAX_KEPT: usize = 512;
@@ -53,12 +51,6 @@ impl Library {
                 None
             }
         }
-    }
-
-    /// What a bundle of this level can have of what it asks for.
-    pub(super) fn declared(&self, asked: &[Name], level: Level) -> Vec<Declared> {
-        let declared = |name: &Name| Declared::new(name.clone(), level, self.find(name).as_deref());
-        asked.iter().map(declared).collect()
     }
 }
 

@@ -183,7 +183,8 @@ fn levels_above_the_first_are_for_the_device_and_its_keys() {
     let refused = why(bench.install(&mut store, &wanted(ID, 1).more(&asks("disks")), TRUST));
     assert_eq!(
         refused,
-        "it asks for `disks`, which is of the level system-basic, and is itself of the level normal"
+        "it asks for `disks`, which is of the level system-basic, is itself of the level normal, and its `acl` does \
+         not name it"
     );
     let both = wanted(ID, 1).more(&(asks("camera") + &asks("undreamt-of")));
     let changed = bench.install(&mut store, &both, TRUST).unwrap();
@@ -201,6 +202,32 @@ fn levels_above_the_first_are_for_the_device_and_its_keys() {
     // The key is taken out of the image: what it gave goes with it.
     fs::remove_file(bench.places.image.join("keys")).unwrap();
     assert_eq!(bench.open().get(&id("org.example.disks")).unwrap().declared[0].grant, None);
+}
+
+#[test]
+fn single_permissions_above_the_level_are_named_by_the_bundle_and_given_by_keys_of_the_device() {
+    let bench = Bench::new();
+    bench.permission("disks", "level = \"system-core\"\ngrant = \"user\"");
+    bench.permission("usb", "level = \"system-basic\"\ngrant = \"user\"");
+    let asks = |name: &str| format!("[[permission]]\nname = \"{name}\"\nreason = \"For a test\"\n");
+    let named = wanted(ID, 1).top("acl = [\"disks\"]").more(&asks("disks"));
+    let mut store = bench.open();
+    assert_eq!(
+        why(bench.install(&mut store, &named, TRUST)),
+        "its `acl` names `disks`, which is of the level system-core: only a key that came with the device can give that"
+    );
+    nothing_left(&bench, &store);
+
+    fs::write(bench.places.image.join("keys"), format!("{}\n", key(9))).unwrap();
+    let mut store = bench.open();
+    let more = wanted(ID, 1).top("acl = [\"disks\"]").more(&(asks("disks") + &asks("usb")));
+    assert!(why(bench.install(&mut store, &more.by(&[9]), PLAIN)).contains("does not name it"));
+    bench.install(&mut store, &named.by(&[9]), PLAIN).unwrap();
+    let granted = |store: &Store| store.get(&id(ID)).unwrap().declared[0].grant;
+    assert_eq!(granted(&store), Some(Grant::User));
+    // The key is taken out of the image: what it gave goes with it.
+    fs::remove_file(bench.places.image.join("keys")).unwrap();
+    assert_eq!(granted(&bench.open()), None);
 }
 
 #[test]
