@@ -18,6 +18,8 @@
 pub mod abilities;
 #[cfg(feature = "bus")]
 pub mod app;
+#[cfg(feature = "bus")]
+pub mod background;
 pub mod debug;
 pub mod export;
 #[cfg(feature = "bus")]

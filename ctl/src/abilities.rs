@@ -118,8 +118,10 @@ fn want(args: &Args) -> Result<Want, Usage> {
 pub(crate) fn run(ask: &Ask, json: bool, out: &Out) -> Result<bool, Fault> {
     match ask {
         Ask::List => {
-            let rows = call::abilities(true, Some(PATIENCE), |bus| bus.instances())?;
-            if json { out.json(&rows) } else { out.text(&show::instances(&rows, out.paint)) }?;
+            let ask = |bus: Abilities<'_>| Ok((bus.instances()?, bus.tasks()?));
+            let (rows, tasks) = call::abilities(true, Some(PATIENCE), ask)?;
+            let text = || show::instances(&rows, &tasks, out.paint);
+            if json { out.json(&rows) } else { out.text(&text()) }?;
         }
         Ask::Missions => {
             let rows = call::abilities(true, Some(PATIENCE), |bus| bus.missions())?;
@@ -226,7 +228,7 @@ mod tests {
         `notes`: which mission? Its number, as in `ability missions`
         `ability start` needs ID[/ABILITY]
         `--param x`: what is the value? For example `--param page=3`
-        which `ability` command? One of list, start, want, stop, wait, missions, show, hide, forget, dump
+        which `ability` command? One of list, start, want, stop, wait, missions, show, hide, forget, dump, tasks, work
         ");
     }
 }

@@ -102,7 +102,7 @@ fn names(operand: Operand) -> Option<&'static str> {
         Operand::Service | Operand::Services | Operand::MaybeService | Operand::Scored => {
             Some("services")
         }
-        Operand::Words(words, ..) if words.trim_start_matches('[').starts_with("ID") => {
+        Operand::Words(words, ..) if words.split(['[', ' ', '/']).any(|word| word == "ID") => {
             Some("apps")
         }
         Operand::Words(words, ..) if words.contains("UNIT") || words == "MISSION" => {

@@ -194,17 +194,22 @@ mod tests {
         app permissions [ID]  What apps ask for, why, and what was decided
         app keys              Keys whose apps may be installed, and where they come from
         app trust KEY         Trust a key: apps that it signed may be installed
-        ability list                What runs of apps, and where it is
-        ability start ID[/ABILITY]  Start an app, or one ability of it, and bring it to the front
-        ability want                Which abilities can do something; with --start, let the only one do
-                                    it
-        ability stop UNIT|MISSION   End what runs of an app
-        ability wait UNIT STATE     Wait until an instance is in a state
-        ability missions            What was opened and can be gone back to, the last used first
-        ability show MISSION        Bring a mission to the front, with its saved state if it does not run
-        ability hide MISSION        Send a mission to the background
-        ability forget MISSION      End a mission and forget it, with its saved state
-        ability dump                All that ability-manager knows, for people who look for a mistake
+        ability list                   What runs of apps, and where it is
+        ability start ID[/ABILITY]     Start an app, or one ability of it, and bring it to the front
+        ability want                   Which abilities can do something; with --start, let the only one
+                                       do it
+        ability stop UNIT|MISSION      End what runs of an app
+        ability wait UNIT STATE        Wait until an instance is in a state
+        ability missions               What was opened and can be gone back to, the last used first
+        ability show MISSION           Bring a mission to the front, with its saved state if it does not
+                                       run
+        ability hide MISSION           Send a mission to the background
+        ability forget MISSION         End a mission and forget it, with its saved state
+        ability dump                   All that ability-manager knows, for people who look for a mistake
+        ability tasks                  What apps go on with, or may go on with, while they are not on the
+                                       screen, and why
+        ability work [run ID/ABILITY]  What apps do when there is time: when it runs next, what it waits
+                                       for, how it went
         ");
     }
 

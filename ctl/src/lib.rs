@@ -13,6 +13,7 @@
 pub mod abilities;
 pub mod apps;
 pub mod args;
+pub mod background;
 pub(crate) mod bus;
 pub(crate) mod call;
 pub mod completion;

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::abilities;
 use crate::apps;
 use crate::args::{Args, Usage};
+use crate::background;
 use crate::near::hint;
 use crate::params;
 use crate::permission;
@@ -93,6 +94,8 @@ pub enum Request {
     App(apps::Ask),
     /// Look after what runs of them.
     Ability(abilities::Ask),
+    /// Look after what they do while nobody looks.
+    Background(background::Ask),
     /// Look at parameters, or set them.
     Param(params::Ask),
     /// Show the log.
@@ -212,6 +215,9 @@ impl Request {
                 None => Self::Permission(permission::Ask::from_args(word, args)),
             },
             ["app", word] => Self::App(apps::Ask::from_args(word, args)),
+            ["ability", word] if let Some(ask) = background::Ask::from_args(word, args)? => {
+                Self::Background(ask)
+            }
             ["ability", word] => Self::Ability(abilities::Ask::from_args(word, args)?),
             ["param", word] => Self::Param(params::Ask::from_args(word, args)?),
             ["service", word] => match job(word, args.has("now")) {

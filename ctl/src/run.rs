@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::abilities;
+use crate::background;
 use crate::apps;
 use crate::args::Args;
 use crate::bus::Services;
@@ -151,6 +152,7 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         Request::Permission(ask) => permission::run(&ask, json, out),
         Request::App(ask) => apps::run(&ask, json, out),
         Request::Ability(ask) => abilities::run(&ask, json, out),
+        Request::Background(ask) => background::run(&ask, json, out),
         Request::Param(ask) => params::run(ask, json, out),
         Request::Boot | Request::Chart(_) => boot(&request, json, out),
         Request::Down(end) => down(end, json, out),

@@ -2,6 +2,7 @@
 
 pub mod abilities;
 pub mod apps;
+pub mod background;
 pub mod boot;
 pub mod log;
 pub mod permission;

@@ -1,11 +1,13 @@
 //! Every command and option, once. Parser, help and completion are driven by this table.
 
 mod apps;
+mod background;
 mod options;
 mod sandboxes;
 mod services;
 
 use apps::APPS;
+use background::BACKGROUND;
 pub use options::{COMMON, PRIORITIES, STATES};
 use options::{DRY_RUN, LOG, UNIT, flag, with};
 use sandboxes::SANDBOXES;
@@ -77,7 +79,7 @@ pub enum Operand {
 
 /// All commands, in the order of the help.
 pub fn commands() -> impl Iterator<Item = &'static Command> + Clone {
-    [HEALTH, SERVICES, SANDBOXES, APPS, DEVICE].into_iter().flatten()
+    [HEALTH, SERVICES, SANDBOXES, APPS, BACKGROUND, DEVICE].into_iter().flatten()
 }
 
 const HEALTH: &[Command] = &[Command {

@@ -51,6 +51,7 @@ impl Daemon {
                 let restore = mission.filter(|_| restore);
                 if let Err(why) = self.launch(instance, &target, &want, reason, restore) {
                     log::warn!("{}/{}: {why}", target.bundle, target.ability);
+                    self.note_end(instance, &Exit::LaunchFailed(why.clone()));
                     self.lives.remove(&instance);
                     self.launching.remove(&instance);
                     self.next.push_back(Event::LaunchFailed { instance, why });

@@ -15,6 +15,7 @@ use zbus::connection::Builder;
 use zbus::interface;
 
 use super::bundles::Bundles;
+use super::quiet::Quiet;
 use super::{Daemon, wanted};
 
 /// Requests that may wait for the loop.
@@ -135,6 +136,7 @@ async fn serve_one(stream: UnixStream, desk: Desk, guid: String) -> zbus::Result
     let wire::Begun::Messages(reader, writer) = begun;
     let build = Builder::authenticated_socket(wire::split(reader, writer), guid).p2p();
     let build = build.serve_at(PATH, Abilities { desk: desk.clone() });
+    let build = build.serve_at(PATH, Quiet::new(desk.clone()));
     let build = build.serve_at(PATH, Bundles::new(desk)).build();
     let connection = tokio::time::timeout(HANDSHAKE, build).await.map_err(slow)??;
     connection.closed().await;

@@ -1,4 +1,4 @@
-//! How the device is, looked up when somebody needs to know: its battery.
+//! How the device is, looked up when somebody needs to know: its battery, its network, its room.
 //!
 //! Invariant: what can't be read is as if it were well: a device without a battery is one whose battery is not low.
 
@@ -10,6 +10,20 @@ const SUPPLIES: &str = "/sys/class/power_supply";
 
 /// Percent of a battery at and below which it is low.
 const LOW: u32 = 20;
+
+/// The ways that the device itself has, IPv4 and IPv6: ability-manager has a network of its own, without any.
+const ROUTES: &str = "/proc/1/net/route";
+const ROUTES_6: &str = "/proc/1/net/ipv6_route";
+
+/// `RTF_UP` and `RTF_REJECT` (`linux/route.h`).
+const UP: u32 = 0x1;
+const REJECT: u32 = 0x200;
+
+/// Where data are.
+const STATE: &str = "/var";
+
+/// Percent of that which are free when there is room for more.
+const FREE: u64 = 5;
 
 /// Most supplies that are looked at.
 const MAX_SUPPLIES: usize = 64;
@@ -48,15 +62,52 @@ impl Power {
         power
     }
 
+    /// It is being charged, or has no battery.
+    pub(super) fn is_charging(self) -> bool {
+        self.battery.is_none() || self.charger
+    }
+
     /// It has a battery that is low and not being charged.
     pub(super) fn is_low(self) -> bool {
         !self.charger && self.battery.is_some_and(|percent| percent <= LOW)
     }
 }
 
-/// Whether the battery is low now.
-pub(super) fn low_battery() -> bool {
-    Power::read(Path::new(SUPPLIES)).is_low()
+/// Batteries and chargers now.
+pub(super) fn power() -> Power {
+    Power::read(Path::new(SUPPLIES))
+}
+
+/// Whether a way leads out of the device.
+pub(super) fn network() -> bool {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    leads_out(&read(ROUTES), &read(ROUTES_6))
+}
+
+/// Whether there is room for more data.
+pub(super) fn storage() -> bool {
+    let sizes = sys::disk::free(Path::new(STATE)).ok().zip(sys::disk::size(Path::new(STATE)).ok());
+    sizes.is_none_or(|(free, size)| free >= size / 100 * FREE)
+}
+
+/// Whether one of these is a default route that is up, by a device that is not the loopback.
+fn leads_out(routes: &str, routes_6: &str) -> bool {
+    let is_up = |flags: Option<&&str>| {
+        let flags = flags.and_then(|flags| u32::from_str_radix(flags, 16).ok()).unwrap_or(0);
+        flags & UP != 0 && flags & REJECT == 0
+    };
+    let old = |line: &str| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let all = words.get(1) == Some(&"00000000") && words.get(7) == Some(&"00000000");
+        all && is_up(words.get(3))
+    };
+    let new = |line: &str| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let zero = words.first().is_some_and(|to| to.bytes().all(|digit| digit == b'0'));
+        let all = zero && words.get(1) == Some(&"00");
+        all && words.get(9).is_some_and(|device| *device != "lo") && is_up(words.get(8))
+    };
+    routes.lines().any(old) || routes_6.lines().any(new)
 }
 
 #[cfg(test)]
@@ -75,7 +126,7 @@ mod tests {
         let at = tempfile::tempdir().unwrap();
         let at = at.path();
         let none = Power::read(&at.join("nowhere"));
-        assert!(!none.is_low());
+        assert!(none.is_charging() && !none.is_low());
         supply(at, "pen", &[("type", "Battery"), ("scope", "Device"), ("capacity", "3")]);
         assert_eq!(Power::read(at), none, "that of a pen is not the device's");
         supply(at, "BAT0", &[("type", "Battery"), ("capacity", "20"), ("status", "Discharging")]);
@@ -87,5 +138,25 @@ mod tests {
         assert!(!Power::read(at).is_low());
         supply(at, "BAT0", &[("status", "Charging"), ("capacity", "9")]);
         assert!(!Power::read(at).is_low());
+    }
+
+    #[test]
+    fn a_default_route_that_is_up_leads_out() {
+        let head =
+            "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+        let route = |to: &str, flags: &str, mask: &str| {
+            format!("{head}eth0\t{to}\t0202000A\t{flags}\t0\t0\t0\t{mask}\t0\t0\t0\n")
+        };
+        assert!(leads_out(&route("00000000", "0003", "00000000"), ""));
+        assert!(!leads_out(&route("0002000A", "0001", "00FFFFFF"), ""));
+        assert!(!leads_out(&route("00000000", "0200", "00000000"), ""));
+        let zero = "0".repeat(32);
+        let route = |device: &str, flags: &str| {
+            format!("{zero} 00 {zero} 00 {zero} ffffffff 00000001 00000000 {flags} {device}\n")
+        };
+        assert!(leads_out("", &route("eth0", "00450003")));
+        assert!(!leads_out("", &route("lo", "00200200")));
+        assert!(!leads_out("", &route("eth0", "00200200")));
+        assert!(!leads_out("broken", "00"));
     }
 }

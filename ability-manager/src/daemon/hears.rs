@@ -35,6 +35,7 @@ impl Daemon {
                 let ended = self.launching.remove(&instance).flatten();
                 self.feed(Event::Launched { instance });
                 if let Some(exit) = ended {
+                    self.note_end(instance, &exit);
                     self.feed(Event::Ended { instance, exit });
                 }
             }
@@ -48,12 +49,14 @@ impl Daemon {
                 if let Some(live) = self.lives.get(&instance) {
                     log::warn!("{}: not started: {why}", live.unit);
                 }
+                self.note_end(instance, &Exit::LaunchFailed(why.clone()));
                 self.feed(Event::LaunchFailed { instance, why });
             }
             // Its end may be heard before the answer to its launch.
             Heard::Ended(instance, exit) => match self.launching.get_mut(&instance) {
                 Some(early) => *early = Some(exit),
                 None if self.lives.contains_key(&instance) => {
+                    self.note_end(instance, &exit);
                     self.feed(Event::Ended { instance, exit });
                 }
                 None => {}

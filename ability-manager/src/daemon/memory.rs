@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::tasks::Tasks;
+use crate::engine::work::Works;
 use crate::engine::{Engine, InstanceId, MissionId};
 use crate::permission::{Flow, Log};
 
@@ -56,6 +57,8 @@ pub(crate) struct Whole {
     pub flow: Flow,
     /// What goes on off the screen.
     pub tasks: Tasks,
+    /// When work runs.
+    pub works: Works,
     /// Instances.
     pub kept: BTreeMap<InstanceId, Kept>,
 }
@@ -69,6 +72,8 @@ pub(crate) struct View<'a> {
     pub flow: &'a Flow,
     /// See [`Whole`].
     pub tasks: &'a Tasks,
+    /// See [`Whole`].
+    pub works: &'a Works,
     /// See [`Whole`].
     pub kept: BTreeMap<InstanceId, &'a Kept>,
 }
@@ -182,7 +187,7 @@ fn say(path: &Path, done: io::Result<()>) {
 }
 
 /// The value in a file, if it is whole.
-fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let bytes = match take(path, MAX_FILE) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
@@ -203,7 +208,8 @@ fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     value
 }
 
-fn write<T: Serialize>(path: &Path, value: &T, lasts: bool) -> io::Result<()> {
+/// Puts a value into a file. `lasts`: it must outlast a power cut.
+pub(super) fn write<T: Serialize>(path: &Path, value: &T, lasts: bool) -> io::Result<()> {
     let body = postcard::to_stdvec(value).map_err(io::Error::other)?;
     let crc = crc32c::crc32c(&body).to_le_bytes();
     put(path, &[MAGIC.as_slice(), &crc, &body].concat(), lasts)
@@ -252,8 +258,8 @@ mod tests {
         flow.started(1, (&BundleId::try_from("org.example.a").unwrap(), &main), &[main.clone()]);
         memory.keep_log(flow.log());
         assert_eq!(memory.recall().0.flow.log(), flow.log());
-        let (engine, flow, tasks) = (&whole.engine, &whole.flow, &whole.tasks);
-        memory.keep(&View { engine, flow, tasks, kept: BTreeMap::new() });
+        let (flow, tasks, works) = (&whole.flow, &whole.tasks, &whole.works);
+        memory.keep(&View { engine: &whole.engine, flow, tasks, works, kept: BTreeMap::new() });
         assert_eq!(memory.recall().1, Recalled::Boot);
         let mut bytes = fs::read(at.path().join("state")).unwrap();
         *bytes.last_mut().unwrap() ^= 1;

@@ -24,6 +24,7 @@ mod facts;
 mod hears;
 mod memory;
 mod pressure;
+mod quiet;
 mod seat;
 mod settings;
 mod tasks;
@@ -32,6 +33,7 @@ mod uses;
 mod view;
 mod voice;
 mod wanted;
+mod work;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -64,6 +66,7 @@ use seat::Call;
 use tasks::Tasks;
 use units::{Heard, Units};
 use uses::Logged;
+use work::Work;
 
 pub use settings::Settings;
 
@@ -116,6 +119,8 @@ struct Daemon {
     in_front: BTreeSet<BundleId>,
     /// What goes on off the screen.
     tasks: Tasks,
+    /// Work that can wait.
+    work: Work,
     /// What was done for want of memory.
     pressure: Pressure,
     /// Events that came of actions.
@@ -164,6 +169,7 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
     let mut daemon = Daemon::begin(settings, guid.clone(), calls, tell)?;
     spawn_local(pressure::watch(requests.clone()));
     spawn_local(control::serve(listener, requests, guid));
+    daemon.do_work();
     let mut inbox = Inbox { requests: requested, calls: called, heard };
     let ending = told_to_end(&signals);
     tokio::pin!(ending);
@@ -179,6 +185,7 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
                 return ended;
             }
         }
+        daemon.do_work();
         daemon.keep();
     }
 }
@@ -245,6 +252,7 @@ impl Daemon {
             logged: Logged::new(whole.flow.log()),
             flow: whole.flow,
             tasks: whole.tasks,
+            work: Work::default(),
             pressure: Pressure::default(),
             memory,
             lives: BTreeMap::new(),
@@ -264,6 +272,9 @@ impl Daemon {
             missions_dirty: false,
             settings,
         };
+        let boot = recalled == Recalled::Boot;
+        let works = if boot { whole.works } else { work::recall(&daemon.settings.work) };
+        daemon.work = Work::new(works);
         match recalled {
             Recalled::Boot => daemon.adopt(whole.kept),
             Recalled::Missions => daemon.engine.rebooted(),
@@ -276,8 +287,8 @@ impl Daemon {
     /// When something is to be done, if nothing else happens before.
     fn due(&self) -> Option<Duration> {
         let back = self.lives.values().filter_map(|live| live.back_by).min();
-        let tasks = self.tasks.background.due();
-        let all = [tasks, self.engine.due(), self.flow.due(), back, self.logged.due()];
+        let (tasks, work) = (self.tasks.background.due(), self.work.works.due(clock()));
+        let all = [tasks, work, self.engine.due(), self.flow.due(), back, self.logged.due()];
         all.into_iter().flatten().min()
     }
 
@@ -326,8 +337,9 @@ impl Daemon {
         }
         if std::mem::take(&mut self.dirty) {
             let kept = self.lives.iter().map(|(id, live)| (*id, &live.kept)).collect();
-            let (engine, flow, tasks) = (&self.engine, &self.flow, &self.tasks);
-            self.memory.keep(&View { engine, flow, tasks, kept });
+            let (engine, works) = (&self.engine, &self.work.works);
+            let (flow, tasks) = (&self.flow, &self.tasks);
+            self.memory.keep(&View { engine, flow, tasks, works, kept });
         }
         self.keep_log_in_time();
     }

@@ -18,6 +18,8 @@ pub struct Settings {
     pub missions: PathBuf,
     /// What was decided about permissions, and what was used, which lasts.
     pub log: PathBuf,
+    /// What work of apps needs to outlast a boot.
+    pub work: PathBuf,
     /// Where instances have their buses.
     pub instances: PathBuf,
 }
@@ -30,6 +32,7 @@ impl Default for Settings {
             state: "/run/ensemble/abilities.state".into(),
             missions: "/var/lib/ensemble/missions".into(),
             log: "/var/lib/ensemble/permission-log".into(),
+            work: "/var/lib/ensemble/work".into(),
             instances: INSTANCES.into(),
         }
     }

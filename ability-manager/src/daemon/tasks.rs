@@ -57,6 +57,11 @@ impl Tasks {
         Some(self.left.get(bundle).map_or(Duration::MAX, since))
     }
 
+    /// Bundles with a page on the screen.
+    pub(super) fn on_screen(&self) -> &BTreeSet<BundleId> {
+        &self.front
+    }
+
     /// These bundles are on the screen now, of all that run.
     fn seen(&mut self, now: Duration, front: BTreeSet<BundleId>, running: &BTreeSet<BundleId>) {
         for gone in self.front.difference(&front) {
@@ -79,7 +84,7 @@ impl Daemon {
         let now = clock();
         let away = self.tasks.away(now, &bundle);
         let granted = check(reason).and_then(|reason| {
-            let low = facts::low_battery();
+            let low = facts::power().is_low();
             let who = (&bundle, instance, reason);
             self.tasks.background.ask(now, who, away, low).map_err(not_granted)
         });
@@ -122,13 +127,16 @@ impl Daemon {
         let ability =
             held.as_ref().and_then(|held| held.manifest.ability(live.target.ability.as_str()));
         let declared = ability.map(|ability| ability.background.as_slice()).unwrap_or_default();
-        let permitted = live.kept.granted.iter().any(|name| name.as_str() == PERMISSION);
+        let permission = live.kept.granted.iter().find(|name| name.as_str() == PERMISSION).cloned();
         let now = clock();
         let away = self.tasks.away(now, &live.target.bundle);
-        let asking = Asking { instance, declared, permitted, away };
+        let asking = Asking { instance, declared, permitted: permission.is_some(), away };
         let begun = self.tasks.continuous.begin(now, asking, mode, reason);
         let begun = begun.map_err(|why| not_begun(why, mode, &live.target.ability))?;
         log::info!("{}: goes on off the screen ({}): {reason}", live.unit, mode.word());
+        if let Some(permission) = permission {
+            self.used(instance, &permission);
+        }
         Ok(begun)
     }
 

@@ -262,6 +262,11 @@ impl Works {
         long
     }
 
+    /// The device is not as it was.
+    pub fn changed(&mut self) {
+        self.stepped = None;
+    }
+
     /// Whether anything is declared.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -21,7 +21,7 @@ const BUNDLES: Object = Object { path: PATH, interface: BUNDLES_INTERFACE };
 pub(crate) struct Abilities<'a>(pub(crate) &'a Wire);
 
 impl Abilities<'_> {
-    fn call<B, R>(&self, object: Object, member: &str, body: &B) -> Result<R, Error>
+    pub(super) fn call<B, R>(&self, object: Object, member: &str, body: &B) -> Result<R, Error>
     where
         B: Serialize + DynamicType,
         R: DeserializeOwned + Type,

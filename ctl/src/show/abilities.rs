@@ -1,13 +1,15 @@
 //! `ensctl ability`, as text.
 
 use api::abilities::{Candidate, Instance, Mission, Started, State};
+use api::background::Task;
 
+use super::background::modes;
 use super::{Cell, bytes, columns, plain};
 use crate::paint::{Colour, Paint, harmless};
 
 /// What runs of apps.
 #[must_use]
-pub fn instances(rows: &[Instance], paint: Paint) -> String {
+pub fn instances(rows: &[Instance], tasks: &[Task], paint: Paint) -> String {
     if rows.is_empty() {
         return "No app runs.\n".to_owned();
     }
@@ -20,10 +22,11 @@ pub fn instances(rows: &[Instance], paint: Paint) -> String {
             plain(harmless(&row.kind)),
             plain(number(row.mission)),
             plain(number(row.connections)),
+            plain(modes(&row.unit, tasks)),
         ]
     };
     let lines: Vec<_> = rows.iter().map(line).collect();
-    let heading = ["UNIT", "STATE", "APP", "ABILITY", "KIND", "MISSION", "CONNECTIONS"];
+    let heading = ["UNIT", "STATE", "APP", "ABILITY", "KIND", "MISSION", "CONNECTIONS", "GOES ON"];
     columns(paint, &heading, &lines)
 }
 
@@ -110,12 +113,21 @@ mod tests {
             since: 1,
             connections: 0,
         };
-        let text = instances(&[row], Paint::default());
+        let task = Task {
+            unit: row.unit.clone(),
+            bundle: row.bundle.clone(),
+            ability: row.ability.clone(),
+            task: 1,
+            mode: "audio-playback".into(),
+            reason: "Reads aloud".into(),
+            left: 0,
+        };
+        let text = instances(&[row], &[task], Paint::default());
         insta::assert_snapshot!(text, @r"
-        UNIT                     STATE       APP                ABILITY  KIND  MISSION  CONNECTIONS
-        app@org.example.notes_3  foreground  org.example.notes  main     page  2
+        UNIT                     STATE       APP                ABILITY  KIND  MISSION  CONNECTIONS  GOES ON
+        app@org.example.notes_3  foreground  org.example.notes  main     page  2                     audio-playback
         ");
-        assert_eq!(instances(&[], Paint::default()), "No app runs.\n");
+        assert_eq!(instances(&[], &[], Paint::default()), "No app runs.\n");
     }
 
     #[test]
