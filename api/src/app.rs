@@ -131,6 +131,10 @@ pub trait App {
     /// A connection is done with: for the device, which ends a service that nobody is connected to.
     fn disconnect(&self, connection: u32) -> Result<(), Error>;
 
+    /// Which file is the resource of this name (`icon.png`) on this device as it is now: that of the directory of
+    /// resources whose qualifiers fit best.
+    fn resource(&self, name: &str) -> Result<String, Error>;
+
     /// What happens to this instance: one of [`event`], the token for [`AppProxy::done`] (0: no answer), a want.
     #[zbus(signal)]
     fn lifecycle(&self, event: &str, token: u32, want: Want) -> zbus::Result<()>;

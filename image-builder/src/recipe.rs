@@ -78,6 +78,7 @@ pub fn programs(device: &Device, sandboxes: bool) -> Vec<Program> {
         program("servicemgr", "servicemgr", "usr/lib/ensemble/servicemgr"),
         program("ability-manager", "ability-manager", "usr/lib/ensemble/ability-manager"),
         program("journal", "journal", "usr/lib/ensemble/journal"),
+        program("store", "store", "usr/lib/ensemble/store"),
         program("brief", "ensctl-brief", "usr/bin/ensctl"),
         program("ctl", "ensctl", "usr/lib/ensemble/ensctl"),
     ];
@@ -148,12 +149,14 @@ pub fn cmdline(device: &Device) -> String {
 /// Something of a package is in the way.
 pub fn ours(tree: &mut Tree, loaded: &Loaded, programs: Vec<(Program, Content)>) -> Result<()> {
     let Loaded { plan, services, profiles, permissions, ready, device, .. } = loaded;
-    let parameters = &device.parameters;
+    // What the device's own TOML says comes later, and wins.
+    let mut parameters = device.screen.as_ref().map(parameter::of_screen).unwrap_or_default();
+    parameters.extend(device.parameters.clone());
     for (program, content) in programs {
         tree.insert(program.path, Node::file(0o755, content))?;
     }
     if !parameters.is_empty() {
-        let text = parameter::file(parameters);
+        let text = parameter::file(&parameters);
         tree.insert(inside(PARAMETERS_PATH), Node::file(0o644, text.as_str()))?;
     }
     let directories =
@@ -209,8 +212,9 @@ pub fn place(
             "Ensemble's own program or plan is there, which [[file]] does not replace".to_owned()
         );
     }
-    if path == inside(PARAMETERS_PATH) && !device.parameters.is_empty() {
-        return Err("[parameters] of the device is there".to_owned());
+    let own = !device.parameters.is_empty() || device.screen.is_some();
+    if path == inside(PARAMETERS_PATH) && own {
+        return Err("[parameters] of the device, or of its screen, is there".to_owned());
     }
     let directories = [
         (SERVICES_PATH, "services"),

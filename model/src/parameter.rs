@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::device::{Screen, Shape};
+use crate::word::Word;
+
 /// Where an image has its values.
 pub const PARAMETERS_PATH: &str = "/usr/lib/ensemble/parameters";
 
@@ -30,6 +33,43 @@ pub const SERVICE: &str = "service.";
 
 /// Constants that the system sets about itself, whatever an image says.
 pub const SYSTEM: [&str; 2] = ["const.device", "const.ensemble"];
+
+/// What the image says of its screen.
+const SCREEN: &str = "const.screen.";
+
+/// How the screen stands now, where that is not as it is built: `vertical`, `horizontal`.
+pub const ORIENTATION: &str = "screen.orientation";
+
+/// What people see best: `light`, `dark`.
+pub const COLOURS: &str = "persist.screen.colours";
+
+/// What the names of all these begin with.
+pub const OF_SCREEN: [&str; 3] = [SCREEN, "screen.", "persist.screen."];
+
+/// What a screen is, as constants.
+#[must_use]
+pub fn of_screen(screen: &Screen) -> BTreeMap<String, String> {
+    let Screen { width, height, density, shape } = screen;
+    let all = [
+        ("width", width.to_string()),
+        ("height", height.to_string()),
+        ("density", density.to_string()),
+        ("shape", shape.word().to_owned()),
+    ];
+    all.into_iter().map(|(name, value)| (format!("{SCREEN}{name}"), value)).collect()
+}
+
+/// The screen that these constants are of; none where they say nothing of one.
+pub fn screen<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Option<Screen> {
+    let get = |name: &str| get(&format!("{SCREEN}{name}"));
+    let number = |name: &str| get(name)?.parse().ok();
+    Some(Screen {
+        width: number("width")?,
+        height: number("height")?,
+        density: number("density")?,
+        shape: get("shape").and_then(Shape::from_word)?,
+    })
+}
 
 /// Whether this can be the name of a parameter: `a-z`, `0-9`, `_` and `-`, in parts with dots
 /// between.

@@ -230,6 +230,16 @@ impl App {
         Ok(self.0.call(APP, "Request", &(names,))?)
     }
 
+    /// Which file is the resource of this name, on this device as it is now: that of the directory of resources whose
+    /// qualifiers fit best.
+    ///
+    /// # Errors
+    /// There is none, or the device went away.
+    pub fn resource(&mut self, name: &str) -> Result<PathBuf, Error> {
+        let path: String = self.0.call(APP, "Resource", &(name,))?;
+        Ok(path.into())
+    }
+
     /// Ends this instance: what follows is [`Event::Terminate`].
     ///
     /// # Errors

@@ -64,6 +64,7 @@ impl Daemon {
                 self.begin_continuous(instance, &mode, &reason, reply);
             }
             What::EndContinuous(task) => self.end_continuous(instance, task, reply),
+            What::Resource(name) => self.resource(instance, name, reply),
         }
     }
 

@@ -255,7 +255,8 @@ mod tests {
         assert_eq!(memory.recall().1, Recalled::Missions);
         let mut flow = Flow::default();
         let main = Name::try_from("main").unwrap();
-        flow.started(1, (&BundleId::try_from("org.example.a").unwrap(), &main), &[main.clone()]);
+        let all = std::slice::from_ref(&main);
+        flow.started(1, (&BundleId::try_from("org.example.a").unwrap(), &main), all);
         memory.keep_log(flow.log());
         assert_eq!(memory.recall().0.flow.log(), flow.log());
         let (flow, tasks, works) = (&whole.flow, &whole.tasks, &whole.works);

@@ -25,6 +25,7 @@ mod hears;
 mod memory;
 mod pressure;
 mod quiet;
+mod resources;
 mod seat;
 mod settings;
 mod tasks;

@@ -16,9 +16,11 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
+use api::params::{Param, ParamsProxy};
 use api::services::{Error, ServicesProxy};
 use futures_core::Stream;
 use model::bundle::{APP_IDS, BundleId};
+use model::parameter;
 use model::service::INSTANCE;
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::spawn_local;
@@ -36,6 +38,9 @@ const MAX_STOPS: usize = 8;
 
 /// Pause before servicemgr is looked for again.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long an app waits for what servicemgr knows of the device, before it gets what is known without.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often something is asked that servicemgr ended before it answered.
 const TRIES: u32 = 5;
@@ -114,12 +119,6 @@ pub(crate) fn instance(unit: &str) -> Option<InstanceId> {
     number.parse().ok().map(InstanceId)
 }
 
-/// The bundle of a unit.
-fn bundle(unit: &str) -> Option<BundleId> {
-    let (id, _) = unit.strip_prefix(INSTANCE)?.rsplit_once('_')?;
-    BundleId::try_from(id).ok()
-}
-
 impl Units {
     /// Looks for servicemgr at this socket, and says what it hears.
     pub(crate) fn new(socket: &Path, heard: mpsc::Sender<Heard>) -> Self {
@@ -171,6 +170,29 @@ impl Units {
                 log::debug!("nothing is made ready ahead of a start: {}", sentence(&e));
             }
         });
+    }
+
+    /// Parameters that say how the device is to people; none that servicemgr does not tell in time.
+    pub(crate) fn parameters(&self) -> impl Future<Output = Vec<Param>> + 'static {
+        let shared = self.shared.clone();
+        async move {
+            let asked = async {
+                let _turn = shared.calls.acquire().await;
+                let proxy = shared.proxy().await;
+                let proxy = ParamsProxy::new(proxy.inner().connection()).await?;
+                let mut all = Vec::new();
+                for prefix in parameter::OF_SCREEN {
+                    all.extend(proxy.list(prefix).await?);
+                }
+                Ok(all)
+            };
+            let answer: Result<_, api::params::Error> =
+                tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Ok(Vec::new()));
+            answer.unwrap_or_else(|e| {
+                log::warn!("servicemgr does not say how the screen is: {e}");
+                Vec::new()
+            })
+        }
     }
 
     /// Nothing is counted any more for what instances of this bundle stored.
@@ -327,7 +349,15 @@ impl Worker {
     }
 
     async fn mount(&self, mounting: Box<Mounting>) -> Result<(), String> {
-        let Some(bundle) = bundle(&self.unit) else { return Ok(()) };
+        // Nobody holds the turn of a runtime and waits for that of another bundle.
+        if let Some(below) = mounting.below() {
+            self.mount_one(below).await?;
+        }
+        self.mount_one(*mounting).await
+    }
+
+    async fn mount_one(&self, mounting: Mounting) -> Result<(), String> {
+        let bundle = mounting.id().clone();
         let turn = Rc::clone(self.shared.mounts.borrow_mut().entry(bundle.clone()).or_default());
         let _turn = turn.lock().await;
         let done = tokio::task::spawn_blocking(move || mounting.run()).await;

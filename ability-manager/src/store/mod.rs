@@ -144,6 +144,12 @@ pub struct Store {
 }
 
 impl Store {
+    /// What the device is to people.
+    #[must_use]
+    pub fn form_factor(&self) -> Option<FormFactor> {
+        self.base.device.form_factor
+    }
+
     /// Everything that counts, in order of ids.
     pub fn bundles(&self) -> impl Iterator<Item = &Arc<Held>> {
         self.held.values()

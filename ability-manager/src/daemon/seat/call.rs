@@ -61,6 +61,8 @@ pub(crate) enum What {
     },
     /// It does so no more.
     EndContinuous(u32),
+    /// It wants to know where its resource of this name is.
+    Resource(String),
 }
 
 /// The way of one answer. Dropped without one, it says that there will be none.

@@ -166,6 +166,7 @@ fn understand(message: &Message) -> Result<What, Wrong> {
         "Connect" => What::Connect(arguments::<(Want,)>(message, "a{sv}")?.0),
         "Accept" => What::Accept(arguments::<(u32,)>(message, "u")?.0),
         "Disconnect" => What::Disconnect(arguments::<(u32,)>(message, "u")?.0),
+        "Resource" => What::Resource(arguments::<(String,)>(message, "s")?.0),
         _ => return Err((NO_SUCH_METHOD, format!("{INTERFACE} has no method {member}"))),
     })
 }
