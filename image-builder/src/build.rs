@@ -41,11 +41,14 @@ use crate::recipe::{self, Program};
 use crate::run::persist;
 use crate::steps::{Found, Inputs, Output, Steps};
 use crate::tree::{Content, Tree};
+use crate::workspace::Workspace;
 use crate::write::content_uuid;
 
 /// What every build of one session shares.
 #[derive(Clone, Copy)]
 pub struct Builder<'a> {
+    /// The project, for apps that are built in it.
+    pub workspace: &'a Workspace,
     /// Fetched packages.
     pub cache: &'a Cache,
     /// Results of steps.
@@ -140,6 +143,7 @@ impl<'a> Builder<'a> {
             steps: Steps::new(self.steps, device.name.as_str(), ourselves()?),
             request,
             lock,
+            relock: order.relock,
             programs,
             tree: OnceCell::new(),
             apps: OnceCell::new(),
@@ -154,6 +158,7 @@ struct Job<'a> {
     steps: Steps,
     request: Request,
     lock: Lock,
+    relock: Relock,
     programs: Vec<(Program, PathBuf)>,
     tree: OnceCell<Tree>,
     apps: OnceCell<Vec<(BundleId, Output)>>,

@@ -4,6 +4,7 @@
 mod files;
 
 use files::{Files, brief};
+use model::text::bundle::Origin;
 use model::text::load_device;
 
 const APP: &str =
@@ -45,7 +46,8 @@ fn a_device_has_its_apps_by_their_ids_and_the_service_that_they_need() {
     let loaded = loaded.expect("it has no mistake");
     let apps: Vec<_> = loaded.apps.bundles.iter().map(|app| app.manifest.id.as_str()).collect();
     assert_eq!(apps, ["org.example.clock", "org.example.notes"]);
-    assert_eq!(loaded.apps.bundles[1].source.path, "abilities/notes/src");
+    let src = Origin::Directory("abilities/notes/src".to_owned());
+    assert_eq!(loaded.apps.bundles[1].source.origin, src);
     assert_eq!(loaded.apps.trust, [key]);
     let services: Vec<_> = loaded.device.services.iter().map(|name| name.as_str()).collect();
     assert_eq!(services, ["ability-manager"]);

@@ -1,12 +1,13 @@
 //! The apps of a device: each a step of its own, and a file of the root.
 
+use std::ffi::OsStr;
+
 use anyhow::Result;
 use model::bundle::BundleId;
-use model::text::App;
 use model::text::bundle::write;
 
-use super::{Job, Refused, content};
-use crate::bundle;
+use super::{Builder, Job, Refused, content};
+use crate::bundle::{self, Prepared, Sources};
 use crate::steps::{Inputs, Output, Steps};
 use crate::tree::{Content, Kind, Tree};
 
@@ -16,32 +17,46 @@ impl Job<'_> {
         if let Some(apps) = self.apps.get() {
             return Ok(apps);
         }
+        let Builder { workspace, cache, progress, .. } = *self.builder;
+        let sources = Sources { workspace, cache, relock: self.relock, progress };
         let built = self.loaded.apps.bundles.iter().map(|app| {
             let refused =
                 |e: anyhow::Error| Refused(self.loaded.refused_app(&app.name, &format!("{e:#}")));
-            let tree = bundle::tree(&app.manifest, &app.source).map_err(refused)?;
-            Ok((app.manifest.id.clone(), self.app(app, &tree)?))
+            let prepared =
+                bundle::prepare(&app.manifest, &app.source, &sources).map_err(refused)?;
+            Ok((app.manifest.id.clone(), self.app(&prepared)?))
         });
         let built = built.collect::<Result<Vec<_>>>()?;
         Ok(self.apps.get_or_init(|| built))
     }
 
-    fn app(&self, app: &App, tree: &Tree) -> Result<Output> {
-        let mut inputs =
-            Inputs::new("bundle").bytes("bundle.toml", write(&app.manifest).as_bytes());
+    fn app(&self, Prepared { manifest, tree }: &Prepared) -> Result<Output> {
+        let mut inputs = Inputs::new("bundle").bytes("bundle.toml", write(manifest).as_bytes());
+        let cached = self.builder.cache.root();
         for (path, node) in tree.iter() {
             let label = format!("file {path}");
             inputs = match &node.kind {
+                // A part of a file of the cache, which is called by its content wherever the cache is.
+                Kind::File(Content::Slice { file, offset, len }) if file.starts_with(cached) => {
+                    inputs.value(
+                        label,
+                        &(file.file_name().and_then(OsStr::to_str), offset, len, node.mode),
+                    )?
+                }
                 Kind::File(Content::Slice { file, .. }) => {
                     inputs.file(label, file)?.value(format!("mode of {path}"), &node.mode)?
                 }
-                Kind::File(Content::Bytes(bytes)) => inputs.bytes(label, bytes),
-                Kind::Symlink(target) => inputs.bytes(label, target.as_bytes()),
+                Kind::File(Content::Bytes(bytes)) => {
+                    inputs.bytes(label, bytes).value(format!("mode of {path}"), &node.mode)?
+                }
+                Kind::Symlink(target) | Kind::Hardlink(target) => {
+                    inputs.bytes(label, target.as_bytes())
+                }
                 _ => inputs.value(label, &node.mode)?,
             };
         }
         let output =
-            self.step(&inputs, |path| bundle::write(&app.manifest, tree, path, None).map(drop))?;
+            self.step(&inputs, |path| bundle::write(manifest, tree, path, None).map(drop))?;
         // More apps than results of a step stay: none goes before the root has it.
         Steps::hold(&output)?;
         Ok(output)
@@ -61,6 +76,8 @@ impl Job<'_> {
         }
         let bundle = |(id, output): &(BundleId, Output)| Ok((id.clone(), content(&output.path)?));
         let apps = self.apps()?.iter().map(bundle).collect::<Result<Vec<_>>>()?;
+        let manifests = self.loaded.apps.bundles.iter().map(|app| &app.manifest);
+        bundle::device::mark_work(tree, manifests)?;
         bundle::device::place(tree, apps, &self.loaded.apps.trust)
     }
 }

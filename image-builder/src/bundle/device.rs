@@ -3,12 +3,13 @@
 //! ```text
 //! /usr/lib/ensemble/bundles/ID.bundle      one for each app: not signed, as the root is checked whole
 //! /usr/lib/ensemble/bundles/keys           a line for each key whose apps the device takes
+//! /usr/lib/ensemble/bundles/work           there when one has work that runs by itself: ability-manager starts at boot
 //! ```
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use model::bundle::{BundleId, Manifest};
+use model::bundle::{AbilityKind, BundleId, Layout, Manifest};
 
 use crate::tree::{Content, Kind, Node, Tree};
 
@@ -33,11 +34,29 @@ pub fn place(tree: &mut Tree, apps: Vec<(BundleId, Content)>, trust: &[String]) 
     Ok(())
 }
 
+/// Has ability-manager started at boot if one of these apps has work that runs by itself. `configs/services/ability-manager.toml`
+/// waits for this file.
+///
+/// # Errors
+/// Something of a package is in the way.
+pub fn mark_work<'a>(
+    tree: &mut Tree,
+    mut apps: impl Iterator<Item = &'a Manifest>,
+) -> Result<()> {
+    let works = |app: &Manifest| app.abilities.iter().any(|one| one.kind == AbilityKind::Work);
+    if apps.any(works) {
+        tree.insert(&format!("{BUNDLES}/work"), Node::file(0o644, ""))?;
+    }
+    Ok(())
+}
+
 /// What an app needs and a root does not have: files that it requires, programs that it starts.
 #[must_use]
 pub fn missing(manifest: &Manifest, tree: &Tree) -> Vec<String> {
     let programs = manifest.abilities.iter().filter_map(|ability| ability.exec.first());
-    let programs = programs.filter(|program| program.starts_with('/'));
+    // Who brings a root, or lies upon a runtime, has no other programs than theirs.
+    let of_device = manifest.layout == Layout::App && manifest.runtime.is_none();
+    let programs = programs.filter(|program| of_device && program.starts_with('/'));
     let needed: BTreeSet<&String> = manifest.requires.files.iter().chain(programs).collect();
     needed.into_iter().filter(|path| !there(tree, path)).cloned().collect()
 }

@@ -1,4 +1,4 @@
-//! The files of a bundle, from where its `[source]` says they are.
+//! Files of this host as files of a bundle.
 //!
 //! ```text
 //! directory ─ all but what is excluded ─┐
@@ -14,91 +14,95 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use model::text::bundle::{FILE, Source, SourceKind};
+use model::text::bundle::FILE;
 
 use super::elf;
 use crate::tree::{Content, Node, Tree};
 
 /// What is never part of a bundle: its own description, other bundles, what tools leave behind.
-const NEVER: [&str; 4] = [FILE, "*.bundle", ".git", "__pycache__"];
+const NEVER: [&str; 6] = [FILE, LOCK, "*.bundle", "*.whl", ".git", "__pycache__"];
 
-/// The tree of a source. `architectures` are those that the bundle says it is for.
-pub(super) fn tree(source: &Source, architectures: &[String]) -> Result<Tree> {
-    let path = Path::new(&source.path);
-    match source.kind {
-        SourceKind::Directory => directory(path, &source.exclude),
-        SourceKind::Binary => binary(path, architectures),
-    }
+/// The lock file of a bundle.
+const LOCK: &str = "bundle.lock";
+
+/// What links of a directory may say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    /// A path within it.
+    Inside,
+    /// A path of the system whose root it is; who asks makes it fit.
+    OfRoot,
 }
 
-fn directory(path: &Path, exclude: &[String]) -> Result<Tree> {
+/// The files of a directory but for those that `exclude` names.
+pub(super) fn directory(path: &Path, exclude: &[String], links: Links) -> Result<Tree> {
     let about = fs::metadata(path).with_context(|| reading(path))?;
     if !about.is_dir() {
         bail!("{} is no directory: [source] kind = \"binary\" takes one program", path.display());
     }
     let patterns: Vec<&str> = NEVER.into_iter().chain(exclude.iter().map(String::as_str)).collect();
-    let mut tree = Tree::new();
-    add_all(&mut tree, path, "", &patterns)?;
-    Ok(tree)
+    let mut walk = Walk { tree: Tree::new(), patterns: &patterns, links };
+    walk.add_all(path, "")?;
+    Ok(walk.tree)
 }
 
-/// Adds what is in `directory`, which is at `at` in the tree.
-fn add_all(tree: &mut Tree, directory: &Path, at: &str, patterns: &[&str]) -> Result<()> {
-    if at.split('/').count() > bundle::MAX_DEPTH {
-        bail!(
-            "{}: a bundle is at most {} directories deep",
-            directory.display(),
-            bundle::MAX_DEPTH
-        );
-    }
-    let entries = fs::read_dir(directory).with_context(|| reading(directory))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.with_context(|| reading(directory))?.file_name();
-        let path = directory.join(&name);
-        let Ok(name) = name.into_string() else {
-            bail!("{}: names in a bundle are UTF-8", path.display());
-        };
-        names.push(name);
-    }
-    names.sort();
-    for name in names {
-        let inside = if at.is_empty() { name.clone() } else { format!("{at}/{name}") };
-        if !patterns.iter().any(|pattern| excluded(pattern, &inside)) {
-            add(tree, &directory.join(&name), &inside, patterns)?;
-        }
-    }
-    Ok(())
+/// A directory on its way into a tree.
+struct Walk<'a> {
+    tree: Tree,
+    patterns: &'a [&'a str],
+    links: Links,
 }
 
-fn add(tree: &mut Tree, path: &Path, inside: &str, patterns: &[&str]) -> Result<()> {
-    if u64::try_from(tree.len()).unwrap_or(u64::MAX) > bundle::MAX_FILES {
-        bail!(
-            "more than {} files: name the directory that the app is in as [source] path, or leave some out with \
-             exclude",
-            bundle::MAX_FILES
-        );
-    }
-    let about = fs::symlink_metadata(path).with_context(|| reading(path))?;
-    let kind = about.file_type();
-    if kind.is_dir() {
-        tree.insert(inside, Node::directory(0o755))?;
-        add_all(tree, path, inside, patterns)
-    } else if kind.is_file() {
-        Ok(tree.insert(inside, file(path, &about))?)
-    } else if kind.is_symlink() {
-        let target = fs::read_link(path).with_context(|| reading(path))?;
-        let above = inside.rsplit_once('/').map_or("", |(above, _)| above);
-        match target.to_str().filter(|target| joined(above, target).is_some()) {
-            Some(target) => Ok(tree.insert(inside, Node::symlink(target))?),
-            None => bail!(
-                "{} leads out of the bundle, to {}: put the file itself there, or leave the link out with \
-                 [source] exclude",
-                path.display(),
-                target.display()
-            ),
+impl Walk<'_> {
+    /// Adds what is in `directory`, which is at `at` in the tree.
+    fn add_all(&mut self, directory: &Path, at: &str) -> Result<()> {
+        if at.split('/').count() > bundle::MAX_DEPTH {
+            bail!(
+                "{}: a bundle is at most {} directories deep",
+                directory.display(),
+                bundle::MAX_DEPTH
+            );
         }
-    } else {
+        let entries = fs::read_dir(directory).with_context(|| reading(directory))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.with_context(|| reading(directory))?.file_name();
+            let path = directory.join(&name);
+            let Ok(name) = name.into_string() else {
+                bail!("{}: names in a bundle are UTF-8", path.display());
+            };
+            names.push(name);
+        }
+        names.sort();
+        for name in names {
+            let inside = if at.is_empty() { name.clone() } else { format!("{at}/{name}") };
+            if !self.patterns.iter().any(|pattern| excluded(pattern, &inside)) {
+                self.add(&directory.join(&name), &inside)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, path: &Path, inside: &str) -> Result<()> {
+        if u64::try_from(self.tree.len()).unwrap_or(u64::MAX) > bundle::MAX_FILES {
+            bail!(
+                "more than {} files: name the directory that the app is in as [source] path, or leave some out with \
+                 exclude",
+                bundle::MAX_FILES
+            );
+        }
+        let about = fs::symlink_metadata(path).with_context(|| reading(path))?;
+        let kind = about.file_type();
+        if kind.is_dir() {
+            self.tree.insert(inside, Node::directory(0o755))?;
+            return self.add_all(path, inside);
+        }
+        if kind.is_file() {
+            return Ok(self.tree.insert(inside, file(path, &about))?);
+        }
+        if kind.is_symlink() {
+            return self.link(path, inside);
+        }
         let what = if kind.is_socket() {
             "a socket"
         } else if kind.is_fifo() {
@@ -108,9 +112,25 @@ fn add(tree: &mut Tree, path: &Path, inside: &str, patterns: &[&str]) -> Result<
         };
         bail!("{} is {what}: leave it out with [source] exclude", path.display());
     }
+
+    fn link(&mut self, path: &Path, inside: &str) -> Result<()> {
+        let target = fs::read_link(path).with_context(|| reading(path))?;
+        let above = inside.rsplit_once('/').map_or("", |(above, _)| above);
+        let legal = |target: &&str| self.links == Links::OfRoot || joined(above, target).is_some();
+        match target.to_str().filter(legal) {
+            Some(target) => Ok(self.tree.insert(inside, Node::symlink(target))?),
+            None => bail!(
+                "{} leads out of the bundle, to {}: put the file itself there, or leave the link out with \
+                 [source] exclude",
+                path.display(),
+                target.display()
+            ),
+        }
+    }
 }
 
-fn binary(path: &Path, architectures: &[String]) -> Result<Tree> {
+/// One program, which needs no other file.
+pub(super) fn binary(path: &Path, architectures: &[String]) -> Result<Tree> {
     let about = fs::metadata(path).with_context(|| reading(path))?;
     if !about.is_file() {
         bail!("{} is no program: [source] kind = \"directory\" takes a directory", path.display());
@@ -123,7 +143,8 @@ fn binary(path: &Path, architectures: &[String]) -> Result<Tree> {
     Ok(tree)
 }
 
-fn file(path: &Path, about: &Metadata) -> Node {
+/// A file of the host.
+pub(super) fn file(path: &Path, about: &Metadata) -> Node {
     let mode = if about.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 };
     Node::file(
         mode,
@@ -136,7 +157,7 @@ fn reading(path: &Path) -> String {
 }
 
 /// Whether `path`, seen from the top, is what `pattern` names: a path if it has a `/`, else a name anywhere.
-fn excluded(pattern: &str, path: &str) -> bool {
+pub(super) fn excluded(pattern: &str, path: &str) -> bool {
     if !pattern.contains('/') {
         return matches(pattern, path.rsplit('/').next().unwrap_or_default());
     }
@@ -146,7 +167,7 @@ fn excluded(pattern: &str, path: &str) -> bool {
 }
 
 /// Whether `*` of the pattern can stand for parts of the name such that both are the same.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut left) = name.strip_prefix(first) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();

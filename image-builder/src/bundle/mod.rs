@@ -1,37 +1,48 @@
 //! Bundles: from a maker's files to the one file that is an app.
 //!
 //! ```text
-//! [source] ─ files ─► Tree ─ fits the manifest? ─► EROFS ─┬─ assemble ─► sign ─► NAME.bundle
-//! bundle.toml ─────── canonical text ─────────────────────┘
+//! [source] ─ directory, binary, debian, oci, python, node, cargo ─► Tree ─ fits the manifest? ─► EROFS ─┬─ assemble ─► sign ─► NAME.bundle
+//! [runtime] ─ below ──────────────────────────────────────┘                                             │
+//! bundle.toml ─ what its source adds (PYTHONPATH) ─ canonical text ─────────────────────────────────────┘
 //! ```
 //!
 //! Invariants: the same files, manifest and key give the same bytes, whoever builds, where and when: every file
 //! belongs to root, has one of two modes and the time of images. What devices refuse is not written.
 
+mod below;
+mod crates;
+pub mod debian;
 pub mod device;
 mod elf;
 mod files;
 pub mod keys;
+mod node;
+pub mod oci;
+mod python;
+mod rooted;
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use bundle::{Digest, PublicKey, SecretKey};
-use model::bundle::{Ability, Manifest};
+use model::bundle::{Ability, BUNDLES, Layout, Manifest};
 use model::text;
-use model::text::bundle::Source;
+use model::text::bundle::{Origin, Source};
 use sha2::{Digest as _, Sha256};
 
+use self::below::View;
+use self::files::Links;
+use crate::packages::cache::Cache;
+use crate::packages::resolve::Relock;
+use crate::progress::Progress;
 use crate::recipe::TIME;
 use crate::tree::{Kind, Tree};
+use crate::workspace::Workspace;
 use crate::write::erofs::{self, Volume};
 use crate::write::{Partial, content_uuid};
 
 /// What file systems of bundles are called.
 const LABEL: &str = "bundle";
-
-/// Links that are followed from a program's name to the program.
-const MAX_LINKS: usize = 8;
 
 /// What was built.
 #[derive(Debug, Clone)]
@@ -46,14 +57,65 @@ pub struct Made {
     pub signed: Option<PublicKey>,
 }
 
-/// The files of a bundle.
+/// What sources use of this host.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The project, for what is built in it.
+    pub workspace: &'a Workspace,
+    /// Fetched packages, layers of images.
+    pub cache: &'a Cache,
+    /// When lock files are renewed.
+    pub relock: Relock,
+    /// Who is told.
+    pub progress: &'a dyn Progress,
+}
+
+impl std::fmt::Debug for Sources<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").field("workspace", &self.workspace).finish_non_exhaustive()
+    }
+}
+
+/// A bundle that can be written.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What it is, with what its source adds.
+    pub manifest: Manifest,
+    /// Its files.
+    pub tree: Tree,
+}
+
+/// The files of a bundle, and what they add to what it says.
 ///
 /// # Errors
-/// They cannot be read, do not fit the manifest, or are such that devices refuse them.
-pub fn tree(manifest: &Manifest, source: &Source) -> Result<Tree> {
-    let tree = files::tree(source, &manifest.requires.architectures)?;
-    fits(manifest, &tree)?;
-    Ok(tree)
+/// They cannot be read, found or built, do not fit the manifest, or are such that devices refuse them.
+pub fn prepare(manifest: &Manifest, source: &Source, sources: &Sources<'_>) -> Result<Prepared> {
+    let below = below::find(manifest, source, sources)?;
+    let below = below.as_ref();
+    let mut manifest = manifest.clone();
+    let exclude = &source.exclude;
+    let architectures = manifest.requires.architectures.as_slice();
+    let note = |line: &str| sources.progress.note(line);
+    let mut tree = match &source.origin {
+        Origin::Directory(path) if manifest.layout == Layout::Root => {
+            let tree = files::directory(Path::new(path), exclude, Links::OfRoot)?;
+            rooted::fit(&tree, &[rooted::DEVICES_OWN], &[])?
+        }
+        Origin::Directory(path) => files::directory(Path::new(path), exclude, Links::Inside)?,
+        Origin::Binary(path) => files::binary(Path::new(path), architectures)?,
+        Origin::Debian(packages) => debian::tree(packages, source, architectures, below, sources)?,
+        Origin::Oci(path) => oci::tree(Path::new(path), exclude, architectures, sources)?,
+        Origin::Python { path, wheels } => {
+            python::tree((path, wheels), exclude, &mut manifest, below, &note)?
+        }
+        Origin::Node(path) => node::tree(Path::new(path), exclude, architectures)?,
+        Origin::Cargo(wanted) => crates::tree(wanted, architectures, sources)?,
+    };
+    if let Some(files) = &source.files {
+        below::lay_over(&mut tree, &files::directory(Path::new(files), &[], Links::Inside)?)?;
+    }
+    fits(&manifest, View { upper: &tree, lower: below.map(|below| &below.tree) })?;
+    Ok(Prepared { manifest, tree })
 }
 
 /// Writes a bundle as the file `out`, and signs it.
@@ -85,50 +147,52 @@ pub fn write(
 }
 
 /// Whether what the manifest names is there.
-fn fits(manifest: &Manifest, tree: &Tree) -> Result<()> {
+fn fits(manifest: &Manifest, view: View<'_>) -> Result<()> {
+    let own = View { lower: None, ..view };
     if let Some(icon) = &manifest.icon
-        && !matches!(found(tree, icon), Some(Kind::File(_)))
+        && !own.find(icon).is_some_and(|(_, node)| is_file(&node.kind))
     {
         bail!("the icon `{icon}` is not among the files of the bundle");
     }
     for ability in &manifest.abilities {
-        program(ability, tree)?;
+        program(ability, manifest, view)?;
     }
     Ok(())
 }
 
-fn program(ability: &Ability, tree: &Tree) -> Result<()> {
-    let Some(program) = ability.exec.first().filter(|program| !program.starts_with('/')) else {
-        return Ok(());
+fn is_file(kind: &Kind) -> bool {
+    matches!(kind, Kind::File(_) | Kind::Hardlink(_))
+}
+
+fn program(ability: &Ability, manifest: &Manifest, view: View<'_>) -> Result<()> {
+    let Some(program) = ability.exec.first() else { return Ok(()) };
+    let (name, own) = (&ability.name, format!("{BUNDLES}/{}/", manifest.id));
+    let of_root = manifest.layout == Layout::Root || manifest.runtime.is_some();
+    let (found, whose) = match (program.strip_prefix('/'), program.strip_prefix(&own)) {
+        (None, _) => {
+            (View { lower: None, ..view }.find(program), "a program of the device begins with `/`")
+        }
+        (_, Some(inside)) => {
+            (View { lower: None, ..view }.find(inside), "that is where its own files are")
+        }
+        (Some(inside), _) if of_root => {
+            (view.find(inside), "its programs see no others of the device")
+        }
+        _ => return Ok(()),
     };
-    let name = &ability.name;
-    let path = followed(tree, program);
-    match path.as_deref().and_then(|path| tree.get(path)) {
-        Some(node) if !matches!(node.kind, Kind::File(_)) => {
+    match found {
+        Some((_, node)) if !is_file(&node.kind) => {
             bail!("ability {name}: `{program}` is no file, so it cannot be started")
         }
-        Some(node) if node.mode & 0o111 == 0 => bail!(
+        Some((_, node)) if node.mode & 0o111 == 0 => bail!(
             "ability {name}: nobody may execute `{program}`: chmod +x it, or name the program that reads it"
         ),
         Some(_) => Ok(()),
-        None => bail!(
-            "ability {name}: `{program}` is not among the files of the bundle (a program of the device begins \
-             with `/`)"
-        ),
+        None => {
+            let runtime = if view.lower.is_some() { " and its runtime" } else { "" };
+            bail!(
+                "ability {name}: `{program}` is not among the files of the bundle{runtime} ({whose})"
+            )
+        }
     }
-}
-
-fn found<'t>(tree: &'t Tree, path: &str) -> Option<&'t Kind> {
-    Some(&tree.get(&followed(tree, path)?)?.kind)
-}
-
-/// Where the links lead that begin at `path`; the way there has none.
-fn followed(tree: &Tree, path: &str) -> Option<String> {
-    let mut path = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        let Kind::Symlink(target) = &tree.get(&path)?.kind else { return Some(path) };
-        let above = path.rsplit_once('/').map_or("", |(above, _)| above);
-        path = files::joined(above, target)?;
-    }
-    None
 }

@@ -95,6 +95,7 @@ fn measure(
     loaded.device.files.push(file);
 
     let builder = Builder {
+        workspace,
         cache: &cache,
         steps: &steps,
         programs: &programs,

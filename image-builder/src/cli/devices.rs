@@ -158,7 +158,8 @@ fn with_builder<T>(
     build_test_programs(workspace, &mut loaded.device.files, progress)?;
     profiles::compile(workspace, &mut loaded, &mut programs, progress)?;
     let steps = workspace.ours("steps");
-    let builder = Builder { cache: &cache, steps: &steps, programs: &programs, progress, verbose };
+    let builder =
+        Builder { workspace, cache: &cache, steps: &steps, programs: &programs, progress, verbose };
     let relock = Relock::WhenNeeded;
     work(&builder, &Order { loaded: &loaded, lock: &lock, relock })
 }

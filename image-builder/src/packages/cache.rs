@@ -5,6 +5,7 @@
 //! CACHE/debs/SHA256.deb   package files, checked
 //! CACHE/unpacked/SHA256.tar, SHA256.control   their contents, uncompressed
 //! CACHE/modules/SHA256/NAME.ko                kernel modules, uncompressed
+//! CACHE/layers/SHA256.tar                     layers of images of containers, uncompressed
 //! ```
 //!
 //! Invariant: a file under its final name is whole: it is written under another name and renamed.
@@ -79,6 +80,12 @@ impl Cache {
     #[must_use]
     pub fn control(&self, package: &Locked) -> PathBuf {
         self.root.join("unpacked").join(format!("{}.control", package.sha256))
+    }
+
+    /// Where the tar with this sum, a layer of an image, is or will be.
+    #[must_use]
+    pub fn layer(&self, sha256: &str) -> PathBuf {
+        self.root.join("layers").join(format!("{sha256}.tar"))
     }
 
     /// Waits until no other `ens` fetches into this cache; the lock ends with the value.

@@ -17,7 +17,7 @@ pub mod compression;
 pub mod deb;
 pub mod entries;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod index;
 pub mod kernel;
 pub mod lock;

@@ -106,6 +106,27 @@ pub fn finish(tree: &mut Tree, device: &Device) -> Result<()> {
     identity(tree, device)
 }
 
+/// Makes the packages' tree the root that programs of a bundle see. Users, state and identity they have of the
+/// device; `whole`: nothing lies below it.
+///
+/// # Errors
+/// Libraries are where no program finds them, or a path is in the way.
+pub fn finish_for_apps(tree: &mut Tree, suite: &str, whole: bool) -> Result<()> {
+    alternatives(tree)?;
+    busybox::links(tree)?;
+    certificates(tree)?;
+    no_other_libraries(tree)?;
+    if whole {
+        let release = format!(
+            "ID=debian\nNAME=\"Debian GNU/Linux\"\nPRETTY_NAME=\"Debian GNU/Linux {suite}\"\nVERSION_CODENAME={suite}\n"
+        );
+        put(tree, "usr/lib/os-release", Node::file(0o644, release.as_str()))?;
+        put(tree, "etc/os-release", Node::symlink("../usr/lib/os-release"))?;
+        put(tree, "etc/nsswitch.conf", Node::file(0o644, NSSWITCH))?;
+    }
+    Ok(())
+}
+
 fn by_scripts(tree: &mut Tree, accounts: &Accounts) -> Result<()> {
     for (from, to, mode) in COPIES {
         if let Some(Kind::File(content)) = tree.get(from).map(|node| node.kind.clone()) {
@@ -221,7 +242,7 @@ fn no_other_libraries(tree: &Tree) -> Result<()> {
             if !inside.is_empty() && !known && tree.children(&inside).any(|f| f.contains(".so")) {
                 bail!(
                     "finding libraries: `{path}` of a package names {directory}, where the loader of the device \
-                     does not look: link its libraries into /usr/lib with [[file]]"
+                     does not look: link its libraries into /usr/lib with [[file]], or with `files` of a bundle's [source]"
                 );
             }
         }

@@ -33,6 +33,7 @@ pub(crate) fn stand_ins(directory: &Path) -> Programs {
         "init",
         "servicemgr",
         "journal",
+        "store",
         "ensctl",
         "ensctl-brief",
         "debug-agent",
@@ -71,8 +72,14 @@ pub(crate) fn with_loaded<T>(
 ) -> T {
     let programs = stand_ins(&scratch.join("programs"));
     let steps = scratch.join("steps");
-    let builder =
-        Builder { cache, steps: &steps, programs: &programs, progress: &Silent, verbose: false };
+    let builder = Builder {
+        workspace: &workspace(),
+        cache,
+        steps: &steps,
+        programs: &programs,
+        progress: &Silent,
+        verbose: false,
+    };
     let lock = resolve::lock_path(toml);
     work(&builder, &Order { loaded, lock: &lock, relock: Relock::Never })
 }

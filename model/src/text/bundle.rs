@@ -35,7 +35,7 @@ use crate::permission::{Grant, Level, MAX_ASKED};
 use crate::want::MAX_LIST;
 use crate::word::Word;
 
-pub use origin::{MAX_EXCLUDED, Source, SourceKind};
+pub use origin::{Crate, MAX_EXCLUDED, Origin, Packages, Source, SourceKind};
 pub(super) use words::in_locales;
 pub use write::write;
 
@@ -132,7 +132,7 @@ fn written(
 ) -> Option<(Manifest, Source)> {
     let begins = Place::new(file, 0..0);
     let manifest = check(raw, &begins, &mut loader.check);
-    let source = origin::check(raw.source.as_deref(), parent(path), &mut loader.check);
+    let source = origin::check(raw, parent(path), &begins, &mut loader.check);
     let manifest = manifest?;
     if loader.failed().is_none() && write(&manifest).len() > MAX_MANIFEST {
         loader.check.add(too_long(begins));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use bundle::{Bundle, Files, PublicKey, Signature};
 use clap::Args;
-use model::bundle::{Ability, Lifecycle, Manifest};
+use model::bundle::{Ability, BundleKind, Layout, Lifecycle, Manifest};
 use model::text::bundle::parse;
 use model::word::Word;
 use serde_json::{Value, json};
@@ -222,6 +222,14 @@ fn described(out: &mut String, manifest: &Manifest) {
         if !list.is_empty() {
             fact(out, what, &list.join(", "));
         }
+    }
+    if manifest.kind == BundleKind::Runtime {
+        fact(out, "kind", "runtime: others lie upon it");
+    } else if manifest.layout == Layout::Root {
+        fact(out, "layout", "root: its programs see its usr, etc … in place of the device's");
+    }
+    if let Some(runtime) = &manifest.runtime {
+        fact(out, "runtime", &format!("{}, {} or later", runtime.bundle, runtime.version));
     }
     fact(out, "level", manifest.level.word());
     fact(out, "data", &format!("at most {}", size(manifest.data.size)));

@@ -19,8 +19,10 @@ use model::text::bundle::{FILE, Loaded, load};
 use serde_json::json;
 
 use super::{USAGE, bad_toml, print, print_error, with_code};
-use crate::bundle::keys;
+use crate::bundle::{Sources, keys};
 use crate::host_files::HostFiles;
+use crate::packages::cache::Cache;
+use crate::packages::resolve::Relock;
 use crate::progress;
 use crate::workspace::Workspace;
 
@@ -89,6 +91,10 @@ struct Build {
     #[arg(long, value_name = "FILE", conflicts_with = "no_sign")]
     key: Option<PathBuf>,
 
+    /// Take the newest Debian packages there are, and write bundle.lock anew
+    #[arg(long)]
+    update: bool,
+
     /// Leave it unsigned: no device installs it as it is
     #[arg(long)]
     no_sign: bool,
@@ -155,9 +161,14 @@ impl Build {
         let name = id.rsplit('.').next().unwrap_or(id);
         let out = self.out.unwrap_or_else(|| PathBuf::from(format!("{name}.bundle")));
         let progress = progress::to_stderr(false);
+        let workspace = Workspace::find()?;
+        let cache = Cache::of_user(&workspace);
+        let relock = if self.update { Relock::Always } else { Relock::WhenNeeded };
+        let sources =
+            Sources { workspace: &workspace, cache: &cache, relock, progress: &*progress };
+        let prepared = crate::bundle::prepare(&loaded.manifest, &loaded.source, &sources)?;
         let step = progress.step(&format!("Building {}", out.display()));
-        let tree = crate::bundle::tree(&loaded.manifest, &loaded.source)?;
-        let made = crate::bundle::write(&loaded.manifest, &tree, &out, key.as_ref())?;
+        let made = crate::bundle::write(&prepared.manifest, &prepared.tree, &out, key.as_ref())?;
         drop(step);
         if self.json {
             let shown = json!({

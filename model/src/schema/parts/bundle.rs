@@ -296,21 +296,66 @@ type = \"text/plain\"
     ],
 };
 
+/// A bundle that may have any source.
+const ABOVE_SOURCE: &str = "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X\"\nlayout = \"root\"\n[runtime]\n\
+                            bundle = \"org.example.python\"\n[[ability]]\nname = \"main\"\nexec = [\"/bin/x\"]\n";
+
 const SOURCE: Part = Part {
     heading: "[source]",
     definition: "Source",
     keys: raw::Source::KEYS,
     rows: &[
         row("kind", "\"directory\"", Any),
-        row("path", "\".\"", Text("needed by all but `directory`")),
-        row("exclude", "[]", Text("at most 64, of a `directory`")),
+        row("path", "\".\"", Text("of `directory`, `python`, `node`, `cargo`; `binary` needs it")),
+        row("files", "", Text("of `binary`, `debian`, `oci`, `cargo`")),
+        row("exclude", "[]", Text("at most 64; not of `binary` and `cargo`")),
+        row("runtime", "found beside it", Text("beside `[runtime]` only")),
+        row("packages", "", Text("`debian` needs it; at most 64")),
+        row("suite", "`trixie`", Text("of `debian`")),
+        row(
+            "mirror",
+            "the host's apt sources",
+            Text("of `debian`: `https://`, `http://` or `file:/`"),
+        ),
+        row("archive", "", Text("`oci` needs it")),
+        row("wheels", "[]", Text("at most 64, of `python`")),
+        row("package", "", Text("`cargo` needs it")),
+        row("program", "all", Text("of `cargo`")),
+        row("profile", "`release`", Text("of `cargo`")),
     ],
     notes: &[
-        "Of a directory `bundle.toml`, `*.bundle`, `.git` and `__pycache__` are always left out. All files belong to \
-         root and are 0644, or 0755 when their owner may execute them.",
+        "Of a directory `bundle.toml`, `bundle.lock`, `*.bundle`, `*.whl`, `.git` and `__pycache__` are always left out. All \
+         files belong to root and are 0644, or 0755 when their owner may execute them.",
+        "`debian` and `oci` need `layout = \"root\"`. Versions of Debian packages are in `bundle.lock`, which is beside the \
+         TOML and belongs to it; `ens bundle build --update` renews it.",
     ],
-    around: (LEAST, "[source]\n"),
+    around: (ABOVE_SOURCE, "[source]\n"),
     examples: &[
         "[source]\nkind = \"directory\"\npath = \"app\"\nexclude = [\"*.orig\", \"docs/old\"]\n",
+        "\
+[source]
+kind = \"debian\"
+packages = [\"python3\", \"python3-gi\"]
+suite = \"trixie\"
+mirror = \"https://debian.example.org/debian\"
+files = \"over\"
+",
+        "[source]\nkind = \"oci\"\narchive = \"image.tar\"\n",
+        "\
+[source]
+kind = \"python\"
+path = \"app\"
+wheels = [\"wheels/*.whl\"]
+runtime = \"../python/python.bundle\"
+",
+        "\
+[source]
+kind = \"cargo\"
+path = \"../..\"
+package = \"clock\"
+program = \"clock\"
+profile = \"release\"
+files = \"pictures\"
+",
     ],
 };

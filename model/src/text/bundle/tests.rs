@@ -2,6 +2,7 @@
 
 mod any;
 mod layers;
+mod origin;
 
 use std::io;
 
@@ -115,8 +116,7 @@ fn a_bundle_is_read_with_its_permissions_sorted() {
     let names: Vec<_> = manifest.permissions.iter().map(|p| p.permission.as_str()).collect();
     assert_eq!(names, ["camera", "web"]);
     assert_eq!(manifest.abilities[0].skills[0].uris.len(), 2);
-    let path = "apps/notes".to_owned();
-    assert_eq!(source, Source { kind: SourceKind::Directory, path, exclude: Vec::new() });
+    assert_eq!(source.origin, Origin::Directory("apps/notes".to_owned()));
 }
 
 #[test]
@@ -360,48 +360,6 @@ fn a_manifest_without_end_is_not_read() {
     let long = NOTES.replace("\"notes.py\"", &arguments);
     let told = report(&long);
     assert!(told.contains("the manifest has more than 64 KiB"), "{told}");
-}
-
-#[test]
-fn a_source_is_a_directory_or_one_program() {
-    let with = |source: &str| format!("{NOTES}\n[source]\n{source}");
-    let directory = loaded(&with("path = \"../other\"\nexclude = [\"*.orig\", \"docs/\"]")).source;
-    assert_eq!(directory.path, "apps/other");
-    assert_eq!(directory.exclude, ["*.orig", "docs"]);
-    let binary = loaded(&with("kind = \"binary\"\npath = \"/opt/notes\"")).source;
-    assert_eq!((binary.kind, binary.path.as_str()), (SourceKind::Binary, "/opt/notes"));
-    assert_snapshot!(report(&with("kind = \"binray\"")), @r#"
-    error: `binray` is no kind of source
-      --> apps/notes/bundle.toml:38:8
-       |
-    38 | kind = "binray"
-       |        ^^^^^^^^
-       |
-    help: did you mean `binary`?
-    "#);
-    assert_snapshot!(report(&with("kind = \"binary\"\nexclude = [\"x\", \"../y\"]")), @r#"
-    error: the path of the program is missing
-      --> apps/notes/bundle.toml:38:8
-       |
-    38 | kind = "binary"
-       |        ^^^^^^^^
-       |
-    help: path = "target/release/notes"
-
-    error: something can be left out of a directory only
-      --> apps/notes/bundle.toml:39:12
-       |
-    39 | exclude = ["x", "../y"]
-       |            ^^^
-
-    error: `../y` leaves nothing out
-      --> apps/notes/bundle.toml:39:17
-       |
-    39 | exclude = ["x", "../y"]
-       |                 ^^^^^^
-       |
-    help: a name, like "*.orig", or a path from the top, like "docs/old"
-    "#);
 }
 
 #[test]

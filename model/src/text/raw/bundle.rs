@@ -212,12 +212,35 @@ table! {
 table! {
     /// Where the files of a bundle come from.
     Source, required [] {
-        /// What `path` is: a directory that is taken as it is, or one program that needs no other file.
+        /// What they are made from: a directory as it is, one program that needs no other file, Debian packages, an
+        /// image of a container, a directory with wheels for Python, one with packages of npm, a package of cargo.
         "kind" => kind: At<Choice<SourceKind>>,
-        /// The directory or the program, by its path from this TOML; its own directory when absent.
+        /// The directory or the program, by its path from this TOML; its own directory when absent. Of kind
+        /// `cargo` the workspace.
         "path" => path: At<String>,
-        /// What is left out of a directory: names anywhere in it, or paths from its top; `*` stands for any
-        /// part of a name: ["*.orig", "tests"].
+        /// A directory whose files are laid over those of packages, images or programs.
+        "files" => files: At<String>,
+        /// What is left out of a directory, of packages or of an image: names anywhere in it, or paths from its
+        /// top; `*` stands for any part of a name: ["*.orig", "tests"].
         "exclude" => exclude: Vec<At<String>>,
+        /// The [runtime] on this host: a bundle that was built, or the directory that it is built from; absent: it
+        /// is looked for beside the directory of this TOML.
+        "runtime" => runtime: At<String>,
+        /// Debian packages, with all that they depend on.
+        "packages" => packages: Vec<At<String>>,
+        /// Which Debian they are of.
+        "suite" => suite: At<String>,
+        /// URL of a mirror; the host's own apt sources when absent.
+        "mirror" => mirror: At<String>,
+        /// The image, as `podman save` or `docker save` write it, or a directory with an OCI layout.
+        "archive" => archive: At<String>,
+        /// Wheels: files, or names with `*` that stands for any part of a name: ["wheels/*.whl"].
+        "wheels" => wheels: Vec<At<String>>,
+        /// The package that cargo builds.
+        "package" => package: At<String>,
+        /// Which of its programs; all when absent.
+        "program" => program: At<String>,
+        /// The profile of Cargo.toml that it is built with.
+        "profile" => profile: At<String>,
     }
 }
