@@ -25,6 +25,7 @@ pub mod ready;
 pub mod recipe;
 pub mod run;
 pub mod steps;
+pub mod store;
 pub mod tree;
 pub mod verify;
 pub mod workspace;

@@ -32,6 +32,15 @@ pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// What people compare of a root: `1a2b-3c4d-…`, half of its SHA-256.
+#[must_use]
+pub fn fingerprint(root: &[u8]) -> String {
+    let hash: [u8; 32] = Sha256::digest(root).into();
+    let (pairs, _) = hash.as_chunks::<2>();
+    let groups: Vec<_> = pairs.iter().take(8).map(|pair| hex(pair)).collect();
+    groups.join("-")
+}
+
 /// A key that signatures are checked with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);

@@ -35,7 +35,7 @@ mod write;
 
 pub use app::App;
 pub use json::canonical;
-pub use key::{PublicKey, SecretKey, hex, unhex};
+pub use key::{PublicKey, SecretKey, fingerprint, hex, unhex};
 pub use refresh::{Kept, Source, known, refresh};
 pub use refused::Refused;
 pub use roles::{Listed, Role, Root, Target, Targets};

@@ -21,6 +21,7 @@ mod new;
 mod run;
 mod sandbox;
 mod schemas;
+mod store;
 mod test;
 mod test_podman;
 mod verify;
@@ -70,6 +71,7 @@ enum Command {
     Doctor(doctor::Doctor),
     New(new::New),
     Bundle(bundle::Bundle),
+    Store(store::Store),
     Bench(bench::Bench),
     Fuzz(fuzz::Fuzz),
     Sandbox(sandbox::Sandbox),
@@ -99,6 +101,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Bundle(command) => command.run(),
+        Command::Store(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Fuzz(command) => command.run(),
         Command::Sandbox(command) => command.run(),

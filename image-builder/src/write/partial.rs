@@ -50,9 +50,18 @@ impl Partial {
     ///
     /// # Errors
     /// The rename fails: a directory has that name, or it went away.
-    pub fn finish(mut self) -> Result<()> {
-        fs::rename(&self.partial, &self.path)
-            .with_context(|| format!("cannot put {} in place", self.path.display()))?;
+    pub fn finish(self) -> Result<()> {
+        let path = self.path.clone();
+        self.finish_as(&path)
+    }
+
+    /// Gives the file another final name than it was to have, in the same directory.
+    ///
+    /// # Errors
+    /// As [`Partial::finish`].
+    pub fn finish_as(mut self, path: &Path) -> Result<()> {
+        fs::rename(&self.partial, path)
+            .with_context(|| format!("cannot put {} in place", path.display()))?;
         self.finished = true;
         Ok(())
     }
