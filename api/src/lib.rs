@@ -8,6 +8,7 @@
 //! | `params`, `sandbox`, `permissions` | anyone and servicemgr | the same |
 //! | `abilities` | anyone and ability-manager | the same, on a socket of its own |
 //! | `app` | an app and ability-manager | the same, on a socket for each instance |
+//! | `stores` | anyone and store | the same, on a socket of its own |
 //! | [`kernel`] | PID 1 and who looks at what it set | `/proc/sys` |
 //! | [`export`] | journal and who reads its records | files and pipes |
 //! | `journal` | anyone and journal | peer-to-peer D-Bus on a UNIX socket, records in a pipe |
@@ -35,6 +36,8 @@ pub mod pid1;
 pub mod sandbox;
 #[cfg(feature = "bus")]
 pub mod services;
+#[cfg(feature = "bus")]
+pub mod stores;
 
 /// Names a server of a bus for the length of a boot, as D-Bus wants it: 32 hexadecimal digits. Not
 /// from zbus, which panics where there is no `/dev/urandom`.

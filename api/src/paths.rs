@@ -9,6 +9,9 @@ pub const SERVICES_SOCKET: &str = "/run/ensemble/services.sock";
 /// Control socket of ability-manager.
 pub const ABILITIES_SOCKET: &str = "/run/ensemble/abilities.sock";
 
+/// Control socket of store.
+pub const STORE_SOCKET: &str = "/run/ensemble/store.sock";
+
 /// Control socket of journal.
 pub const JOURNAL_SOCKET: &str = "/run/ensemble/journal.sock";
 

@@ -24,8 +24,8 @@ use crate::progress::{Progress, Step};
 use crate::workspace::Workspace;
 
 /// The crates whose programs a device may get.
-pub const CRATES: [&str; 7] =
-    ["init", "servicemgr", "ability-manager", "journal", "ctl", "brief", "debug-agent"];
+pub const CRATES: [&str; 8] =
+    ["init", "servicemgr", "ability-manager", "journal", "store", "ctl", "brief", "debug-agent"];
 
 /// The crate of the attack set, and its program.
 pub const ATTACKS: &str = "attacks";

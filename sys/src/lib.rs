@@ -1,6 +1,7 @@
 //! Every system call we make, once, with what can go wrong.
 
 pub mod above;
+pub mod below;
 pub mod bind;
 pub mod cgroup;
 pub mod child;
