@@ -4,7 +4,8 @@
 //! ensctl, shell ─ api::abilities ─┐            ┌─ engine (pure): instances, missions, requests
 //! apps ─ api::app, a socket each ─┼─► daemon ──┼─ want (pure): which ability answers
 //! servicemgr ─ ends, failures ────┘     │      ├─ permission (pure): who may what
-//!                                       │      └─ store: installed bundles, keys, data
+//!                                       │      ├─ store: installed bundles, data
+//!                                       │      └─ vault: keys of those data, and the owner's secret
 //!                                       └─► servicemgr: an instance is a service of the moment
 //! ```
 //!
@@ -16,4 +17,5 @@ pub mod daemon;
 pub mod engine;
 pub mod permission;
 pub mod store;
+pub mod vault;
 pub mod want;

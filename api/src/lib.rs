@@ -27,6 +27,8 @@ pub mod export;
 pub mod journal;
 pub mod kernel;
 #[cfg(feature = "bus")]
+pub mod lock;
+#[cfg(feature = "bus")]
 pub mod params;
 pub mod paths;
 #[cfg(feature = "bus")]

@@ -8,6 +8,7 @@ pub mod child;
 pub mod clock;
 pub mod confine;
 pub mod disk;
+pub mod fscrypt;
 pub mod hostname;
 pub mod inherited;
 pub mod inotify;

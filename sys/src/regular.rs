@@ -42,6 +42,9 @@ fn regular(path: &Path, follow: bool) -> io::Result<(File, Metadata)> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
 }
 
+/// How a path is opened so that no link at its end is followed.
+pub const NO_LINK: i32 = libc::O_NOFOLLOW;
+
 /// The directory at `path`, which is no link.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The terminal of a host tool, and pseudo-terminals for containers.
+//! The terminal of a tool, and pseudo-terminals for containers.
 //!
 //! Invariant: whatever a program in between does to the terminal, dropping [`Saved`] gives it back
 //! as it was.
@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::pty::openpty;
-use nix::sys::termios::{self, SetArg, Termios};
+use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
 
 /// A terminal's settings, put back when dropped.
 pub struct Saved {
@@ -29,6 +29,17 @@ impl Saved {
     pub fn of(terminal: impl AsFd) -> io::Result<Self> {
         let settings = termios::tcgetattr(&terminal)?;
         Ok(Self { terminal: terminal.as_fd().try_clone_to_owned()?, settings })
+    }
+
+    /// What is typed is not shown.
+    ///
+    /// # Errors
+    /// As [`Self::raw`].
+    pub fn hide(&self) -> io::Result<()> {
+        let mut hidden = self.settings.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL);
+        hidden.local_flags.insert(LocalFlags::ICANON | LocalFlags::ISIG);
+        Ok(termios::tcsetattr(&self.terminal, SetArg::TCSAFLUSH, &hidden)?)
     }
 
     /// Every key goes to the reader as it is: no echo, no lines, no signals.

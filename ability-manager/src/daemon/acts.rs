@@ -98,6 +98,9 @@ impl Daemon {
         if self.is_changing(&target.bundle) {
             return Err("its bundle is being changed: ask again in a moment".to_owned());
         }
+        if let Some(why) = self.locked_out(target) {
+            return Err(why);
+        }
         let enrolled = self.store.enrol(&target.bundle).map_err(|why| why.to_string())?;
         let held = self.store.require(&target.bundle).map_err(|why| why.to_string())?;
         let ability = held.manifest.ability(target.ability.as_str());

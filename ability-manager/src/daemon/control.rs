@@ -15,6 +15,7 @@ use zbus::connection::Builder;
 use zbus::interface;
 
 use super::bundles::Bundles;
+use super::lock::Locks;
 use super::quiet::Quiet;
 use super::{Daemon, wanted};
 
@@ -137,6 +138,7 @@ async fn serve_one(stream: UnixStream, desk: Desk, guid: String) -> zbus::Result
     let build = Builder::authenticated_socket(wire::split(reader, writer), guid).p2p();
     let build = build.serve_at(PATH, Abilities { desk: desk.clone() });
     let build = build.serve_at(PATH, Quiet::new(desk.clone()));
+    let build = build.serve_at(PATH, Locks::new(desk.clone()));
     let build = build.serve_at(PATH, Bundles::new(desk)).build();
     let connection = tokio::time::timeout(HANDSHAKE, build).await.map_err(slow)??;
     connection.closed().await;

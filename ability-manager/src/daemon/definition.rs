@@ -75,7 +75,8 @@ fn environment(
             ("ENSEMBLE_BUNDLE", bundle.to_owned()),
             ("ENSEMBLE_DATA_EL1", el1.to_owned()),
             ("ENSEMBLE_DATA_EL2", el2.to_owned()),
-            ("HOME", el2.to_owned()),
+            // What runs before the owner has unlocked the device must find it.
+            ("HOME", if ability.before_unlock { el1 } else { el2 }.to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );

@@ -18,7 +18,7 @@ use super::control::{Desk, Reply};
 use super::decide::error;
 use super::{Daemon, clock};
 use crate::engine::{Event, Exit, Target};
-use crate::vault::{Lock, Opened};
+use crate::vault::{Lock, Opened, attempts};
 
 /// Secrets that are looked at at a time: each takes its 64 MiB.
 static TRIES: Semaphore = Semaphore::const_new(1);
@@ -110,7 +110,6 @@ impl Daemon {
     fn lock_status(&self) -> Result<Status, Error> {
         let state = self.store.lock_state().map_err(|why| error(&why))?;
         let wait = self.store.lock_wait(clock()).map_err(|why| error(&why))?;
-        let seconds = |left: std::time::Duration| left.as_secs().saturating_add(1);
         Ok(Status {
             state: match state {
                 Lock::None => State::NoSecret,
@@ -118,7 +117,7 @@ impl Daemon {
                 Lock::Locked => State::Locked,
             },
             encrypts: self.store.encrypts(),
-            wait: wait.map_or(0, |left| u32::try_from(seconds(left)).unwrap_or(u32::MAX)),
+            wait: wait.map_or(0, |left| u32::try_from(attempts::seconds(left)).unwrap_or(u32::MAX)),
         })
     }
 

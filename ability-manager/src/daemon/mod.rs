@@ -22,6 +22,7 @@ mod decide;
 mod definition;
 mod facts;
 mod hears;
+mod lock;
 mod memory;
 mod pressure;
 mod quiet;
@@ -108,6 +109,8 @@ struct Daemon {
     waits: Vec<Wait>,
     /// What waits until nothing of a bundle runs.
     changes: Vec<Waiting>,
+    /// Who waits until the device is locked.
+    locking: Vec<control::Reply<()>>,
     /// Instances that asked the owner for permissions, by request.
     questions: BTreeMap<u64, (InstanceId, seat::Reply)>,
     /// What sees to it that mounted bundles are what was signed.
@@ -262,6 +265,7 @@ impl Daemon {
             last_request: 0,
             waits: Vec::new(),
             changes: Vec::new(),
+            locking: Vec::new(),
             questions: BTreeMap::new(),
             integrity: BTreeMap::new(),
             answers: RefCell::default(),
@@ -328,6 +332,7 @@ impl Daemon {
         self.look_who_is_in_front();
         self.answer_waits();
         self.do_changes();
+        self.lock_once_ended();
         self.look_at_memory_again();
     }
 

@@ -109,6 +109,9 @@ impl Daemon {
             None => "not mounted yet".to_owned(),
         };
         fact("integrity", integrity);
+        for (class, how) in self.store.protection(held.id()) {
+            fact(class.about(), how.phrase().to_owned());
+        }
         fact("level", held.level.word().to_owned());
         fact("digest", held.digest.to_string());
         if let Some(key) = &held.key {

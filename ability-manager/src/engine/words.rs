@@ -385,6 +385,8 @@ pub enum Exit {
     LowMemory,
     /// Its time in the background was over.
     BackgroundTime,
+    /// The device was locked.
+    Locked,
     /// Nobody was there to see it.
     Unknown,
 }
@@ -412,6 +414,7 @@ impl fmt::Display for Exit {
             Self::Revoked => f.write_str("revoked"),
             Self::LowMemory => f.write_str("low-memory"),
             Self::BackgroundTime => f.write_str("background-time"),
+            Self::Locked => f.write_str("locked"),
             Self::Unknown => f.write_str("unknown"),
         }
     }

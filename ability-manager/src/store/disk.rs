@@ -10,7 +10,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{
     DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown, symlink,
@@ -18,6 +18,7 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use bundle::Digest;
+use sys::fscrypt::{self, KEY, Name};
 
 /// Longest directory that is listed: more names than the store ever makes.
 pub const MAX_NAMES: usize = 100_000;
@@ -93,6 +94,18 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// `EIO`, `ENOSPC`.
     fn seal(&self, path: &Path) -> io::Result<bool>;
 
+    /// Two files take each other's place, at once.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EIO`.
+    fn exchange(&self, a: &Path, b: &Path) -> io::Result<()>;
+
+    /// Zeros over all that a file holds, on the disk.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EIO`.
+    fn overwrite(&self, path: &Path) -> io::Result<()>;
+
     /// Moves a file or a directory, in place of a file that is there.
     ///
     /// # Errors
@@ -128,6 +141,43 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// `EIO`.
     fn measure(&self, file: &File) -> io::Result<Option<Digest>>;
+
+    /// Whether directories can be encrypted where `place` is (fscrypt).
+    fn encrypts(&self, _place: &Path) -> bool {
+        false
+    }
+
+    /// The file system of `place` has a key from now on, which it names.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`, `EDQUOT`.
+    fn give(&self, _place: &Path, _key: &[u8; KEY]) -> io::Result<Name> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// It has it no more; answers whether files are open that it opened.
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn take(&self, _place: &Path, _key: &Name) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// What will be in an empty directory is encrypted with a key.
+    ///
+    /// # Errors
+    /// `ENOTEMPTY`; the key is not there, or the directory has another one.
+    fn encrypt(&self, _directory: &Path, _key: &Name) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The key that a directory is encrypted with; none if it is not.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EIO`.
+    fn key_of(&self, _directory: &Path) -> io::Result<Option<Name>> {
+        Ok(None)
+    }
 
     /// Whether what is of one user is as good as what is of another one: only where nobody can be given anything.
     fn owns(&self, is: u32, should: u32) -> bool {
@@ -176,6 +226,18 @@ impl Disk for Real {
         }
     }
 
+    fn exchange(&self, a: &Path, b: &Path) -> io::Result<()> {
+        sys::disk::exchange(a, b)
+    }
+
+    fn overwrite(&self, path: &Path) -> io::Result<()> {
+        let mut file =
+            OpenOptions::new().write(true).custom_flags(sys::regular::NO_LINK).open(path)?;
+        let length = file.metadata()?.len();
+        io::copy(&mut io::repeat(0).take(length), &mut file)?;
+        file.sync_all()
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
@@ -219,6 +281,26 @@ impl Disk for Real {
 
     fn free(&self, path: &Path) -> io::Result<u64> {
         sys::disk::free(path)
+    }
+
+    fn encrypts(&self, place: &Path) -> bool {
+        sys::regular::directory(place).is_ok_and(|place| fscrypt::is_here(place.as_fd()))
+    }
+
+    fn give(&self, place: &Path, key: &[u8; KEY]) -> io::Result<Name> {
+        fscrypt::add(sys::regular::directory(place)?.as_fd(), key)
+    }
+
+    fn take(&self, place: &Path, key: &Name) -> io::Result<bool> {
+        fscrypt::remove(sys::regular::directory(place)?.as_fd(), key)
+    }
+
+    fn encrypt(&self, directory: &Path, key: &Name) -> io::Result<()> {
+        fscrypt::encrypt(sys::regular::directory(directory)?.as_fd(), key)
+    }
+
+    fn key_of(&self, directory: &Path) -> io::Result<Option<Name>> {
+        fscrypt::key_of(sys::regular::directory(directory)?.as_fd())
     }
 }
 
@@ -268,6 +350,18 @@ pub fn names(path: &Path) -> io::Result<Vec<OsString>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// Whether a directory is there and nothing is in it.
+///
+/// # Errors
+/// As [`names`].
+pub fn is_empty(path: &Path) -> io::Result<bool> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 /// A regular file, open for reading.

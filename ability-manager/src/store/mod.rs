@@ -3,7 +3,7 @@
 //! ```text
 //! /usr/lib/ensemble/bundles   ID.bundle, keys: what the image brought ────────────┐
 //! /var/lib/ensemble/bundles   installed (the generation), DIGEST.content, … ──────┼─► Store: what is here ─► Held
-//! /var/lib/apps/ID            data of bundles                                     │
+//! /var/lib/apps/ID            data of bundles, encrypted with keys of the vault      │
 //! /run/bundles/ID             where they are mounted ◄── Mounting ────────────────┘
 //!
 //! install: Store::intake ─► Intake::prepare (long, beside all else) ─► instances end ─► Store::commit
@@ -25,6 +25,7 @@ mod held;
 mod intake;
 mod key;
 mod library;
+mod lock;
 mod mounting;
 mod opening;
 mod refusal;
@@ -40,6 +41,7 @@ use model::device::FormFactor;
 use model::permission::PERMISSIONS_PATH;
 use model::word::Word;
 
+use crate::vault::Vault;
 use disk::Disk;
 use generation::Generation;
 
@@ -49,6 +51,7 @@ pub use held::{Held, Origin};
 pub use intake::{Intake, MARGIN, Prepared, Wish};
 pub use key::{BadKey, Key};
 pub use library::Library;
+pub use lock::Protection;
 pub use mounting::{Integrity, Mounting, Mounts, Seen};
 pub use refusal::Refusal;
 
@@ -66,6 +69,10 @@ pub struct Places {
     pub mounts: PathBuf,
     /// Where their data are.
     pub data: PathBuf,
+    /// Keys of those data: `/var/lib/ensemble/keys`.
+    pub keys: PathBuf,
+    /// The owner's key, in memory, while the device is unlocked.
+    pub unlocked: PathBuf,
     /// Permissions that the device knows.
     pub permissions: PathBuf,
     /// Below which the files are that bundles need of the device.
@@ -82,6 +89,8 @@ impl Places {
             image: at("/usr/lib/ensemble/bundles"),
             mounts: at(BUNDLES),
             data: at(DATA),
+            keys: at("/var/lib/ensemble/keys"),
+            unlocked: at("/run/ensemble/unlocked"),
             permissions: at(PERMISSIONS_PATH),
             root: root.to_owned(),
         }
@@ -115,6 +124,7 @@ struct Base {
     disk: Box<dyn Disk>,
     mounts: Box<dyn Mounts>,
     library: Library,
+    vault: Vault,
     /// Keys that came with the image.
     keys: Vec<Key>,
     /// The last number, and those that are in use.

@@ -20,6 +20,7 @@ use super::generation::{self, Generation};
 use super::refusal::Tried;
 use super::{Base, Device, Held, Key, Library, MAX_SHIPPED, Mounts, Places, Refusal, Store};
 use super::{disk, mounting};
+use crate::vault::Vault;
 
 /// Longest file with keys of the image, in bytes.
 const MAX_KEY_FILE: u64 = 64 << 10;
@@ -48,7 +49,8 @@ impl Store {
         let keys = keys(&places.image.join("keys"), &mut said);
         let library = Library::new(places.permissions.clone());
         let incoming = Mutex::default();
-        let base = Base { places, device, disk, mounts, library, keys, incoming };
+        let vault = Vault::new(places.keys.clone(), places.unlocked.clone());
+        let base = Base { places, device, disk, mounts, library, vault, keys, incoming };
         let bundles = &base.places.bundles;
         make_all(&*base.disk, bundles, 0o700).tried("making the directory", bundles)?;
         let (generation, wrong) = read(&base)?;

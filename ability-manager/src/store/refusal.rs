@@ -23,7 +23,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Something that was tried with a path did not work.
-    pub(super) fn tried(what: &str, path: &Path, why: &io::Error) -> Self {
+    pub(crate) fn tried(what: &str, path: &Path, why: &io::Error) -> Self {
         let help = match why.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 ": remove what is not needed: `ensctl app list`"

@@ -84,7 +84,7 @@ impl Attempts {
     pub(super) fn print(&self, now: Duration) -> String {
         let ago = |at: &Duration| now.saturating_sub(*at).as_secs().to_string();
         let failures: Vec<String> = self.failures.iter().map(ago).collect();
-        let wait = self.wait(now).map_or(0, |left| left.as_secs().saturating_add(1));
+        let wait = self.wait(now).map_or(0, seconds);
         format!(
             "{HEAD}\nago {}\nwait {wait}\nfreezes {}\nlast {}\n",
             failures.join(" "),
@@ -112,12 +112,17 @@ impl Attempts {
         let at = |text: &str| Some(now.saturating_sub(number(text)?));
         let failures: Option<Vec<_>> = line("ago")?.split_whitespace().map(at).collect();
         let failures = failures.filter(|failures| failures.len() < MOST)?;
-        let longest = FREEZES[FREEZES.len() - 1] + Duration::from_secs(1);
-        let wait = number(line("wait")?).filter(|wait| *wait <= longest)?;
+        let wait =
+            number(line("wait")?).filter(|wait| FREEZES.iter().any(|freeze| wait <= freeze))?;
         let frozen = (!wait.is_zero()).then(|| now.saturating_add(wait));
         let freezes = usize::try_from(line("freezes")?.parse::<u32>().ok()?).ok()?;
         Some(Self { failures, frozen, freezes, last: at(line("last")?)? })
     }
+}
+
+/// Whole seconds, no fewer than there are.
+pub(crate) fn seconds(left: Duration) -> u64 {
+    left.as_secs().saturating_add(u64::from(left.subsec_nanos() > 0))
 }
 
 #[cfg(test)]
@@ -155,22 +160,19 @@ mod tests {
 
     #[test]
     fn after_twenty_quiet_minutes_freezes_are_short_again() {
-        let frozen = |after: Duration| {
+        let next = |quiet: Duration| {
             let (mut all, mut now) = (Attempts::default(), BOOT);
-            for _ in 0..2 {
-                for _ in 0..MOST {
-                    all.begin(now).unwrap();
-                }
-                let left = all.wait(now).unwrap();
-                if left > MINUTE {
-                    return left;
-                }
-                now += left + after;
+            for _ in 0..MOST {
+                all.begin(now).unwrap();
             }
-            all.frozen.unwrap() - (now - MINUTE - after) - MINUTE - after
+            now += MINUTE + quiet;
+            for _ in 0..MOST {
+                all.begin(now).unwrap();
+            }
+            all.wait(now)
         };
-        assert_eq!(frozen(19 * MINUTE), 3 * MINUTE);
-        assert_eq!(frozen(20 * MINUTE), MINUTE);
+        assert_eq!(next(19 * MINUTE), Some(3 * MINUTE));
+        assert_eq!(next(20 * MINUTE), Some(MINUTE));
     }
 
     #[test]
@@ -182,14 +184,14 @@ mod tests {
         next.begin(early).unwrap();
         assert_eq!(next.wait(early), Some(MINUTE));
         let text = next.print(early + 20 * SECOND);
-        assert_eq!(Attempts::parse(&text, SECOND).wait(SECOND), Some(41 * SECOND));
+        assert_eq!(Attempts::parse(&text, SECOND).wait(SECOND), Some(40 * SECOND));
     }
 
     #[test]
     fn what_makes_no_sense_freezes() {
         let good = Attempts::default().print(BOOT);
         assert_eq!(Attempts::parse(&good, BOOT).wait(BOOT), None);
-        for text in ["", "x", &good[..good.len() - 4], &good.replace("wait 0", "wait 4000000000")] {
+        for text in ["", "x", &good[..good.len() - 9], &good.replace("wait 0", "wait 4000000000")] {
             assert_eq!(Attempts::parse(text, BOOT).wait(BOOT), Some(MINUTE), "{text}");
         }
     }

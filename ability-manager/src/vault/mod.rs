@@ -15,7 +15,7 @@
 //! Invariants: wherever the power goes, every key opens as before or as afterwards; no key is made twice while there
 //! are data; a try to unlock counts before it is made. What the kernel has, and who runs, is others' to see to.
 
-mod attempts;
+pub(crate) mod attempts;
 mod files;
 mod owner;
 pub(crate) mod seal;
@@ -302,7 +302,7 @@ impl Vault {
         }
         let mut attempts = self.attempts(&mut known, now)?;
         attempts.begin(now).map_err(|left| {
-            let seconds = left.as_secs().saturating_add(1);
+            let seconds = attempts::seconds(left);
             Refusal::Refused(format!("too many wrong secrets: try again in {seconds} s"))
         })?;
         self.keep(disk, &mut known, attempts, now)?;

@@ -199,7 +199,7 @@ fn who_guesses_has_to_wait_and_a_boot_does_not_help() {
     assert_eq!(wrong(&store, Duration::from_secs(9)), Ok(false));
     let store = reboot(&mut bench);
     let refused = unlock(&store, Duration::from_secs(9), "sesame").unwrap_err();
-    assert_eq!(refused.text(), "too many wrong secrets: try again in 61 s");
+    assert_eq!(refused.text(), "too many wrong secrets: try again in 60 s");
     let later = store.lock_wait(Duration::from_secs(9)).unwrap().unwrap() + Duration::from_secs(9);
     assert_eq!(unlock(&store, later, "sesame"), Ok(true));
     assert_eq!(wrong(&store, later), Ok(false));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bundle::{Content, Digest};
+use sys::fscrypt::{KEY, Name as KeyName};
 
 use crate::store::disk::{self, As, Disk, Fill, Real};
 use crate::store::mounting::{self, Mounts, Seen};
@@ -30,6 +31,8 @@ enum Undo {
     Made(PathBuf),
     Gone { path: PathBuf, kept: PathBuf },
     Moved { from: PathBuf, to: PathBuf, over: Option<PathBuf> },
+    Exchanged(PathBuf, PathBuf),
+    Encrypted(PathBuf, u64),
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +45,10 @@ struct State {
     unwritten: BTreeSet<PathBuf>,
     kept: usize,
     sealed: BTreeMap<u64, Digest>,
+    /// Keys that the kernel has, by their names.
+    keys: BTreeMap<KeyName, Vec<u8>>,
+    /// Directories that are encrypted, by their numbers.
+    encrypted: BTreeMap<u64, KeyName>,
 }
 
 /// The disk; clones are the same one.
@@ -52,6 +59,8 @@ pub(crate) struct Plug {
     trash: PathBuf,
     /// It has fs-verity.
     pub(crate) verity: bool,
+    /// It has fscrypt.
+    pub(crate) crypt: bool,
     /// Bytes that are free.
     pub(crate) free: u64,
 }
@@ -59,7 +68,7 @@ pub(crate) struct Plug {
 impl Plug {
     pub(crate) fn new(trash: &Path) -> Self {
         let state = Arc::default();
-        Self { state, trash: trash.to_owned(), verity: false, free: 1 << 40 }
+        Self { state, trash: trash.to_owned(), verity: false, crypt: false, free: 1 << 40 }
     }
 
     /// Pulls the plug after so many steps.
@@ -74,6 +83,16 @@ impl Plug {
         state.left = None;
         state.undo.clear();
         state.unwritten.clear();
+    }
+
+    /// The device starts anew: the kernel has no keys.
+    pub(crate) fn boot(&self) {
+        self.state.lock().unwrap().keys.clear();
+    }
+
+    /// Keys that the kernel has.
+    pub(crate) fn keys(&self) -> BTreeMap<KeyName, Vec<u8>> {
+        self.state.lock().unwrap().keys.clone()
     }
 
     /// Steps made so far.
@@ -120,7 +139,10 @@ impl State {
         }
         if self.loss == Loss::Names {
             for undo in std::mem::take(&mut self.undo).into_iter().rev() {
-                undo.back();
+                match undo {
+                    Undo::Encrypted(_, number) => drop(self.encrypted.remove(&number)),
+                    undo => undo.back(),
+                }
             }
         }
         self.loss = Loss::Nothing;
@@ -137,6 +159,8 @@ impl Undo {
                 _ => fs::remove_file(path).unwrap(),
             },
             Self::Gone { path, kept } => fs::rename(kept, path).unwrap(),
+            Self::Exchanged(a, b) => Real.exchange(&a, &b).unwrap(),
+            Self::Encrypted(..) => {}
             Self::Moved { from, to, over } => {
                 fs::rename(&to, from).unwrap();
                 if let Some(over) = over {
@@ -147,8 +171,14 @@ impl Undo {
     }
 
     fn is_in(&self, directory: &Path) -> bool {
-        let (Self::Made(path) | Self::Gone { path, .. } | Self::Moved { to: path, .. }) = self;
-        path.parent() == Some(directory)
+        match self {
+            Self::Made(path)
+            | Self::Gone { path, .. }
+            | Self::Moved { to: path, .. }
+            | Self::Exchanged(path, _) => path.parent() == Some(directory),
+            // It is of the directory itself.
+            Self::Encrypted(path, _) => path == directory,
+        }
     }
 }
 
@@ -196,6 +226,61 @@ impl Disk for Plug {
         let digest = Content::open(&file).unwrap().digest().unwrap();
         self.state.lock().unwrap().sealed.insert(file.metadata()?.ino(), digest);
         Ok(true)
+    }
+
+    fn exchange(&self, a: &Path, b: &Path) -> io::Result<()> {
+        self.step()?;
+        Real.exchange(a, b)?;
+        let mut state = self.state.lock().unwrap();
+        let lost = [a, b].map(|path| state.unwritten.remove(path));
+        for (path, lost) in [b, a].into_iter().zip(lost) {
+            if lost {
+                state.unwritten.insert(path.to_owned());
+            }
+        }
+        state.undo.push(Undo::Exchanged(a.to_owned(), b.to_owned()));
+        Ok(())
+    }
+
+    /// What is overwritten does not come back.
+    fn overwrite(&self, path: &Path) -> io::Result<()> {
+        self.step()?;
+        Real.overwrite(path)
+    }
+
+    fn encrypts(&self, _place: &Path) -> bool {
+        self.crypt
+    }
+
+    fn give(&self, _place: &Path, key: &[u8; KEY]) -> io::Result<KeyName> {
+        self.step()?;
+        // Good enough for keys that are random.
+        let name = KeyName::try_from(&key[..16]).unwrap();
+        self.state.lock().unwrap().keys.insert(name, key.to_vec());
+        Ok(name)
+    }
+
+    fn take(&self, _place: &Path, key: &KeyName) -> io::Result<bool> {
+        self.step()?;
+        self.state.lock().unwrap().keys.remove(key);
+        Ok(false)
+    }
+
+    fn encrypt(&self, directory: &Path, key: &KeyName) -> io::Result<()> {
+        self.step()?;
+        assert!(disk::is_empty(directory)?, "{} is not empty", directory.display());
+        let number = fs::metadata(directory)?.ino();
+        let mut state = self.state.lock().unwrap();
+        assert!(state.keys.contains_key(key), "a key that the kernel does not have");
+        if state.encrypted.insert(number, *key).is_none() {
+            state.undo.push(Undo::Encrypted(directory.to_owned(), number));
+        }
+        Ok(())
+    }
+
+    fn key_of(&self, directory: &Path) -> io::Result<Option<KeyName>> {
+        let number = fs::metadata(directory)?.ino();
+        Ok(self.state.lock().unwrap().encrypted.get(&number).copied())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
