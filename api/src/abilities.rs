@@ -177,6 +177,8 @@ pub struct Bundle {
     pub uid: u32,
 }
 
+    /// `app`, or `runtime`: others lie upon it.
+    pub kind: String,
 /// A bundle in full.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct BundleInfo {

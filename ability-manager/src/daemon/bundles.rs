@@ -26,15 +26,15 @@ const MAX_INTAKES: usize = 2;
 
 static INTAKES: Semaphore = Semaphore::const_new(MAX_INTAKES);
 
-/// Something that waits until nothing of a bundle runs.
+/// Something that waits until nothing of these bundles runs.
 pub(super) struct Waiting {
-    bundle: BundleId,
+    bundles: Vec<BundleId>,
     then: Box<dyn FnOnce(&mut Daemon) + Send>,
 }
 
 impl std::fmt::Debug for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Waiting").field("bundle", &self.bundle).finish_non_exhaustive()
+        f.debug_struct("Waiting").field("bundles", &self.bundles).finish_non_exhaustive()
     }
 }
 
@@ -128,21 +128,23 @@ impl Bundles {
 }
 
 impl Daemon {
-    /// Ends all of a bundle, and does something once nothing of it runs.
+    /// Ends all of a bundle, and of those that lie upon it, and does something once nothing of them runs.
     fn once_ended(
         &mut self,
         bundle: &BundleId,
         why: Exit,
         then: impl FnOnce(&mut Self) + Send + 'static,
     ) {
-        self.changes.push(Waiting { bundle: bundle.clone(), then: Box::new(then) });
+        let upon = self.store.upon(bundle);
+        let bundles = [std::slice::from_ref(bundle), &upon].concat();
+        self.changes.push(Waiting { bundles, then: Box::new(then) });
         self.end_bundle(bundle, why);
     }
 
     /// Does what waited for bundles of which nothing runs any more.
     pub(super) fn do_changes(&mut self) {
         loop {
-            let free = |waiting: &Waiting| !self.engine.runs(&waiting.bundle);
+            let free = |waiting: &Waiting| !waiting.bundles.iter().any(|one| self.engine.runs(one));
             let Some(at) = self.changes.iter().position(free) else { return };
             let waiting = self.changes.remove(at);
             (waiting.then)(self);
@@ -152,7 +154,7 @@ impl Daemon {
 
     /// Whether a bundle is being changed: nothing of it is started then.
     pub(super) fn is_changing(&self, bundle: &BundleId) -> bool {
-        self.changes.iter().any(|waiting| waiting.bundle == *bundle)
+        self.changes.iter().any(|waiting| waiting.bundles.contains(bundle))
     }
 
     fn install(&mut self, prepared: Prepared, reply: Reply<Installed>) {
@@ -166,6 +168,7 @@ impl Daemon {
             daemon.installed(done, reply);
         });
     }
+        upon.iter().for_each(|bundle| self.end_bundle(bundle, Exit::Upgraded));
 
     fn rollback(&mut self, id: &str, reply: Reply<Installed>) {
         let held = match self.held(id) {

@@ -18,6 +18,13 @@ const MAX_ABOUT: usize = 200;
 /// Where programs of the device are looked for.
 const PROGRAMS: &str = "/usr/bin:/bin";
 
+/// Where those of a root are looked for: images of containers have what was not packaged in `/usr/local`.
+const OF_ROOT: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What of a root has programs and libraries, and its settings.
+const EXECUTED: [&str; 4] = ["/app", "/opt", "/srv", "/usr"];
+const SETTINGS: &str = "/etc";
+
 /// The definition of each instance of an ability; `locale` is that of the device.
 pub(crate) fn definition(manifest: &Manifest, ability: &Ability, locale: &str) -> String {
     let id = manifest.id.as_str();
@@ -32,14 +39,23 @@ pub(crate) fn definition(manifest: &Manifest, ability: &Ability, locale: &str) -
     line("about", quoted(&about(manifest, ability)));
     line("exec", list(exec(ability, &bundle)));
     line("working-directory", quoted(&bundle));
-    line("environment", table(environment(ability, (&bundle, &el1, &el2), locale)));
+    let root = manifest.root();
+    let programs = if root.is_some() { OF_ROOT } else { PROGRAMS };
+    line("environment", table(environment(ability, (&bundle, &el1, &el2), (locale, programs))));
     line("restart", "{ when = \"never\" }".to_owned());
     line("limits", limits(manifest, ability));
     let write_execute = if ability.write_execute { ", write-execute = true" } else { "" };
     // The buses of all its instances, so that one compiled sandbox is for all of them. Nothing is written beside
     // them: that is memory of all, which no limit of its data counts.
-    let (execute, read, write) = (list([bundle]), list([places]), list([el1, el2]));
-    let files = format!("{{ execute = {execute}, read = {read}, write = {write} }}");
+    let of_root = |tree: &str| root.as_ref().map(|_| tree.to_owned());
+    let execute = list(std::iter::once(bundle).chain(EXECUTED.into_iter().filter_map(of_root)));
+    let (read, write) = (list([places].into_iter().chain(of_root(SETTINGS))), list([el1, el2]));
+    let mut files = format!("execute = {execute}, read = {read}, write = {write}");
+    if let Some(root) = &root {
+        // Writing to a string does not fail.
+        let _ok = write!(files, ", root = {}", quoted(root));
+    }
+    let files = format!("{{ {files} }}");
     line("sandbox", format!("{{ inherit = [\"app\"], files = {files}{write_execute} }}"));
     text
 }
@@ -52,7 +68,7 @@ fn about(manifest: &Manifest, ability: &Ability) -> String {
     text.trim().to_owned()
 }
 
-/// A program with a `/` in front is one of the device, any other one of the bundle.
+/// A program with a `/` in front is one of the device, or of its root if it has one; any other one of the bundle.
 fn exec(ability: &Ability, bundle: &str) -> Vec<String> {
     let mut words = ability.exec.iter().cloned();
     let program = words.next().unwrap_or_default();
@@ -63,9 +79,9 @@ fn exec(ability: &Ability, bundle: &str) -> Vec<String> {
 fn environment(
     ability: &Ability,
     (bundle, el1, el2): (&str, &str, &str),
-    locale: &str,
+    (locale, programs): (&str, &str),
 ) -> BTreeMap<String, String> {
-    let mut all: BTreeMap<String, String> = [("LANG", locale), ("PATH", PROGRAMS)]
+    let mut all: BTreeMap<String, String> = [("LANG", locale), ("PATH", programs)]
         .map(|(name, value)| (name.into(), value.into()))
         .into();
     all.extend(ability.environment.clone());
@@ -139,9 +155,11 @@ mod tests {
 
     use model::Name;
     use model::bundle::{
-        AbilityKind, BundleKind, Data, LaunchMode, Layout, Lifecycle, Requires, Said, Version,
+        AbilityKind, BundleKind, Data, LaunchMode, Layout, Lifecycle, Requires, Runtime, Said,
+        Version,
     };
     use model::permission::Level;
+    use model::sandbox::View;
     use model::service::Service;
     use model::text;
     use proptest::prelude::*;
@@ -244,6 +262,35 @@ mod tests {
         assert!(has(&files.read) && !has(&files.write));
         notes.abilities[0].exec = words(&["/usr/bin/python3", "notes.py"]);
         assert_eq!(read(&of(&notes)).exec, ["/usr/bin/python3", "notes.py"]);
+    }
+
+    #[test]
+    fn a_root_of_its_own_takes_the_place_of_the_devices_programs_and_settings() {
+        let mut notes = manifest("Notes", vec!["/opt/notes/run".to_owned()], BTreeMap::new());
+        let of_device = read(&of(&notes)).sandbox;
+        assert_eq!(of_device.files.root, None);
+        let runtime = || {
+            let bundle = "org.example.python".to_owned().try_into().unwrap();
+            Some(Runtime { bundle, version: Version(3, 11, 0) })
+        };
+        for (layout, runtime, root) in [
+            (Layout::Root, None, "/run/bundles/org.example.notes"),
+            (Layout::App, runtime(), "/run/bundles/org.example.python"),
+            (Layout::Root, runtime(), "/run/roots/org.example.notes"),
+        ] {
+            (notes.layout, notes.runtime) = (layout, runtime);
+            let service = read(&of(&notes));
+            assert_eq!(service.exec, ["/opt/notes/run"]);
+            assert_eq!(service.environment["PATH"], OF_ROOT);
+            let (files, before) = (&service.sandbox.files, &of_device.files);
+            assert_eq!(files.root.as_deref(), Some(root));
+            assert_eq!((files.view, &files.write), (View::Listed, &before.write));
+            let has =
+                |list: &Option<Vec<String>>, tree: &str| list.iter().flatten().any(|t| t == tree);
+            assert!(has(&files.read, "/etc") && !has(&before.read, "/etc"));
+            assert!(EXECUTED.iter().all(|tree| has(&files.execute, tree)));
+            assert!(has(&files.execute, "/run/bundles/org.example.notes"));
+        }
     }
 
     #[test]

@@ -119,12 +119,6 @@ pub(crate) fn instance(unit: &str) -> Option<InstanceId> {
     number.parse().ok().map(InstanceId)
 }
 
-/// The bundle of a unit.
-fn bundle(unit: &str) -> Option<BundleId> {
-    let (id, _) = unit.strip_prefix(INSTANCE)?.rsplit_once('_')?;
-    BundleId::try_from(id).ok()
-}
-
 impl Units {
     /// Looks for servicemgr at this socket, and says what it hears.
     pub(crate) fn new(socket: &Path, heard: mpsc::Sender<Heard>) -> Self {
@@ -355,7 +349,15 @@ impl Worker {
     }
 
     async fn mount(&self, mounting: Box<Mounting>) -> Result<(), String> {
-        let Some(bundle) = bundle(&self.unit) else { return Ok(()) };
+        // Nobody holds the turn of a runtime and waits for that of another bundle.
+        if let Some(below) = mounting.below() {
+            self.mount_one(below).await?;
+        }
+        self.mount_one(*mounting).await
+    }
+
+    async fn mount_one(&self, mounting: Mounting) -> Result<(), String> {
+        let bundle = mounting.id().clone();
         let turn = Rc::clone(self.shared.mounts.borrow_mut().entry(bundle.clone()).or_default());
         let _turn = turn.lock().await;
         let done = tokio::task::spawn_blocking(move || mounting.run()).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use api::abilities::{Bundle, BundleInfo, Error, Instance, Mission};
 use api::services::Fact;
 
+use model::bundle::BundleKind;
 use model::want::{Skill, SkillPath, SkillUri};
 use model::word::Word;
 
@@ -78,6 +79,7 @@ impl Daemon {
             origin: held.origin.word().to_owned(),
             size: held.size,
             uid: self.store.uid(held.id()).unwrap_or(0),
+            kind: held.manifest.kind.word().to_owned(),
         }
     }
 
@@ -98,17 +100,35 @@ impl Daemon {
         })
     }
 
+    /// What sees to it that a bundle is what was signed.
+    fn integrity_of(&self, held: &Held) -> String {
+        let phrase = match self.integrity.get(held.id()) {
+            Some(integrity) => integrity.phrase(),
+            None if held.origin == Origin::Image => "part of the device's image",
+            None => "not mounted yet",
+        };
+        phrase.to_owned()
+    }
+
     fn facts(&self, held: &Held) -> Vec<Fact> {
         let mut facts = Vec::new();
         let mut fact = |about: &str, value: String| {
             facts.push(Fact { about: about.to_owned(), value });
         };
-        let integrity = match self.integrity.get(held.id()) {
-            Some(integrity) => integrity.phrase().to_owned(),
-            None if held.origin == Origin::Image => "part of the device's image".to_owned(),
-            None => "not mounted yet".to_owned(),
-        };
-        fact("integrity", integrity);
+        fact("integrity", self.integrity_of(held));
+        if let Some(needed) = &held.manifest.runtime {
+            let id = &needed.bundle;
+            let here = self.store.get(id).map_or_else(
+                || "which is not here".to_owned(),
+                |held| format!("{} is here, {}", held.manifest.version, self.integrity_of(held)),
+            );
+            fact("runtime", format!("{id} {} at least: {here}", needed.version));
+        }
+        if held.manifest.kind == BundleKind::Runtime {
+            let upon: Vec<String> =
+                self.store.upon(held.id()).iter().map(ToString::to_string).collect();
+            fact("needed by", if upon.is_empty() { "nothing".to_owned() } else { upon.join(", ") });
+        }
         for (class, how) in self.store.protection(held.id()) {
             fact(class.about(), how.phrase().to_owned());
         }

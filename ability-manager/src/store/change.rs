@@ -17,6 +17,7 @@ use model::bundle::{BundleId, DATA_SIZE, Version};
 use super::disk::{As, beside};
 use super::generation::{Admission, Generation};
 use super::intake::{Intake, Prepared, admitted};
+use super::layers::{below, may_become};
 use super::refusal::Tried;
 use super::{Base, Key, Refusal, Store};
 use crate::permission::{Clock, Decisions, Effect, Flow, Wish};
@@ -39,7 +40,8 @@ impl Store {
         let shipped = self.image.iter();
         let keys = &self.base.keys;
         let shipped = shipped.map(|(id, held)| (id.clone(), held.as_shipped(keys))).collect();
-        Intake { base: Arc::clone(&self.base), generation: self.generation.clone(), shipped }
+        let (base, generation) = (Arc::clone(&self.base), self.generation.clone());
+        Intake { base, generation, shipped, here: self.held.clone() }
     }
 
     /// The version whose place it takes, as things are now: others may have been installed since it was
@@ -60,6 +62,8 @@ impl Store {
         self.settle(id)?;
         let shipped = self.image.get(id).map(|held| held.as_shipped(&self.base.keys));
         let (admission, key) =
+        below(&manifest, &self.held)?;
+        may_become(id, Some((manifest.kind, manifest.version)), &self.held)?;
             admitted(&self.base, &self.generation, &offer, shipped.as_ref(), wish)?;
         let before = self.get(id).map(|held| held.manifest.version);
         let mut changed = Changed { id: id.clone(), before, notes: Vec::new() };
@@ -118,7 +122,14 @@ impl Store {
     /// It can't be removed; nothing has changed then. Or its data can't be erased now: that is tried again.
     pub fn remove(&mut self, id: &BundleId, keep_data: bool) -> Result<Changed, Refusal> {
         self.settle(id)?;
-        let ships = self.image.contains_key(id);
+        let shipped = self.image.get(id);
+        let ships = shipped.is_some();
+        // What came with the device counts again.
+        let after = shipped.filter(|_| self.generation.bundle(id).is_some());
+        let after = after.map(|held| (held.manifest.kind, held.manifest.version));
+        if self.held.contains_key(id) {
+            may_become(id, after, &self.held)?;
+        }
         let mut next = self.generation.clone();
         let known = self.generation.user(id).is_some();
         if !known && !ships && !keep_data && self.base.has_data(id)? {
@@ -153,10 +164,9 @@ impl Store {
         }
         let mut next = self.generation.clone();
         let previous = next.rollback(id, at).map_err(Refusal::Refused)?;
-        if let Some(digest) = previous.digest {
-            let file = self.base.content(&digest);
-            super::disk::open(&file).tried("opening", &file)?;
-        }
+        let manifest = self.before(id, previous.digest.as_ref())?;
+        below(&manifest, &self.held)?;
+        may_become(id, Some((manifest.kind, manifest.version)), &self.held)?;
         let before = self.get(id).map(|held| held.manifest.version);
         self.unmount(id)?;
         self.put(next)?;
@@ -240,9 +250,6 @@ impl Store {
         Ok(())
     }
 
-    fn unmount(&self, id: &BundleId) -> Result<(), Refusal> {
-        self.base.unmount(&self.base.places.mounts.join(id.as_str()))
-    }
 }
 
 impl Base {

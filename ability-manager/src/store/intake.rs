@@ -23,6 +23,7 @@ use model::word::Word;
 use super::disk::As;
 use super::generation::{Admission, Generation, Offer, Shipped};
 use super::refusal::Tried;
+use super::layers::{Here, below, may_become};
 use super::{Base, Key, Refusal, disk, held};
 
 /// Bytes that are left free on the disk: what a device needs to go on, and to remove something.
@@ -53,6 +54,8 @@ pub struct Prepared {
     pub(super) offer: Offer,
     /// What proves who signed it.
     pub(super) signatures: Vec<u8>,
+    /// What counts.
+    pub(super) here: Here,
     pub(super) wish: Wish,
     /// The kernel checks it from now on.
     pub(super) sealed: bool,
@@ -138,6 +141,8 @@ impl Intake {
     fn copied(&self, bundle: &Bundle<&File>, path: &Path) -> Result<bool, Refusal> {
         let disk = &*self.base.disk;
         let mut refused = None;
+        below(&manifest, &self.here)?;
+        may_become(&manifest.id, Some((manifest.kind, manifest.version)), &self.here)?;
         let written = disk.write(path, As { mode: 0o400, owner: None }, &mut |out| {
             bundle.copy(out).map_err(|why| {
                 refused = Some(why.to_string());

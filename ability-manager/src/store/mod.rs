@@ -24,6 +24,7 @@ pub mod generation;
 mod held;
 mod intake;
 mod key;
+mod layers;
 mod library;
 mod lock;
 mod mounting;
@@ -36,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use model::bundle::{BUNDLES, BundleId, DATA};
+use model::bundle::{BUNDLES, BundleId, DATA, ROOTS};
 use model::device::FormFactor;
 use model::permission::PERMISSIONS_PATH;
 use model::word::Word;
@@ -69,6 +70,8 @@ pub struct Places {
     pub mounts: PathBuf,
     /// Where their data are.
     pub data: PathBuf,
+    /// Where those are seen as one with their runtimes that lie upon them as in a root directory.
+    pub roots: PathBuf,
     /// Keys of those data: `/var/lib/ensemble/keys`.
     pub keys: PathBuf,
     /// The owner's key, in memory, while the device is unlocked.
@@ -90,6 +93,7 @@ impl Places {
             mounts: at(BUNDLES),
             data: at(DATA),
             keys: at("/var/lib/ensemble/keys"),
+            roots: at(ROOTS),
             unlocked: at("/run/ensemble/unlocked"),
             permissions: at(PERMISSIONS_PATH),
             root: root.to_owned(),
@@ -225,6 +229,7 @@ impl Store {
         let uid = match self.uid(id) {
             Some(uid) => uid,
             None if self.base.has_data(id)? => {
+        let below = layers::below(&held.manifest, &self.held)?.cloned();
                 return Err(Refusal::Refused(format!(
                     "there are data of {id} of which nobody knows whose they are: move {} away",
                     self.base.data(id).display()
@@ -239,7 +244,8 @@ impl Store {
         };
         let data = self.base.make_data(id, uid)?;
         let at = self.base.mount_point(&held);
-        Ok(Enrolled { uid, data, at, mounting: Mounting { base: Arc::clone(&self.base), held } })
+        let mounting = Mounting { base: Arc::clone(&self.base), held, below };
+        Ok(Enrolled { uid, data, at, mounting })
     }
 
     /// What counts is read anew, and garbage goes.

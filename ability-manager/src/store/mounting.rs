@@ -23,6 +23,7 @@ use sys::mount::{self, Flags};
 
 use super::disk::{self, As};
 use super::held::{Held, Origin};
+use super::layers::LAYERS;
 use super::refusal::Tried;
 use super::{Base, Key, Refusal};
 
@@ -69,6 +70,13 @@ pub trait Mounts: fmt::Debug + Send + Sync {
     /// As [`mount::bind`].
     fn tree(&self, tree: &Path, at: &Path) -> io::Result<()>;
 
+    /// Mounts two directories as one in which nobody writes, the files of the first over those of the second.
+    /// It is called `name`.
+    ///
+    /// # Errors
+    /// As [`mount::mount`].
+    fn layers(&self, name: &str, directories: [&Path; 2], at: &Path) -> io::Result<()>;
+
     /// Unmounts what is there.
     ///
     /// # Errors
@@ -89,6 +97,8 @@ pub enum Seen {
     Image(PathBuf),
     /// The directory with these numbers of a device and on it.
     Tree(u64, u64),
+    /// Directories that are seen as one, by their name.
+    Layers(String),
 }
 
 /// The mounts of the device.
@@ -111,6 +121,11 @@ impl Mounts for Real {
         })
     }
 
+    fn layers(&self, name: &str, directories: [&Path; 2], at: &Path) -> io::Result<()> {
+        let [upper, lower] = directories.map(Path::display);
+        mount::mount(name, at, "overlay", FLAGS, &format!("lowerdir={upper}:{lower}"))
+    }
+
     fn unmount(&self, at: &Path) -> io::Result<()> {
         mount::unmount(at)
     }
@@ -120,6 +135,9 @@ impl Mounts for Real {
         let Some(here) = table.into_iter().rev().find(|mounted| mounted.at == at) else {
             return Ok(None);
         };
+        if here.source.starts_with(LAYERS) {
+            return Ok(Some(Seen::Layers(here.source)));
+        }
         // What is mounted from a file names that; a tree is a part of what is mounted from a device.
         if here.source.ends_with(CONTENT) || here.source.ends_with(BUNDLE) {
             return Ok(Some(Seen::Image(here.source.into())));
@@ -145,14 +163,23 @@ const BUNDLE: &str = ".bundle";
 pub struct Mounting {
     pub(super) base: Arc<Base>,
     pub(super) held: Arc<Held>,
+    /// Its runtime.
+    pub(super) below: Option<Arc<Held>>,
 }
 
 impl Mounting {
-    /// Mounts it, unless it is mounted. The same bundle is not mounted twice at a time: the caller sees to that.
+    /// Mounts it, unless it is mounted; what lies below it was mounted before. The same bundle is not mounted
+    /// twice at a time: the caller sees to that.
     ///
     /// # Errors
     /// It is not what was signed, or can't be mounted.
     pub fn run(&self) -> Result<Integrity, Refusal> {
+        let integrity = self.itself()?;
+        self.lay_over()?;
+        Ok(integrity)
+    }
+
+    fn itself(&self) -> Result<Integrity, Refusal> {
         let (base, held) = (&*self.base, &*self.held);
         let at = base.mount_point(held);
         if let Some(seen) = base.mounts.mounted(&at).tried("looking what is mounted at", &at)? {
@@ -189,6 +216,7 @@ impl Mounting {
     fn is_this(&self, seen: &Seen) -> bool {
         match seen {
             Seen::Image(file) => *file == self.held.file,
+            Seen::Layers(_) => false,
             Seen::Tree(..) => {
                 tree(&self.base.unpacked(&self.held.digest)).is_ok_and(|tree| tree == *seen)
             }
@@ -200,7 +228,7 @@ impl Mounting {
         let (base, held) = (&*self.base, &*self.held);
         let file = &held.file;
         Ok(match (seen, held.origin) {
-            (Seen::Tree(..), _) => Integrity::Unpacked,
+            (Seen::Tree(..) | Seen::Layers(_), _) => Integrity::Unpacked,
             (Seen::Image(_), Origin::Image) => Integrity::Image,
             (Seen::Image(_), _) => {
                 let opened = disk::open(file).tried("opening", file)?;

@@ -5,6 +5,7 @@ mod device;
 #[path = "../../../bundle/tests/bundle/image.rs"]
 mod image;
 mod installing;
+mod layers;
 mod locking;
 mod mounting;
 mod plug;

@@ -9,6 +9,9 @@ use super::{Cell, bytes, columns, plain};
 use crate::paint::{Colour, Paint, harmless};
 use crate::time::stamp;
 
+/// The kind of bundle that has abilities.
+const APP: &str = "app";
+
 /// Microseconds of a second.
 const MICROS: u64 = 1_000_000;
 
@@ -18,18 +21,24 @@ pub fn list(rows: &[Bundle], paint: Paint) -> String {
     if rows.is_empty() {
         return "No app is installed.\n".to_owned();
     }
+    // Of apps alone it need not be said.
+    let kinds = rows.iter().any(|row| row.kind != APP);
     let line = |row: &Bundle| -> Vec<Cell> {
-        vec![
-            (Colour::Bold, harmless(&row.id).into_owned()),
-            plain(harmless(&row.version)),
+        let kind = kinds.then(|| plain(harmless(&row.kind)));
+        let begin = [(Colour::Bold, harmless(&row.id).into_owned()), plain(harmless(&row.version))];
+        let end = [
             plain(harmless(&row.name)),
             plain(harmless(&row.origin)),
             plain(bytes(row.size)),
             plain(harmless(&row.about)),
-        ]
+        ];
+        begin.into_iter().chain(kind).chain(end).collect()
     };
     let lines: Vec<_> = rows.iter().map(line).collect();
-    columns(paint, &["ID", "VERSION", "NAME", "FROM", "SIZE", "ABOUT"], &lines)
+    let end = ["NAME", "FROM", "SIZE", "ABOUT"];
+    let heads: Vec<&str> =
+        ["ID", "VERSION"].into_iter().chain(kinds.then_some("KIND")).chain(end).collect();
+    columns(paint, &heads, &lines)
 }
 
 /// One app in full.
@@ -42,6 +51,7 @@ pub fn one(info: &BundleInfo, zone: &TimeZone, paint: Paint) -> String {
         ("id", row.id.clone()),
         ("version", row.version.clone()),
         ("from", row.origin.clone()),
+        ("kind", row.kind.clone()),
         ("size", bytes(row.size)),
         ("user", row.uid.to_string()),
     ];
@@ -152,6 +162,7 @@ mod tests {
             origin: "installed".into(),
             size: 20_480,
             uid: 10_003,
+            kind: APP.into(),
         }
     }
 
@@ -173,6 +184,17 @@ mod tests {
         ID                 VERSION  NAME   FROM       SIZE      ABOUT
         org.example.notes  1.2.0    Notes  installed  20.0 KiB  Notes that stay
         ");
+        let runtime = Bundle {
+            id: "org.example.python".into(),
+            name: "Python".into(),
+            kind: "runtime".into(),
+            ..bundle()
+        };
+        insta::assert_snapshot!(list(&[bundle(), runtime], Paint::default()), @r"
+        ID                  VERSION  KIND     NAME    FROM       SIZE      ABOUT
+        org.example.notes   1.2.0    app      Notes   installed  20.0 KiB  Notes that stay
+        org.example.python  1.2.0    runtime  Python  installed  20.0 KiB  Notes that stay
+        ");
         assert_eq!(list(&[], Paint::default()), "No app is installed.\n");
     }
 
@@ -191,6 +213,7 @@ mod tests {
           id         org.example.notes
           version    1.2.0
           from       installed
+          kind       app
           size       20.0 KiB
           user       10003
           before     1.1.0; `ensctl app rollback org.example.notes` goes back

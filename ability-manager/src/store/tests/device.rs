@@ -79,12 +79,21 @@ impl Wanted {
         self
     }
 
+    /// Its next version.
+    pub(crate) fn newer(mut self) -> Self {
+        self.version += 1;
+        self
+    }
+
     /// Its file.
     pub(crate) fn write(&self, path: &Path) -> File {
         let Self { id, version, top, more, keys, text } = self;
+        let ability = "[[ability]]\nname = \"main\"\nkind = \"page\"\nexec = [\"bin/run\"]";
+        // A runtime has none.
+        let ability = if top.contains("kind = \"runtime\"") { "" } else { ability };
         let manifest = format!(
             "id = \"{id}\"\nversion = \"{version}.0.0\"\nname = \"Test\"\nabout = \"For a test\"\n{top}\n\
-             [[ability]]\nname = \"main\"\nkind = \"page\"\nexec = [\"bin/run\"]\n{more}\n"
+             {ability}\n{more}\n"
         );
         let image = Files::new().file("bin/run", text).link("doc/run", "../bin/run").write();
         let file =

@@ -355,6 +355,8 @@ pub(crate) struct Table {
     seen: Arc<Mutex<BTreeMap<PathBuf, (Seen, PathBuf)>>>,
     /// No image can be mounted.
     pub(crate) no_images: bool,
+    /// No directories can be laid over each other.
+    pub(crate) no_layers: bool,
     /// What is mounted is in use.
     pub(crate) busy: bool,
 }
@@ -383,6 +385,14 @@ impl Mounts for Table {
 
     fn tree(&self, from: &Path, at: &Path) -> io::Result<()> {
         self.put(mounting::tree(from)?, from, at)
+    }
+
+    fn layers(&self, name: &str, [upper, lower]: [&Path; 2], at: &Path) -> io::Result<()> {
+        if self.no_layers {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        assert!(self.mounted(upper)?.is_some() && self.mounted(lower)?.is_some());
+        self.put(Seen::Layers(name.to_owned()), upper, at)
     }
 
     fn unmount(&self, at: &Path) -> io::Result<()> {

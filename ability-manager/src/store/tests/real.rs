@@ -21,6 +21,10 @@ impl Mounts for Trees {
         mounting::Real.tree(tree, at)
     }
 
+    fn layers(&self, name: &str, directories: [&Path; 2], at: &Path) -> io::Result<()> {
+        mounting::Real.layers(name, directories, at)
+    }
+
     fn unmount(&self, at: &Path) -> io::Result<()> {
         mounting::Real.unmount(at)
     }
