@@ -6,7 +6,8 @@
 //! | `unpacked/DIGEST` | a bundle that counts is of that digest |
 //! | `saved/NUMBER` | a version before, or something unfinished, has those data |
 //! | `incoming-N` | it is being prepared |
-//! | `installed.new`, `unpacked/DIGEST.new`, `saved/NUMBER.old` | never |
+//! | `manifests` | always: see `manifests` |
+//! | `installed.new`, `manifests.new`, `unpacked/DIGEST.new`, `saved/NUMBER.old` | never |
 //!
 //! Invariant: nothing else is touched, and nothing at all while it is not certain what is installed.
 
@@ -33,7 +34,7 @@ impl Base {
                 Some(Ok(digest)) => !contents.contains(&digest),
                 Some(Err(_)) => false,
                 None if name.starts_with("incoming-") => !incoming.contains(&bundles.join(name)),
-                None => name == "installed.new",
+                None => matches!(name, "installed.new" | "manifests.new"),
             }
         };
         for path in chosen(bundles, file) {

@@ -75,7 +75,7 @@ impl Held {
     /// One that the image brought.
     pub(super) fn shipped(base: &Base, file: &Path) -> Result<Self, String> {
         let bundle = Bundle::open(opened(file)?).map_err(|e| e.to_string())?;
-        let manifest = manifest(bundle.manifest())?;
+        let manifest = base.manifests.get(bundle.manifest())?;
         let level = manifest.level;
         Ok(Self {
             declared: declared(base, &manifest, level, HIGHEST),
@@ -105,7 +105,7 @@ impl Held {
             return Err("its file is another one: install it again".to_owned());
         }
         let content = Content::open(file).map_err(|e| e.to_string())?;
-        let manifest = manifest(content.manifest())?;
+        let manifest = base.manifests.get(content.manifest())?;
         if manifest.id != *id || manifest.version != installed.version {
             return Err("its file is of another bundle: install it again".to_owned());
         }

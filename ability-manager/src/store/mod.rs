@@ -26,6 +26,7 @@ mod intake;
 mod key;
 mod layers;
 mod library;
+mod manifests;
 mod lock;
 mod mounting;
 mod opening;
@@ -45,6 +46,7 @@ use model::word::Word;
 use crate::vault::Vault;
 use disk::Disk;
 use generation::Generation;
+use manifests::Manifests;
 
 pub use change::Changed;
 pub use data::{MAX_DEPTH, MAX_FILES};
@@ -128,6 +130,8 @@ struct Base {
     disk: Box<dyn Disk>,
     mounts: Box<dyn Mounts>,
     library: Library,
+    /// Manifests of the last time.
+    manifests: Manifests,
     vault: Vault,
     /// Keys that came with the image.
     keys: Vec<Key>,

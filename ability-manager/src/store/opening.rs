@@ -17,6 +17,7 @@ use model::bundle::{APP_IDS, BundleId};
 
 use super::disk::{As, Disk};
 use super::generation::{self, Generation};
+use super::manifests::Manifests;
 use super::refusal::Tried;
 use super::{Base, Device, Held, Key, Library, MAX_SHIPPED, Mounts, Places, Refusal, Store};
 use super::{disk, mounting};
@@ -50,7 +51,8 @@ impl Store {
         let library = Library::new(places.permissions.clone());
         let incoming = Mutex::default();
         let vault = Vault::new(places.keys.clone(), places.unlocked.clone());
-        let base = Base { places, device, disk, mounts, library, vault, keys, incoming };
+        let manifests = Manifests::of(&places.bundles);
+        let base = Base { places, device, disk, mounts, library, manifests, vault, keys, incoming };
         let bundles = &base.places.bundles;
         make_all(&*base.disk, bundles, 0o700).tried("making the directory", bundles)?;
         let (generation, wrong) = read(&base)?;
@@ -99,6 +101,7 @@ impl Store {
         } else {
             self.refresh();
         }
+        self.base.manifests.opened(&*self.base.disk);
         let broken = self.broken.iter();
         said.extend(broken.map(|(id, why)| format!("{id} can't be used: {why}")));
         Ok(())

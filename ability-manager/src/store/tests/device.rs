@@ -193,7 +193,7 @@ impl Bench {
         all
     }
 
-    /// The names in the store, but for the generation.
+    /// The names in the store, but for the generation and the manifests of the last time.
     pub(crate) fn stored(&self) -> Vec<String> {
         let mut all = BTreeMap::new();
         tree(&self.places.bundles, &mut all);
@@ -201,7 +201,8 @@ impl Bench {
             let path = path.strip_prefix(&self.places.bundles).unwrap().to_str().unwrap();
             path.split('/').next_back().unwrap().to_owned()
         };
-        all.keys().map(name).filter(|name| name != "installed").collect()
+        let always = |name: &String| matches!(name.as_str(), "installed" | "manifests");
+        all.keys().map(name).filter(|name| !always(name)).collect()
     }
 }
 
