@@ -92,7 +92,7 @@ pub fn build_sandbox(workspace: &Workspace, progress: &dyn Progress) -> Result<P
     let variables =
         [("LIBSECCOMP_LINK_TYPE", "static".into()), ("LIBSECCOMP_LIB_PATH", library.into())];
     let features = &["compile", "learn"];
-    let what = What { packages: &["sandbox"], features, variables: &variables };
+    let what = What { packages: &["sandbox"], features, variables: &variables, ..What::default() };
     let memory = "sandbox-compiler.json";
     let mut programs = as_needed(workspace, memory, &what, || {
         progress.step("Compiling the compiler of sandboxes")
@@ -117,7 +117,7 @@ fn as_needed<'p>(
     step: impl FnOnce() -> Box<dyn Step + 'p>,
 ) -> Result<Programs> {
     let memory = workspace.ours(memory);
-    remembered(&memory, sources(workspace.root())?, || cargo(workspace, what, &*step()))
+    remembered(&memory, sources(workspace.root())?, || cargo(workspace.root(), what, &*step()))
 }
 
 /// What was made of these sources, or is made now.
@@ -141,7 +141,7 @@ fn remembered(
 /// As [`build`].
 pub fn build_crate(workspace: &Workspace, name: &str, progress: &dyn Progress) -> Result<Programs> {
     let step = progress.step(&format!("Compiling {name}"));
-    cargo(workspace, &What { packages: &[name], ..What::default() }, &*step)
+    cargo(workspace.root(), &What { packages: &[name], ..What::default() }, &*step)
 }
 
 /// Builds the attack set as far as needed: it is on every device for development, and uses nothing of the
@@ -156,18 +156,48 @@ pub fn build_attacks(workspace: &Workspace, progress: &dyn Progress) -> Result<P
     walk(&workspace.root().join("tests").join(ATTACKS), MAX_DEPTH, &mut all);
     let sources = digest(all);
     let programs = remembered(&memory, sources, || {
-        cargo(workspace, &what, &*progress.step("Compiling the attack set"))
+        cargo(workspace.root(), &what, &*progress.step("Compiling the attack set"))
     })?;
     programs.get(ATTACKS).cloned().context("cargo made no attacks")
 }
 
 /// What cargo builds.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct What<'a> {
     packages: &'a [&'a str],
     features: &'a [&'a str],
+    profile: &'a str,
+    triple: &'a str,
     /// Variables that are set for it.
     variables: &'a [(&'a str, OsString)],
+}
+
+impl Default for What<'_> {
+    fn default() -> Self {
+        Self { packages: &[], features: &[], profile: "device", triple: TRIPLE, variables: &[] }
+    }
+}
+
+/// A package of any workspace.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// The directory of the workspace.
+    pub(crate) root: &'a Path,
+    /// The package.
+    pub(crate) package: &'a str,
+    /// The profile of `Cargo.toml`.
+    pub(crate) profile: &'a str,
+    /// For which processor and C library.
+    pub(crate) triple: &'a str,
+}
+
+/// Builds the programs of a package for apps, like those of the device; cargo itself knows what is new.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn build_for_app(wanted: &Wanted<'_>, step: &dyn Step) -> Result<Programs> {
+    let &Wanted { root, package, profile, triple } = wanted;
+    cargo(root, &What { packages: &[package], profile, triple, ..What::default() }, step)
 }
 
 fn recall(memory: &Path, sources: &str) -> Option<Programs> {
@@ -256,14 +286,14 @@ impl std::fmt::LowerHex for Hex<'_> {
     }
 }
 
-fn cargo(workspace: &Workspace, what: &What<'_>, step: &dyn Step) -> Result<Programs> {
+fn cargo(root: &Path, what: &What<'_>, step: &dyn Step) -> Result<Programs> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.arg("build").args(["--profile", "device", "--target", TRIPLE]);
+    command.arg("build").args(["--profile", what.profile, "--target", what.triple]);
     command.args(["--message-format", "json-render-diagnostics"]);
     command.args(what.packages.iter().flat_map(|name| ["--package", name]));
     command.args(what.features.iter().flat_map(|name| ["--features", name]));
     command.envs(what.variables.iter().map(|(name, value)| (name, value)));
-    command.current_dir(workspace.root()).env("CARGO_ENCODED_RUSTFLAGS", flags(workspace.root())?);
+    command.current_dir(root).env("CARGO_ENCODED_RUSTFLAGS", flags(root)?);
     // What `cargo run` sets for us is not for the cargo below us.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -283,7 +313,7 @@ fn cargo(workspace: &Workspace, what: &What<'_>, step: &dyn Step) -> Result<Prog
     });
     let status = child.wait().context("waiting for cargo")?;
     if !status.success() {
-        bail!("cargo could not build the programs of the device:\n{said}");
+        bail!("cargo could not build {}:\n{said}", what.packages.join(", "));
     }
     programs
 }

@@ -39,10 +39,7 @@ pub fn place(tree: &mut Tree, apps: Vec<(BundleId, Content)>, trust: &[String]) 
 ///
 /// # Errors
 /// Something of a package is in the way.
-pub fn mark_work<'a>(
-    tree: &mut Tree,
-    mut apps: impl Iterator<Item = &'a Manifest>,
-) -> Result<()> {
+pub fn mark_work<'a>(tree: &mut Tree, mut apps: impl Iterator<Item = &'a Manifest>) -> Result<()> {
     let works = |app: &Manifest| app.abilities.iter().any(|one| one.kind == AbilityKind::Work);
     if apps.any(works) {
         tree.insert(&format!("{BUNDLES}/work"), Node::file(0o644, ""))?;

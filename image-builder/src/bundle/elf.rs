@@ -37,6 +37,13 @@ pub(super) fn runs_alone(path: &Path, architectures: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// The processor that a file of code is for; `None`: it is no ELF, or one for an unknown processor.
+pub(super) fn machine(path: &Path) -> Result<Option<&'static str>> {
+    let reading = || format!("reading {}", path.display());
+    let file = File::open(path).with_context(reading)?;
+    Ok(read(&file).with_context(reading)?.and_then(|found| found.machine))
+}
+
 /// What a program says of itself.
 struct Elf {
     machine: Option<&'static str>,

@@ -114,6 +114,14 @@ pub fn prepare(manifest: &Manifest, source: &Source, sources: &Sources<'_>) -> R
     if let Some(files) = &source.files {
         below::lay_over(&mut tree, &files::directory(Path::new(files), &[], Links::Inside)?)?;
     }
+    if manifest.layout == Layout::Root {
+        for name in rooted::unseen(&tree) {
+            note(&format!(
+                "programs do not see /{name} of the bundle: it is at {BUNDLES}/{}/{name}",
+                manifest.id
+            ));
+        }
+    }
     fits(&manifest, View { upper: &tree, lower: below.map(|below| &below.tree) })?;
     Ok(Prepared { manifest, tree })
 }

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
+use model::sandbox::is_of_root;
 
 use super::files::excluded;
 use crate::tree::{Kind, Node, Tree};
@@ -150,6 +151,11 @@ pub(super) fn fit(tree: &Tree, left_out: &[&[&str]], exclude: &[String]) -> Resu
         fitted.insert(path, node)?;
     }
     Ok(fitted)
+}
+
+/// What lies at the top of a tree that is not among what programs see of a root.
+pub(super) fn unseen(tree: &Tree) -> Vec<&str> {
+    tree.children("").filter(|name| !is_of_root(&format!("/{name}"))).collect()
 }
 
 fn hard(to: &str, file: &Node) -> Node {

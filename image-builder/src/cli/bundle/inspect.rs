@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use bundle::{Bundle, Files, PublicKey, Signature};
 use clap::Args;
-use model::bundle::{Ability, BundleKind, Layout, Lifecycle, Manifest};
+use model::bundle::{Ability, BundleKind, Layout, Lifecycle, Manifest, Runtime, Version};
 use model::text::bundle::parse;
 use model::word::Word;
 use serde_json::{Value, json};
@@ -210,6 +210,13 @@ impl About<'_> {
     }
 }
 
+fn below(runtime: &Runtime) -> String {
+    match runtime.version {
+        Version(0, 0, 0) => runtime.bundle.to_string(),
+        version => format!("{}, {version} or later", runtime.bundle),
+    }
+}
+
 /// What its manifest says.
 fn described(out: &mut String, manifest: &Manifest) {
     let requires = &manifest.requires;
@@ -229,7 +236,7 @@ fn described(out: &mut String, manifest: &Manifest) {
         fact(out, "layout", "root: its programs see its usr, etc … in place of the device's");
     }
     if let Some(runtime) = &manifest.runtime {
-        fact(out, "runtime", &format!("{}, {} or later", runtime.bundle, runtime.version));
+        fact(out, "runtime", &below(runtime));
     }
     fact(out, "level", manifest.level.word());
     fact(out, "data", &format!("at most {}", size(manifest.data.size)));
