@@ -13,6 +13,8 @@
 //! request gets one answer; an instance that is not known here does not run; what an app may do is never more than its
 //! manifest asks for and its owner, or the level of the permission, allows.
 
+pub mod cards;
+pub mod choosing;
 pub mod daemon;
 pub mod engine;
 pub mod permission;

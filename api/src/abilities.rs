@@ -6,6 +6,8 @@
 //!
 //! Invariant: every call is answered once, when what it asks for is so or can't be.
 
+mod choices;
+mod forms;
 mod log;
 
 use std::collections::HashMap;
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use zbus::zvariant::{DeserializeDict, SerializeDict};
 use zbus::{DBusError, OwnedFd, Type};
 
+pub use choices::{CHOICES_INTERFACE, Choice, ChoicesProxy, DefaultAbility};
+pub use forms::{FORMS_INTERFACE, Form, FormsProxy};
 pub use log::{PermissionEvent, PermissionLog, PermissionUse};
 
 /// The object path.
@@ -175,10 +179,10 @@ pub struct Bundle {
     pub size: u64,
     /// Its user.
     pub uid: u32,
-}
-
     /// `app`, or `runtime`: others lie upon it.
     pub kind: String,
+}
+
 /// A bundle in full.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct BundleInfo {

@@ -128,6 +128,9 @@ pub trait App {
     /// Takes the connection that `token` told of: a stream socket, and the bundle at its other end.
     fn accept(&self, token: u32) -> Result<(OwnedFd, String), Error>;
 
+    /// Fills the card with this number: words by their names, 16 KiB at most, ten times a second.
+    fn update_form(&self, form: u32, data: HashMap<&str, &str>) -> Result<(), Error>;
+
     /// A connection is done with: for the device, which ends a service that nobody is connected to.
     fn disconnect(&self, connection: u32) -> Result<(), Error>;
 

@@ -114,6 +114,10 @@ pub enum Event {
     Disconnected(u32),
     /// Of a service: who connected with this token ([`Told::token`]) does so no more.
     Left(u32),
+    /// Of a form: the card with this number and size is to be filled: [`App::update_form`], then [`App::done`].
+    Form(u32, String),
+    /// The card with this number is no more.
+    FormGone(u32),
     /// The device lacks memory: `moderate`, `low` or `critical`.
     Memory(String),
     /// Something newer than this library. Answered as all others.
@@ -213,6 +217,14 @@ impl App {
         Ok(self.0.call(APP, "Disconnect", &(number,))?)
     }
 
+    /// Fills a card: words by their names, which who draws it knows.
+    ///
+    /// # Errors
+    /// The card is gone, it is too much, or too often.
+    pub fn update_form(&mut self, form: u32, data: &HashMap<&str, &str>) -> Result<(), Error> {
+        Ok(self.0.call(APP, "UpdateForm", &(form, data))?)
+    }
+
     /// Which of these permissions the app has: `granted`, `refused`, `settings`, `undeclared`.
     ///
     /// # Errors
@@ -280,6 +292,14 @@ fn read(word: String, want: Want) -> Event {
             (None, Some(token)) => Event::Left(token),
             (None, None) => Event::Other(word),
         },
+        event::FORM => match number(&want, "form") {
+            Some(form) => {
+                let size = want.parameters.and_then(|mut all| all.remove("size"));
+                Event::Form(form, size.unwrap_or_default())
+            }
+            None => Event::Other(word),
+        },
+        event::FORM_GONE => number(&want, "form").map_or(Event::Other(word), Event::FormGone),
         event::MEMORY => {
             let level = want.parameters.and_then(|mut all| all.remove("level"));
             Event::Memory(level.unwrap_or_default())

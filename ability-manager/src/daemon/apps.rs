@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use api::abilities::{Error, State};
-use api::app::Want as Said;
 use model::Name;
 use model::bundle::{Ability, BundleId};
 use model::permission::MAX_ASKED;
@@ -14,7 +13,7 @@ use model::permission::MAX_ASKED;
 use super::asks::Asker;
 use super::seat::{Call, Reply, What};
 use super::{Daemon, clock, today, wanted};
-use crate::engine::{Caller, Event, InstanceId};
+use crate::engine::{Event, InstanceId};
 use crate::permission::{self, Clock};
 use crate::store::Held;
 
@@ -35,6 +34,7 @@ impl Daemon {
             What::Start(want) => self.start_for(instance, want, Asker::App(reply)),
             What::Connect(want) => self.connect_for(instance, want, reply),
             What::Accept(token) => self.accept(instance, token, reply),
+            What::UpdateForm { form, data } => self.update_form(instance, form, data, reply),
             What::Disconnect(connection) => self.disconnect_for(instance, connection, reply),
             What::Candidates(want) => {
                 let found = wanted::read(want).map(|want| {
@@ -89,35 +89,8 @@ impl Daemon {
         self.feed(Event::Done { instance, token, state });
     }
 
-    /// An app wants something of another: started, or to be connected to it if the asker is one of a connection.
-    pub(super) fn start_for(&mut self, instance: InstanceId, want: Said, asker: Asker) {
-        let caller = self.caller(instance);
-        let found = wanted::read(want).and_then(|want| {
-            let may = |held: &Held, ability: &Ability| caller.may(held, ability);
-            self.target(&want, may).map(|found| (found, want))
-        });
-        match found {
-            Err(e) => asker.refuse(e),
-            Ok(((target, traits, permission), want)) => {
-                let connect = matches!(asker, Asker::Connected(_));
-                let Some(request) = self.asked_by(asker) else { return };
-                let has = |name: &Name| caller.granted.contains(name);
-                let permitted = permission.as_ref().is_none_or(has);
-                let background = self.starts_from_background(instance, &caller);
-                permission.into_iter().filter(has).for_each(|name| self.used(instance, &name));
-                let caller = Caller::App { instance, permitted, background };
-                let want = Arc::new(want);
-                self.feed(if connect {
-                    Event::Connect { request, caller, target, traits, want }
-                } else {
-                    Event::Start { request, caller, target, traits, want, show: true }
-                });
-            }
-        }
-    }
-
     /// Whether an app may start others while it is not on the screen. It uses the permission when it is not.
-    fn starts_from_background(&mut self, instance: InstanceId, caller: &Who) -> bool {
+    pub(super) fn starts_from_background(&mut self, instance: InstanceId, caller: &Who) -> bool {
         let permission = caller.granted.iter().find(|name| name.as_str() == FROM_BACKGROUND);
         let Some(permission) = permission else { return false };
         let row = self.engine.instance(instance);
@@ -128,7 +101,7 @@ impl Daemon {
     }
 
     /// Who asks, as far as it decides what it may start.
-    fn caller(&self, instance: InstanceId) -> Who {
+    pub(super) fn caller(&self, instance: InstanceId) -> Who {
         let live = self.lives.get(&instance);
         Who {
             bundle: live.map(|live| live.target.bundle.clone()),
@@ -191,17 +164,22 @@ impl Daemon {
 }
 
 /// An app that wants something of others.
-struct Who {
-    bundle: Option<BundleId>,
+pub(super) struct Who {
+    pub(super) bundle: Option<BundleId>,
     granted: Vec<Name>,
 }
 
 impl Who {
     /// Whether it may start this: its own, and of others what is for others and what it has the permission for.
-    fn may(&self, held: &Held, ability: &Ability) -> bool {
+    pub(super) fn may(&self, held: &Held, ability: &Ability) -> bool {
         let own = self.bundle.as_ref() == Some(held.id());
         let permitted = ability.permission.as_ref().is_none_or(|name| self.granted.contains(name));
         own || (ability.exported && permitted)
+    }
+
+    /// Whether it has a permission.
+    pub(super) fn has(&self, name: &Name) -> bool {
+        self.granted.contains(name)
     }
 }
 

@@ -4,18 +4,17 @@
 
 use std::sync::Arc;
 
-use api::abilities::{Candidate, Error, Started as Row};
-use model::Name;
+use api::abilities::{Error, Started as Row};
 use model::bundle::{Ability, BundleId};
 use model::want::Want;
 
 use super::control::Reply;
+use super::finding::{Answering, Found};
 use super::units;
 use super::{Daemon, seat};
 use crate::engine::{
     Caller, Event, InstanceId, Kind, MissionId, Refusal, RequestId, Started, Target, Traits,
 };
-use crate::store::Held;
 
 /// Most requests under way; more are refused at once.
 const MAX_ASKS: usize = 1024;
@@ -32,6 +31,8 @@ pub(super) enum Asker {
     Done(Reply<()>),
     /// An app, which is told that it is done.
     App(seat::Reply),
+    /// A card, which is to be filled.
+    Card(u32),
     /// An app, which gets its end of a connection.
     Connected(seat::Reply),
     /// Nobody.
@@ -65,6 +66,9 @@ impl Daemon {
         if let Asker::Connected(reply) = asker {
             return self.connected(result, reply);
         }
+        if let (Asker::Card(number), Err(why)) = (&asker, &result) {
+            return self.not_filled(*number, why.to_string());
+        }
         let row = |started: Started| {
             let live = self.lives.get(&started.instance);
             live.map(|live| Row {
@@ -78,119 +82,17 @@ impl Daemon {
         tell(asker, result.map(|started| started.and_then(row)).map_err(|why| error(&why)));
     }
 
-    /// The one ability that answers a want.
-    ///
-    /// # Errors
-    /// None does, or several do.
-    pub(super) fn target(
-        &self,
-        want: &Want,
-        may: impl Fn(&Held, &Ability) -> bool,
-    ) -> Result<(Target, Traits, Option<Name>), Error> {
-        let named = |held: &Held, ability: &Ability| {
-            let target = Target { bundle: held.id().clone(), ability: ability.name.clone() };
-            (target, traits(ability), ability.permission.clone())
-        };
-        if let Some(id) = &want.bundle {
-            let held = self.store.get(id).ok_or_else(|| {
-                Error::NotFound(format!("no bundle is called `{id}`: `ensctl app list` shows all"))
-            })?;
-            let ability = match &want.ability {
-                Some(name) => held.manifest.ability(name.as_str()).ok_or_else(|| {
-                    Error::NotFound(format!("{id} has no ability `{name}`: `ensctl app info {id}`"))
-                })?,
-                None if want.action.is_none() && want.uri.is_none() => {
-                    held.manifest.first_page().ok_or_else(|| {
-                        Error::NotFound(format!(
-                            "{id} has no page: name one of its abilities: `ensctl app info {id}`"
-                        ))
-                    })?
-                }
-                None => return self.one_of(self.matching(want, &may), named),
-            };
-            return Ok(named(held, ability));
-        }
-        self.one_of(self.matching(want, &may), named)
-    }
-
-    fn one_of<T>(
-        &self,
-        found: Vec<(Arc<Held>, Name)>,
-        named: impl Fn(&Held, &Ability) -> T,
-    ) -> Result<T, Error> {
-        let [(held, name)] = found.as_slice() else {
-            let names: Vec<String> =
-                found.iter().map(|(held, name)| format!("{}/{name}", held.id())).collect();
-            return Err(if names.is_empty() {
-                Error::NotFound("no ability answers this want".to_owned())
-            } else {
-                Error::Ambiguous(format!(
-                    "several abilities answer this want: {}",
-                    names.join(", ")
-                ))
-            });
-        };
-        held.manifest
-            .ability(name.as_str())
-            .map(|ability| named(held, ability))
-            .ok_or_else(|| Error::NotFound("no ability answers this want".to_owned()))
-    }
-
-    /// All abilities that answer an implicit want.
-    fn matching(
-        &self,
-        want: &Want,
-        may: &impl Fn(&Held, &Ability) -> bool,
-    ) -> Vec<(Arc<Held>, Name)> {
-        let mut found = self.answers.borrow_mut().to(want, &self.store);
-        found.retain(|(held, name)| {
-            let named = want.bundle.as_ref().is_none_or(|id| id == held.id())
-                && want.ability.as_ref().is_none_or(|wanted| wanted == name);
-            let ability = held.manifest.ability(name.as_str());
-            named && ability.is_some_and(|ability| may(held, ability))
-        });
-        found
-    }
-
-    /// What would answer a want.
-    pub(super) fn candidates(&self, want: &Want) -> Vec<Candidate> {
-        self.candidates_for(want, |_, _| true)
-    }
-
-    /// What of all that somebody may start would answer a want.
-    pub(super) fn candidates_for(
-        &self,
-        want: &Want,
-        may: impl Fn(&Held, &Ability) -> bool,
-    ) -> Vec<Candidate> {
-        let label = |held: &Held, name: &Name| {
-            let ability = held.manifest.ability(name.as_str());
-            let label = ability.and_then(|ability| ability.label.as_ref());
-            label.unwrap_or(&held.manifest.name).of(&self.locale).to_owned()
-        };
-        let row = |held: &Held, name: &Name| Candidate {
-            bundle: held.id().to_string(),
-            ability: name.to_string(),
-            label: label(held, name),
-        };
-        if want.bundle.is_some() && (want.ability.is_some() || want.action.is_none()) {
-            let Ok((target, ..)) = self.target(want, &may) else { return Vec::new() };
-            // What is there is nobody's to know who may not start it.
-            let theirs = |held: &&Arc<Held>| {
-                let ability = held.manifest.ability(target.ability.as_str());
-                ability.is_some_and(|ability| may(held, ability))
-            };
-            let held = self.store.get(&target.bundle).filter(theirs);
-            return held.map(|held| row(held, &target.ability)).into_iter().collect();
-        }
-        self.matching(want, &may).iter().map(|(held, name)| row(held, name)).collect()
-    }
-
     /// A client wants something started.
     pub(super) fn start(&mut self, want: Want, show: bool, reply: Reply<Row>) {
-        match self.target(&want, |_, _| true) {
-            Err(e) => drop(reply.send(Err(e))),
-            Ok((target, traits, _)) => {
+        match self.find(&want, |_, _| true) {
+            Found::Nothing(why) => drop(reply.send(Err(why))),
+            Found::Several(all) => {
+                let name = |target: &Target| format!("{}/{}", target.bundle, target.ability);
+                let names: Vec<String> = all.iter().map(name).collect();
+                let why = format!("several abilities answer this want: {}", names.join(", "));
+                drop(reply.send(Err(Error::Ambiguous(why))));
+            }
+            Found::One(Answering { target, traits, .. }) => {
                 let Some(request) = self.asked_by(Asker::Started(reply)) else { return };
                 let (caller, want) = (Caller::Root, Arc::new(want));
                 self.feed(Event::Start { request, caller, target, traits, want, show });
@@ -317,7 +219,7 @@ fn no_mission(mission: MissionId) -> String {
 fn tell(asker: Asker, result: Result<Option<Row>, Error>) {
     // Who has hung up meanwhile wants no answer.
     match asker {
-        Asker::Nobody => {}
+        Asker::Nobody | Asker::Card(_) => {}
         Asker::Done(reply) => drop(reply.send(result.map(|_| ()))),
         Asker::App(reply) | Asker::Connected(reply) => reply.send(result.as_ref().map(|_| &())),
         Asker::Started(reply) => {

@@ -139,6 +139,7 @@ impl Daemon {
         let bundles = [std::slice::from_ref(bundle), &upon].concat();
         self.changes.push(Waiting { bundles, then: Box::new(then) });
         self.end_bundle(bundle, why);
+        upon.iter().for_each(|bundle| self.end_bundle(bundle, Exit::Upgraded));
     }
 
     /// Does what waited for bundles of which nothing runs any more.
@@ -168,7 +169,6 @@ impl Daemon {
             daemon.installed(done, reply);
         });
     }
-        upon.iter().for_each(|bundle| self.end_bundle(bundle, Exit::Upgraded));
 
     fn rollback(&mut self, id: &str, reply: Reply<Installed>) {
         let held = match self.held(id) {
@@ -219,6 +219,8 @@ impl Daemon {
             let done = daemon.store.remove(&bundle, keep_data).map_err(|why| error(&why));
             if done.is_ok() {
                 daemon.integrity.remove(&bundle);
+                daemon.forget_defaults(&bundle);
+                daemon.forget_cards(&bundle);
                 let effects = daemon.flow.forget(&bundle);
                 daemon.carry_out(effects);
                 if !keep_data {

@@ -10,14 +10,17 @@ use std::time::Duration;
 
 use api::abilities::{Candidate, Error, Instance, Mission, PATH, Started, Want};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use zbus::connection::Builder;
 use zbus::interface;
 
 use super::bundles::Bundles;
+use super::cards::Forms;
+use super::choices::Choices;
+use super::clients::Told;
 use super::lock::Locks;
 use super::quiet::Quiet;
-use super::{Daemon, wanted};
+use super::{Daemon, clients, wanted};
 
 /// Requests that may wait for the loop.
 pub(super) const QUEUE: usize = 64;
@@ -83,6 +86,11 @@ impl Desk {
         self.call(|daemon, reply| drop(reply.send(ask(daemon)))).await
     }
 
+    /// Tells the loop something that has no answer. Lost when too much waits for it.
+    pub(super) fn tell(&self, what: impl FnOnce(&mut Daemon) + Send + 'static) {
+        let _lost = self.requests.try_send(Box::new(what));
+    }
+
     /// Whether the client may change something.
     pub(super) fn only_root(&self, what: &str) -> Result<(), Error> {
         match self.uid {
@@ -100,7 +108,12 @@ impl Desk {
 }
 
 /// Takes clients for as long as the daemon lives.
-pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>, guid: String) {
+pub(super) async fn serve(
+    listener: UnixListener,
+    requests: mpsc::Sender<Request>,
+    guid: String,
+    told: broadcast::Sender<Told>,
+) {
     let (of_root, of_others) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     loop {
         let accepted = listener.accept().await;
@@ -119,10 +132,10 @@ pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request
         }
         let (here, client) = watch::channel(());
         let desk = Desk { requests: requests.clone(), client, uid };
-        let (guid, clients) = (guid.clone(), Arc::clone(clients));
+        let (guid, clients, told) = (guid.clone(), Arc::clone(clients), told.subscribe());
         tokio::spawn(async move {
             // A client that breaks off or speaks nonsense is its own problem.
-            let _nonsense = serve_one(stream, desk, guid).await;
+            let _nonsense = serve_one(stream, desk, guid, told).await;
             drop(here);
             clients.fetch_sub(1, Ordering::Relaxed);
         });
@@ -130,7 +143,12 @@ pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request
 }
 
 /// Serves a client until it hangs up.
-async fn serve_one(stream: UnixStream, desk: Desk, guid: String) -> zbus::Result<()> {
+async fn serve_one(
+    stream: UnixStream,
+    desk: Desk,
+    guid: String,
+    told: broadcast::Receiver<Told>,
+) -> zbus::Result<()> {
     let slow = |_| zbus::Error::Failure("too slow".into());
     let greeting = wire::greet(stream, &guid, limits(desk.uid), |_| None::<Infallible>);
     let begun = tokio::time::timeout(HANDSHAKE, greeting).await.map_err(slow)??;
@@ -139,10 +157,14 @@ async fn serve_one(stream: UnixStream, desk: Desk, guid: String) -> zbus::Result
     let build = build.serve_at(PATH, Abilities { desk: desk.clone() });
     let build = build.serve_at(PATH, Quiet::new(desk.clone()));
     let build = build.serve_at(PATH, Locks::new(desk.clone()));
+    let build = build.serve_at(PATH, Choices::new(desk.clone()));
+    let build = build.serve_at(PATH, Forms::new(desk.clone()));
     let build = build.serve_at(PATH, Bundles::new(desk)).build();
     let connection = tokio::time::timeout(HANDSHAKE, build).await.map_err(slow)??;
-    connection.closed().await;
-    Ok(())
+    tokio::select! {
+        () = connection.closed() => Ok(()),
+        broken = clients::tell(&connection, told) => broken,
+    }
 }
 
 /// One client's view of instances and missions.

@@ -180,7 +180,7 @@ pub(crate) enum Recalled {
     Nothing,
 }
 
-fn say(path: &Path, done: io::Result<()>) {
+pub(super) fn say(path: &Path, done: io::Result<()>) {
     if let Err(e) = done {
         log::error!("{}: {e}: what is there may be old", path.display());
     }

@@ -16,11 +16,17 @@ mod answers;
 mod apps;
 mod asks;
 mod bundles;
+mod cards;
+mod choices;
+mod choosing;
+mod clients;
 mod connecting;
 mod control;
 mod decide;
 mod definition;
 mod facts;
+mod finding;
+mod forms;
 mod hears;
 mod lock;
 mod memory;
@@ -51,9 +57,11 @@ use sys::signals::{Signals, Taken};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixListener;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio::task::{LocalSet, spawn_local};
 
+use crate::cards::Cards;
+use crate::choosing::{Choices, Defaults};
 use crate::engine::{ConnectionId, Engine, Event, Exit, InstanceId, RequestId};
 use crate::permission::Flow;
 use crate::store::{Device, Integrity, Places, Store};
@@ -61,6 +69,7 @@ use acts::Live;
 use answers::Answers;
 use asks::{Asker, Wait};
 use bundles::Waiting;
+use clients::Told;
 use control::Request;
 use memory::{Memory, Recalled, View};
 use pressure::Pressure;
@@ -119,6 +128,15 @@ struct Daemon {
     answers: RefCell<Answers>,
     /// The other ends of connections that a service takes just now.
     ends: BTreeMap<ConnectionId, UnixStream>,
+    /// Choices that wait, and who waits for them, by their numbers.
+    choices: Choices,
+    choosers: BTreeMap<u32, Asker>,
+    /// What does what by default.
+    defaults: Defaults,
+    /// Cards on somebody's screen.
+    cards: Cards,
+    /// Clients that are told what happens.
+    clients: broadcast::Sender<Told>,
     /// Bundles that are in front.
     in_front: BTreeSet<BundleId>,
     /// What goes on off the screen.
@@ -172,7 +190,7 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
     let (tell, heard) = mpsc::channel(HEARD);
     let mut daemon = Daemon::begin(settings, guid.clone(), calls, tell)?;
     spawn_local(pressure::watch(requests.clone()));
-    spawn_local(control::serve(listener, requests, guid));
+    spawn_local(control::serve(listener, requests, guid, daemon.clients.clone()));
     daemon.do_work();
     let mut inbox = Inbox { requests: requested, calls: called, heard };
     let ending = told_to_end(&signals);
@@ -270,6 +288,11 @@ impl Daemon {
             integrity: BTreeMap::new(),
             answers: RefCell::default(),
             ends: BTreeMap::new(),
+            choices: Choices::default(),
+            choosers: BTreeMap::new(),
+            defaults: choosing::recall(&settings),
+            cards: Cards::default(),
+            clients: broadcast::channel(clients::TOLD).0,
             in_front: BTreeSet::new(),
             next: VecDeque::new(),
             calls,
@@ -280,6 +303,7 @@ impl Daemon {
         let boot = recalled == Recalled::Boot;
         let works = if boot { whole.works } else { work::recall(&daemon.settings.work) };
         daemon.work = Work::new(works);
+        daemon.cards = forms::recall(&daemon.settings, &daemon.guid);
         match recalled {
             Recalled::Boot => daemon.adopt(whole.kept),
             Recalled::Missions => daemon.engine.rebooted(),
@@ -293,13 +317,16 @@ impl Daemon {
     fn due(&self) -> Option<Duration> {
         let back = self.lives.values().filter_map(|live| live.back_by).min();
         let (tasks, work) = (self.tasks.background.due(), self.work.works.due(clock()));
-        let all = [tasks, work, self.engine.due(), self.flow.due(), back, self.logged.due()];
-        all.into_iter().flatten().min()
+        let owners = [self.choices.due(), self.cards.due(), self.flow.due(), self.logged.due()];
+        let all = [tasks, work, self.engine.due(), back];
+        all.into_iter().chain(owners).flatten().min()
     }
 
     fn tick(&mut self) {
         self.feed(Event::Tick);
         self.tick_permissions();
+        self.tick_choices();
+        self.tick_cards();
         self.tick_tasks();
         self.give_up_those_that_did_not_come_back();
     }
@@ -327,6 +354,7 @@ impl Daemon {
         self.dirty = true;
         self.forget_the_ended();
         self.forget_questions();
+        self.forget_choices();
         self.follow_tasks();
         self.set_priorities();
         self.look_who_is_in_front();

@@ -20,6 +20,10 @@ pub struct Settings {
     pub log: PathBuf,
     /// What work of apps needs to outlast a boot.
     pub work: PathBuf,
+    /// What does what by default, which lasts.
+    pub defaults: PathBuf,
+    /// Cards and what is on them, which last.
+    pub forms: PathBuf,
     /// Where instances have their buses.
     pub instances: PathBuf,
 }
@@ -33,6 +37,8 @@ impl Default for Settings {
             missions: "/var/lib/ensemble/missions".into(),
             log: "/var/lib/ensemble/permission-log".into(),
             work: "/var/lib/ensemble/work".into(),
+            defaults: "/var/lib/ensemble/defaults".into(),
+            forms: "/var/lib/ensemble/forms".into(),
             instances: INSTANCES.into(),
         }
     }

@@ -17,7 +17,7 @@ use crate::store::{Held, Origin};
 
 impl Daemon {
     /// A time of the clock of deadlines, as the bus has it.
-    fn since(&self, at: Duration) -> u64 {
+    pub(super) fn since(&self, at: Duration) -> u64 {
         u64::try_from(at.saturating_sub(self.began).as_nanos()).unwrap_or(u64::MAX)
     }
 

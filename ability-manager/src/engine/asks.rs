@@ -2,7 +2,9 @@
 //!
 //! Invariant: each function here answers its request, or leaves it in exactly one `waiting` or `afterwards`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::abilities::State;
 use model::bundle::{AbilityKind, BundleId, LaunchMode};
@@ -58,16 +60,22 @@ impl Engine {
         let Caller::App { instance, permitted, background } = caller else {
             return self.rules.admit(now, None, &ask.target, ask.traits, connect);
         };
-        let calling = self.instances.get(&instance).ok_or(Refusal::UnknownCaller)?;
-        let bundle = &calling.target.bundle;
-        let on_screen = |other: &Instance| {
-            let state = matches!(other.state, State::Foreground | State::Foregrounding);
-            state && other.target.bundle == *bundle
-        };
-        let in_front = self.instances.values().any(on_screen);
-        let launched = calling.launched;
-        let asker = Asker { bundle, in_front, launched, permitted, background };
+        let asker = asker(&self.instances, instance, (permitted, background))?;
         self.rules.admit(now, Some(&asker), &ask.target, ask.traits, connect)
+    }
+
+    /// Whether an app may have others started now: it is on the screen, or new, or may wherever it is (`background`).
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn may_start(
+        &self,
+        now: Duration,
+        instance: InstanceId,
+        background: bool,
+    ) -> Result<(), Refusal> {
+        let asker = asker(&self.instances, instance, (true, background))?;
+        if asker.may_start(now) { Ok(()) } else { Err(Refusal::FromBackground) }
     }
 
     /// Begins what is allowed.
@@ -296,4 +304,20 @@ impl Engine {
     pub fn runs(&self, bundle: &BundleId) -> bool {
         self.instances.values().any(|instance| instance.target.bundle == *bundle)
     }
+}
+
+/// What there is to know of an app that calls.
+fn asker(
+    instances: &BTreeMap<InstanceId, Instance>,
+    instance: InstanceId,
+    (permitted, background): (bool, bool),
+) -> Result<Asker<'_>, Refusal> {
+    let calling = instances.get(&instance).ok_or(Refusal::UnknownCaller)?;
+    let bundle = &calling.target.bundle;
+    let on_screen = |other: &Instance| {
+        let state = matches!(other.state, State::Foreground | State::Foregrounding);
+        state && other.target.bundle == *bundle
+    };
+    let in_front = instances.values().any(on_screen);
+    Ok(Asker { bundle, in_front, launched: calling.launched, permitted, background })
 }

@@ -150,6 +150,9 @@ impl Engine {
         self.may_link(Some(id), who)?;
         let connection = self.new_connection();
         let instance = self.instances.get_mut(&id).ok_or(Refusal::NoInstance)?;
+        if !instance.is_told() {
+            return Err(Refusal::NotTold);
+        }
         instance.links.insert(connection, Link { who, step: Step::Asked(want) });
         instance.waiting.push(Waiting { request, goal: Goal::Connected(connection), again });
         Ok(())

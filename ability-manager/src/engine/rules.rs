@@ -118,10 +118,12 @@ impl Asker<'_> {
         if !own && !self.permitted {
             return Err(Refusal::NotPermitted);
         }
+        if connect || self.may_start(now) { Ok(()) } else { Err(Refusal::FromBackground) }
+    }
+
+    /// It is on the screen, or new, or may wherever it is.
+    pub(super) fn may_start(&self, now: Duration) -> bool {
         let new = self.launched.is_some_and(|launched| now <= launched + NEW_PROCESS);
-        if !connect && !self.in_front && !new && !self.background {
-            return Err(Refusal::FromBackground);
-        }
-        Ok(())
+        self.in_front || new || self.background
     }
 }

@@ -1,5 +1,7 @@
 //! What an app asks, as values, and the way its answer goes.
 
+use std::collections::HashMap;
+
 use api::app::{Error, Want};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -48,6 +50,13 @@ pub(crate) enum What {
     Accept(u32),
     /// It ends a connection, by its number.
     Disconnect(u32),
+    /// It fills a card, by its number.
+    UpdateForm {
+        /// Which.
+        form: u32,
+        /// With this.
+        data: HashMap<String, String>,
+    },
     /// It wants time off the screen, for this reason.
     BeginTask(String),
     /// It has done what it wanted time for.

@@ -165,6 +165,10 @@ fn understand(message: &Message) -> Result<What, Wrong> {
         "EndContinuous" => What::EndContinuous(arguments::<(u32,)>(message, "u")?.0),
         "Connect" => What::Connect(arguments::<(Want,)>(message, "a{sv}")?.0),
         "Accept" => What::Accept(arguments::<(u32,)>(message, "u")?.0),
+        "UpdateForm" => {
+            let (form, data) = arguments(message, "ua{ss}")?;
+            What::UpdateForm { form, data }
+        }
         "Disconnect" => What::Disconnect(arguments::<(u32,)>(message, "u")?.0),
         "Resource" => What::Resource(arguments::<(String,)>(message, "s")?.0),
         _ => return Err((NO_SUCH_METHOD, format!("{INTERFACE} has no method {member}"))),

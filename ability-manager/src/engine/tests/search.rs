@@ -184,18 +184,7 @@ fn hash(engine: &Engine) -> u64 {
         tokens += 100;
         life.token = life.token.map(|_| tokens);
         life.commands = (tokens..).skip(1).zip(&life.commands).map(|(token, _)| token).collect();
-        for (connection, link) in mem::take(&mut life.links) {
-            let (who, now) = (rename(link.who, &instances), engine.now);
-            let step = match link.step {
-                Step::Told { until, .. } => {
-                    Step::Told { token: 0, until: until.saturating_sub(now) }
-                }
-                Step::Open { .. } => Step::Open { token: 0 },
-                asked => asked,
-            };
-            life.links.insert(number_of(connection), Link { who, step });
-        }
-        life.lost = life.lost.iter().map(|connection| number_of(*connection)).collect();
+        plain_links(&mut life, engine.now, &instances, &mut number_of);
         let mut number = |request: &mut RequestId| {
             let next = u64::try_from(requests.len()).unwrap_or(u64::MAX);
             *request = *requests.entry(*request).or_insert(next);
@@ -231,6 +220,25 @@ fn hash(engine: &Engine) -> u64 {
         (mission.target.clone(), shown, mission.saved, mission.ran).hash(&mut hasher);
     }
     hasher.finish()
+}
+
+/// Connections, whatever their numbers and tokens are.
+fn plain_links(
+    life: &mut Instance,
+    now: Duration,
+    instances: &BTreeMap<InstanceId, InstanceId>,
+    number_of: &mut impl FnMut(ConnectionId) -> ConnectionId,
+) {
+    for (connection, link) in mem::take(&mut life.links) {
+        let step = match link.step {
+            Step::Told { until, .. } => Step::Told { token: 0, until: until.saturating_sub(now) },
+            Step::Open { .. } => Step::Open { token: 0 },
+            asked @ Step::Asked(_) => asked,
+        };
+        let link = Link { who: rename(link.who, instances), step };
+        life.links.insert(number_of(connection), link);
+    }
+    life.lost = life.lost.iter().map(|connection| number_of(*connection)).collect();
 }
 
 fn rename(who: Who, instances: &BTreeMap<InstanceId, InstanceId>) -> Who {
