@@ -1,6 +1,8 @@
 //! The calls of `api` as ensctl makes them: the same names as in its proxies, without a runtime.
 
 mod abilities;
+mod background;
+mod lock;
 
 use std::os::fd::OwnedFd;
 

@@ -115,7 +115,9 @@ mod tests {
             let begins = line.starts_with("  ") && !line.starts_with("   ");
             let wrapped = line.starts_with("   ");
             skipped = if begins {
-                ["  service ", "  app ", "  ability "].iter().any(|group| line.starts_with(group))
+                ["  service ", "  app ", "  ability ", "  lock "]
+                    .iter()
+                    .any(|group| line.starts_with(group))
             } else {
                 wrapped && skipped
             };

@@ -21,6 +21,7 @@ pub mod fault;
 pub mod files;
 pub mod help;
 pub mod learn;
+pub mod lock;
 pub mod near;
 pub mod paint;
 pub mod params;

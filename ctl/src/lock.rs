@@ -158,6 +158,20 @@ mod tests {
     }
 
     #[test]
+    fn the_help_of_the_lock_says_it_all() {
+        let help = crate::help::help(Some("lock"), None);
+        let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let lines = lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        lock status  Is the device locked, and what that protects
+        lock set     Set the secret that unlocks the device, or another one
+        lock unlock  Unlock the device
+        lock lock    Lock the device: apps end, and what they have in el2 can be read by nobody
+        lock remove  Have no secret any more: the device is never locked
+        ");
+    }
+
+    #[test]
     fn people_are_told_what_the_lock_is_worth() {
         let of = |state, encrypts, wait| text(&Status { state, encrypts, wait });
         let all = [

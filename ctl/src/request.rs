@@ -11,6 +11,7 @@ use crate::abilities;
 use crate::apps;
 use crate::args::{Args, Usage};
 use crate::background;
+use crate::lock;
 use crate::near::hint;
 use crate::params;
 use crate::permission;
@@ -96,6 +97,8 @@ pub enum Request {
     Ability(abilities::Ask),
     /// Look after what they do while nobody looks.
     Background(background::Ask),
+    /// Look at the lock of the device, or use it.
+    Lock(lock::Ask),
     /// Look at parameters, or set them.
     Param(params::Ask),
     /// Show the log.
@@ -219,6 +222,7 @@ impl Request {
                 Self::Background(ask)
             }
             ["ability", word] => Self::Ability(abilities::Ask::from_args(word, args)?),
+            ["lock", word] => Self::Lock(lock::Ask::from_word(word)),
             ["param", word] => Self::Param(params::Ask::from_args(word, args)?),
             ["service", word] => match job(word, args.has("now")) {
                 Some(job) if args.has("dry-run") => Self::Rehearse(job, operands()),

@@ -23,6 +23,7 @@ use crate::call::{self, PATIENCE};
 use crate::completion::script;
 use crate::fault::{Fault, NOT_WELL};
 use crate::learn;
+use crate::lock;
 use crate::paint::{Paint, harmless};
 use crate::params;
 use crate::permission;
@@ -153,6 +154,7 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         Request::App(ask) => apps::run(&ask, json, out),
         Request::Ability(ask) => abilities::run(&ask, json, out),
         Request::Background(ask) => background::run(&ask, json, out),
+        Request::Lock(ask) => lock::run(ask, json, out),
         Request::Param(ask) => params::run(ask, json, out),
         Request::Boot | Request::Chart(_) => boot(&request, json, out),
         Request::Down(end) => down(end, json, out),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use api::kernel::{PARAMETERS, ROOT};
+use api::lock::Status;
 use api::sandbox::Restricted;
 use serde::Serialize;
 
@@ -17,6 +18,8 @@ use crate::show::security as show;
 pub struct Report {
     /// Those that Ensemble does not have yet.
     pub missing: Vec<Missing>,
+    /// How the data of apps are kept; nothing where there are no apps.
+    pub data: Option<Status>,
     /// What the kernel can do for sandboxes: "landlock-6".
     pub features: Vec<String>,
     /// What it lacks of what they use.
@@ -50,17 +53,10 @@ pub struct Parameter {
 }
 
 /// What is not there yet.
-const MISSING: [Missing; 3] = [
-    Missing {
-        layer: "verified boot",
-        why: "not there yet: nothing checks who made the kernel and the root",
-    },
-    Missing {
-        layer: "encrypted data",
-        why: "not there yet: who has the disk reads what is kept on it",
-    },
-    Missing { layer: "apps", why: "not there yet: there are only services" },
-];
+const MISSING: [Missing; 1] = [Missing {
+    layer: "verified boot",
+    why: "not there yet: nothing checks who made the kernel and the root",
+}];
 
 /// Values that protect as well as what PID 1 sets: with 1 nothing but a reboot takes it back, and 2 is what
 /// a host has chosen for its containers. Both refuse whoever has no capability for it.
@@ -74,7 +70,9 @@ pub(crate) fn run(json: bool, out: &Out) -> Result<bool, Fault> {
     let services = call::services(true, Some(PATIENCE), |bus| bus.security())?;
     let (features, lacks) = call::services(true, Some(PATIENCE), |bus| bus.kernel())?;
     let kernel = parameters(Path::new(ROOT));
-    let report = Report { missing: MISSING.to_vec(), features, lacks, kernel, services };
+    // Nothing but that it has none is to be told of a device without apps.
+    let data = call::abilities(true, Some(PATIENCE), |bus| bus.lock_status()).ok();
+    let report = Report { missing: MISSING.to_vec(), data, features, lacks, kernel, services };
     if json { out.json(&report) } else { out.text(&show::report(&report, out.paint)) }?;
     Ok(true)
 }

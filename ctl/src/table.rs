@@ -2,12 +2,14 @@
 
 mod apps;
 mod background;
+mod lock;
 mod options;
 mod sandboxes;
 mod services;
 
 use apps::APPS;
 use background::BACKGROUND;
+use lock::LOCK;
 pub use options::{COMMON, PRIORITIES, STATES};
 use options::{DRY_RUN, LOG, UNIT, flag, with};
 use sandboxes::SANDBOXES;
@@ -79,7 +81,7 @@ pub enum Operand {
 
 /// All commands, in the order of the help.
 pub fn commands() -> impl Iterator<Item = &'static Command> + Clone {
-    [HEALTH, SERVICES, SANDBOXES, APPS, BACKGROUND, DEVICE].into_iter().flatten()
+    [HEALTH, SERVICES, SANDBOXES, APPS, BACKGROUND, LOCK, DEVICE].into_iter().flatten()
 }
 
 const HEALTH: &[Command] = &[Command {

@@ -1,5 +1,6 @@
 //! `ensctl security`, as text.
 
+use api::lock::{State, Status};
 use api::sandbox::Restricted;
 
 use super::{Cell, columns, count, plain};
@@ -14,10 +15,30 @@ pub fn report(report: &Report, paint: Paint) -> String {
         paint.put(&mut out, Colour::Bold, missing.layer);
         out.push_str(&format!("\n  {}\n\n", missing.why));
     }
+    data(report.data.as_ref(), paint, &mut out);
     features(&report.features, &report.lacks, paint, &mut out);
     kernel(&report.kernel, paint, &mut out);
     services(&report.services, paint, &mut out);
     out
+}
+
+/// How the data of apps are kept.
+fn data(status: Option<&Status>, paint: Paint, out: &mut String) {
+    let Some(status) = status else { return };
+    paint.put(out, Colour::Bold, "data of apps");
+    let (colour, text) = match (status.encrypts, status.state) {
+        (false, _) => (Colour::Yellow, "not encrypted: their file system can't"),
+        (true, State::NoSecret) => {
+            (Colour::Yellow, "encrypted, and who has the disk has the keys: `ensctl lock set`")
+        }
+        (true, State::Unlocked) => {
+            (Colour::Plain, "encrypted; who has the disk needs the secret for what is in el2")
+        }
+        (true, State::Locked) => (Colour::Plain, "encrypted; el2 is locked"),
+    };
+    out.push_str("\n  ");
+    paint.put(out, colour, text);
+    out.push_str("\n\n");
 }
 
 /// What sandboxes can be made of here.
@@ -130,6 +151,7 @@ mod tests {
         };
         let all = Report {
             missing: vec![Missing { layer: "verified boot", why: "not there yet" }],
+            data: Some(Status { state: State::NoSecret, encrypts: true, wait: 0 }),
             features: vec!["seccomp".into(), "landlock-5".into()],
             lacks: vec!["landlock-6".into()],
             kernel: vec![
@@ -162,6 +184,9 @@ mod tests {
         insta::assert_snapshot!(report(&all, Paint::default()), @r#"
         verified boot
           not there yet
+
+        data of apps
+          encrypted, and who has the disk has the keys: `ensctl lock set`
 
         sandboxes
           This kernel has seccomp, landlock-5.
