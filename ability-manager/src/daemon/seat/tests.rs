@@ -1,5 +1,7 @@
 //! The bus of an instance, with the libraries that apps have: each does what an app does, as it is done there.
 
+mod example;
+
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
