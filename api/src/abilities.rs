@@ -307,6 +307,16 @@ pub trait Bundles {
     /// kept. `downgrade`: an older version may replace a newer one. Root only.
     fn install(&self, file: OwnedFd, trust: bool, downgrade: bool) -> Result<Installed, Error>;
 
+    /// Installs the bundle that is this file, which comes from the store of this name. It vouches for these keys, for this
+    /// bundle alone. Root only.
+    fn install_from(
+        &self,
+        file: OwnedFd,
+        keys: Vec<String>,
+        store: &str,
+        downgrade: bool,
+    ) -> Result<Installed, Error>;
+
     /// Removes a bundle, with its data unless they are kept. Root only.
     fn remove(&self, id: &str, keep_data: bool) -> Result<(), Error>;
 

@@ -1,6 +1,7 @@
 //! `ensctl app`, and what the owner decides about apps.
 
 use std::fs::File;
+use std::path::Path;
 
 use api::abilities::Error;
 
@@ -104,6 +105,9 @@ pub(crate) fn run(ask: &Ask, json: bool, out: &Out) -> Result<bool, Fault> {
             let info = call::abilities(true, Some(PATIENCE), |bus| known(&bus, id, bus.info(id)))?;
             if json { out.json(&info) } else { out.text(&show::one(&info, &local(), out.paint)) }?;
         }
+        Ask::Install { file, trust: false, downgrade } if is_name(file) => {
+            crate::stores::install(file, *downgrade, json, out)?;
+        }
         Ask::Install { file, trust, downgrade } => {
             let open = |e| Fault::NotWell(format!("cannot open {file}: {e}"));
             let opened = File::open(file).map_err(open)?;
@@ -155,6 +159,11 @@ fn permissions(ask: &Ask, json: bool, out: &Out) -> Result<(), Fault> {
         return out.json(&rows);
     }
     out.text(&show::permissions(&rows, pending, &local(), out.paint))
+}
+
+/// Whether this names an app of a store, and no file.
+fn is_name(file: &str) -> bool {
+    !file.contains('/') && !file.ends_with(".bundle") && !Path::new(file).exists()
 }
 
 /// An unknown bundle gets the one that was probably meant.

@@ -2,6 +2,7 @@
 
 mod abilities;
 mod background;
+mod stores;
 mod lock;
 
 use std::os::fd::OwnedFd;
@@ -18,6 +19,7 @@ use zbus::zvariant::{DynamicType, Type};
 use wire::client::{Object, Wire};
 
 pub(crate) use abilities::Abilities;
+pub(crate) use stores::Stores;
 
 const SERVICES: Object = Object { path: services::PATH, interface: services::INTERFACE };
 const SANDBOX: Object = Object { path: sandbox::PATH, interface: sandbox::INTERFACE };

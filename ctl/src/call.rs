@@ -13,10 +13,10 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use api::paths::{ABILITIES_SOCKET, JOURNAL_SOCKET, SERVICES_SOCKET};
-use api::{abilities, journal, params, services};
+use api::paths::{ABILITIES_SOCKET, JOURNAL_SOCKET, SERVICES_SOCKET, STORE_SOCKET};
+use api::{abilities, journal, params, services, stores};
 
-use crate::bus::{self, Abilities, Params, Services};
+use crate::bus::{self, Abilities, Params, Services, Stores};
 use crate::fault::Fault;
 use wire::client::{self, Deadline, Wire};
 
@@ -56,6 +56,13 @@ const ABILITIES: Daemon = Daemon {
     socket: ABILITIES_SOCKET,
     fds: true,
     advice: "see `ensctl service status ability-manager`; a device without it has no apps",
+};
+
+const STORE: Daemon = Daemon {
+    name: "store",
+    socket: STORE_SOCKET,
+    fds: true,
+    advice: "see `ensctl service status store`; a device without it has apps from files only",
 };
 
 impl Daemon {
@@ -148,6 +155,20 @@ pub(crate) fn abilities<T>(
     answer.ok_or_else(late)?.map_err(said_abilities)
 }
 
+/// Asks store, as [`services()`]. Questions and answers may carry descriptors.
+///
+/// # Errors
+/// [`Fault`], in words for people.
+pub(crate) fn stores<T>(
+    again: bool,
+    limit: Option<Duration>,
+    ask: impl Fn(Stores<'_>) -> Result<T, stores::Error>,
+) -> Result<T, Fault> {
+    let answer = repeat(&STORE, again, limit, |wire| ask(Stores(wire)), lost_stores)?;
+    let late = || STORE.late(limit.unwrap_or(PATIENCE));
+    answer.ok_or_else(late)?.map_err(said_stores)
+}
+
 /// Asks a daemon until there is an answer, whatever it is.
 fn repeat<T, E>(
     daemon: &Daemon,
@@ -238,6 +259,14 @@ fn lost_abilities(error: abilities::Error) -> Lost<abilities::Error> {
     }
 }
 
+fn lost_stores(error: stores::Error) -> Lost<stores::Error> {
+    match error {
+        stores::Error::ZBus(zbus::Error::InputOutput(e)) if is_gone(&e) => Lost::Gone,
+        stores::Error::ZBus(zbus::Error::InputOutput(e)) if is_late(&e) => Lost::Late,
+        other => Lost::Said(other),
+    }
+}
+
 fn is_late(e: &io::Error) -> bool {
     e.kind() == ErrorKind::WouldBlock
 }
@@ -284,6 +313,17 @@ fn said_abilities(error: abilities::Error) -> Fault {
             "{why}\nif its maker told you this key, `ensctl app install --trust` installs it"
         )),
         E::ZBus(e) => ABILITIES.unreachable(&bus_words(&e)),
+    }
+}
+
+fn said_stores(error: stores::Error) -> Fault {
+    use stores::Error as E;
+    match error {
+        E::NotFound(why) => Fault::NoSuchService(why),
+        E::Failed(why) => Fault::NotWell(why),
+        E::Refused(why) | E::Invalid(why) | E::NotPermitted(why) => Fault::Refused(why),
+        E::Unknown(why) => Fault::Refused(format!("{why}\n`--fingerprint` says so")),
+        E::ZBus(e) => STORE.unreachable(&bus_words(&e)),
     }
 }
 

@@ -108,7 +108,7 @@ fn names(operand: Operand) -> Option<&'static str> {
         Operand::Words(words, ..) if words.contains("UNIT") || words == "MISSION" => {
             Some("instances")
         }
-        Operand::Words("BUNDLE" | "KEY", ..) => None,
+        Operand::Words("BUNDLE" | "KEY" | "[TEXT...]" | "URL|DIR" | "STORE" | "[STORE]", ..) => None,
         Operand::Words(words, ..) if words.ends_with("PERMISSION") => Some("permissions"),
         Operand::Words(..) => Some("params"),
         _ => None,
@@ -129,6 +129,7 @@ fn group_about(group: &str) -> &'static str {
         "param" => "Read and set parameters",
         "permission" => "What services ask for, and what they get",
         "sandbox" => "What services may do",
+        "store" => "Where apps come from",
         _ => "Look after services",
     }
 }

@@ -34,6 +34,7 @@ pub mod score;
 pub mod security;
 pub(crate) mod services;
 pub mod show;
+pub mod stores;
 pub mod table;
 pub mod time;
 pub mod told;

@@ -17,6 +17,7 @@ use crate::params;
 use crate::permission;
 use crate::sandbox;
 use crate::score;
+use crate::stores;
 use crate::table::{PRIORITIES, STATES};
 use crate::time;
 
@@ -99,6 +100,8 @@ pub enum Request {
     Background(background::Ask),
     /// Look at the lock of the device, or use it.
     Lock(lock::Ask),
+    /// Look after stores of apps.
+    Store(stores::Ask),
     /// Look at parameters, or set them.
     Param(params::Ask),
     /// Show the log.
@@ -217,6 +220,12 @@ impl Request {
                 Some(ask) => Self::App(ask),
                 None => Self::Permission(permission::Ask::from_args(word, args)),
             },
+            ["app" | "store", word]
+                if let [group, _] = command.words
+                    && let Some(ask) = stores::Ask::from_args(group, word, args) =>
+            {
+                Self::Store(ask)
+            }
             ["app", word] => Self::App(apps::Ask::from_args(word, args)),
             ["ability", word] if let Some(ask) = background::Ask::from_args(word, args)? => {
                 Self::Background(ask)

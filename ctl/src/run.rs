@@ -33,6 +33,7 @@ use crate::sandbox;
 use crate::score;
 use crate::security;
 use crate::services;
+use crate::stores;
 use crate::show::boot::Boot;
 use crate::show::{log, svg, system};
 use crate::time::{LOCALTIME, zone};
@@ -152,6 +153,7 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         Request::Score(ask) => score::run(&ask, json, out),
         Request::Permission(ask) => permission::run(&ask, json, out),
         Request::App(ask) => apps::run(&ask, json, out),
+        Request::Store(ask) => stores::run(&ask, json, out),
         Request::Ability(ask) => abilities::run(&ask, json, out),
         Request::Background(ask) => background::run(&ask, json, out),
         Request::Lock(ask) => lock::run(ask, json, out),

@@ -11,6 +11,7 @@ pub mod sandbox;
 pub mod score;
 pub mod security;
 pub mod services;
+pub mod stores;
 pub mod svg;
 pub mod system;
 pub mod tree;

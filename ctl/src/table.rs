@@ -6,6 +6,7 @@ mod lock;
 mod options;
 mod sandboxes;
 mod services;
+mod stores;
 
 use apps::APPS;
 use background::BACKGROUND;
@@ -14,6 +15,7 @@ pub use options::{COMMON, PRIORITIES, STATES};
 use options::{DRY_RUN, LOG, UNIT, flag, with};
 use sandboxes::SANDBOXES;
 use services::SERVICES;
+use stores::STORES;
 
 /// A command.
 #[derive(Debug)]
@@ -81,7 +83,7 @@ pub enum Operand {
 
 /// All commands, in the order of the help.
 pub fn commands() -> impl Iterator<Item = &'static Command> + Clone {
-    [HEALTH, SERVICES, SANDBOXES, APPS, BACKGROUND, LOCK, DEVICE].into_iter().flatten()
+    [HEALTH, SERVICES, SANDBOXES, APPS, STORES, BACKGROUND, LOCK, DEVICE].into_iter().flatten()
 }
 
 const HEALTH: &[Command] = &[Command {

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use api::abilities::{Bundle, BundleInfo, Error, Installed, Permission, PermissionLog};
+use model::Name;
 use model::bundle::BundleId;
 use tokio::sync::Semaphore;
 use zbus::interface;
@@ -19,7 +20,7 @@ use super::decide::error;
 use super::definition::definition;
 use super::{Daemon, today};
 use crate::engine::Exit;
-use crate::store::{Changed, Held, Key, Prepared, Refusal, Wish};
+use crate::store::{Changed, Held, Key, Prepared, Refusal, Vouched, Wish};
 
 /// Bundles that are copied and checked at a time: each reads and writes as fast as the disk does.
 const MAX_INTAKES: usize = 2;
@@ -66,14 +67,23 @@ impl Bundles {
         downgrade: bool,
     ) -> Result<Installed, Error> {
         self.desk.only_root("install")?;
-        let file = File::from(std::os::fd::OwnedFd::from(file));
-        let intake = self.desk.look(|daemon| Ok(daemon.store.intake())).await?;
-        let _turn = INTAKES.acquire().await;
-        let wish = Wish { trust, downgrade };
-        let prepared = tokio::task::spawn_blocking(move || intake.prepare(&file, wish)).await;
-        let prepared = prepared.map_err(|e| Error::Failed(format!("checking the bundle: {e}")))?;
-        let prepared = prepared.map_err(|why| error(&why))?;
-        self.desk.call(move |daemon, reply| daemon.install(prepared, reply)).await
+        self.take(file, Wish { trust, downgrade }, None).await
+    }
+
+    async fn install_from(
+        &self,
+        file: zbus::OwnedFd,
+        keys: Vec<String>,
+        store: String,
+        downgrade: bool,
+    ) -> Result<Installed, Error> {
+        self.desk.only_root("install")?;
+        let store = Name::try_from(store.as_str())
+            .map_err(|why| Error::Invalid(format!("no store is called `{store}`: {why}")))?;
+        // What is no key vouches for nobody.
+        let keys = keys.iter().filter_map(|key| Key::try_from(key.as_str()).ok()).collect();
+        let vouched = Vouched { store, keys };
+        self.take(file, Wish { trust: false, downgrade }, Some(vouched)).await
     }
 
     async fn remove(&self, id: String, keep_data: bool) -> Result<(), Error> {
@@ -124,6 +134,25 @@ impl Bundles {
     async fn permission_log(&self, id: String) -> Result<PermissionLog, Error> {
         self.desk.only_root("read what apps used")?;
         self.desk.look(move |daemon| daemon.permission_log(&id)).await
+    }
+}
+
+impl Bundles {
+    /// Copies and checks a bundle, beside all else, then installs it.
+    async fn take(
+        &self,
+        file: zbus::OwnedFd,
+        wish: Wish,
+        vouched: Option<Vouched>,
+    ) -> Result<Installed, Error> {
+        let file = File::from(std::os::fd::OwnedFd::from(file));
+        let intake = self.desk.look(|daemon| Ok(daemon.store.intake())).await?;
+        let _turn = INTAKES.acquire().await;
+        let prepare = move || intake.prepare_from(&file, wish, vouched);
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let prepared = prepared.map_err(|e| Error::Failed(format!("checking the bundle: {e}")))?;
+        let prepared = prepared.map_err(|why| error(&why))?;
+        self.desk.call(move |daemon, reply| daemon.install(prepared, reply)).await
     }
 }
 

@@ -137,6 +137,9 @@ impl Daemon {
         if let Some(key) = &held.key {
             fact("key", key.to_string());
         }
+        if let Some(store) = self.store.generation().store(held.id()) {
+            fact("store", store.to_string());
+        }
         facts
     }
 

@@ -57,14 +57,19 @@ impl Store {
     /// # Errors
     /// It may not be installed any more, or could not be written; nothing has changed then.
     pub fn commit(&mut self, prepared: Prepared, at: u64) -> Result<Changed, Refusal> {
-        let Prepared { copy, offer, signatures, wish, sealed, manifest, .. } = prepared;
+        let Prepared { copy, offer, signatures, wish, vouched, sealed, manifest } = prepared;
         let id = &offer.id;
         self.settle(id)?;
         let shipped = self.image.get(id).map(|held| held.as_shipped(&self.base.keys));
-        let (admission, key) =
+        let (admission, key) = admitted(
+            &self.base,
+            (&self.generation, shipped.as_ref()),
+            &offer,
+            wish,
+            vouched.as_ref(),
+        )?;
         below(&manifest, &self.held)?;
         may_become(id, Some((manifest.kind, manifest.version)), &self.held)?;
-            admitted(&self.base, &self.generation, &offer, shipped.as_ref(), wish)?;
         let before = self.get(id).map(|held| held.manifest.version);
         let mut changed = Changed { id: id.clone(), before, notes: Vec::new() };
         let mut next = self.generation.clone();
@@ -99,6 +104,7 @@ impl Store {
         // Where its file was lost, what is installed does not change.
         if admission != Admission::There {
             next.install(&offer, shipped.as_ref(), &key, at, saved).map_err(Refusal::Refused)?;
+            next.came_from(id, vouched.map(|vouched| vouched.store));
         }
         self.put(next)?;
         if !sealed {
@@ -137,6 +143,7 @@ impl Store {
         } else {
             next.remove(id, ships, keep_data).map_err(Refusal::Refused)?;
         }
+        next.came_from(id, None);
         let before = self.get(id).map(|held| held.manifest.version);
         self.unmount(id)?;
         self.put(next)?;
@@ -164,6 +171,7 @@ impl Store {
         }
         let mut next = self.generation.clone();
         let previous = next.rollback(id, at).map_err(Refusal::Refused)?;
+        next.came_from(id, None);
         let manifest = self.before(id, previous.digest.as_ref())?;
         below(&manifest, &self.held)?;
         may_become(id, Some((manifest.kind, manifest.version)), &self.held)?;
@@ -249,7 +257,6 @@ impl Store {
         self.generation = next;
         Ok(())
     }
-
 }
 
 impl Base {

@@ -22,6 +22,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bundle::Digest;
+use model::Name;
 use model::bundle::{APP_IDS, BundleId, Version};
 
 use super::key::Key;
@@ -52,6 +53,8 @@ pub struct Generation {
     pub(super) keys: BTreeMap<Key, u64>,
     /// What the owner decided.
     pub(super) decisions: Decisions,
+    /// Stores that bundles came from.
+    pub(super) from: BTreeMap<BundleId, Name>,
     /// What is left to be done.
     pub(super) unfinished: BTreeMap<BundleId, Unfinished>,
     /// Lines of a later version of Ensemble, which are kept for it.
@@ -112,6 +115,7 @@ impl Default for Generation {
             users: BTreeMap::new(),
             keys: BTreeMap::new(),
             decisions: Decisions::default(),
+            from: BTreeMap::new(),
             unfinished: BTreeMap::new(),
             foreign: Vec::new(),
         }
@@ -128,6 +132,20 @@ impl Generation {
     /// All that came after the image, in order of their ids.
     pub fn bundles(&self) -> impl Iterator<Item = (&BundleId, &Installed)> {
         self.bundles.iter()
+    }
+
+    /// The store that a bundle came from, if it did.
+    #[must_use]
+    pub fn store(&self, id: &BundleId) -> Option<&Name> {
+        self.from.get(id)
+    }
+
+    /// A bundle that is installed came from this store, or from none.
+    pub fn came_from(&mut self, id: &BundleId, store: Option<Name>) {
+        match store {
+            Some(store) => self.from.insert(id.clone(), store),
+            None => self.from.remove(id),
+        };
     }
 
     /// The user of a bundle, if it has one.

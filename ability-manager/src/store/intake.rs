@@ -16,14 +16,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use bundle::{Bundle, Content, Digest};
+use model::Name;
 use model::bundle::{API, BundleId, Manifest};
 use model::permission::Level;
 use model::word::Word;
 
 use super::disk::As;
 use super::generation::{Admission, Generation, Offer, Shipped};
-use super::refusal::Tried;
 use super::layers::{Here, below, may_become};
+use super::refusal::Tried;
 use super::{Base, Key, Refusal, disk, held};
 
 /// Bytes that are left free on the disk: what a device needs to go on, and to remove something.
@@ -38,12 +39,23 @@ pub struct Wish {
     pub downgrade: bool,
 }
 
+/// What a store says of a bundle that comes from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vouched {
+    /// What the store is called here.
+    pub store: Name,
+    /// Keys that it vouches for, for this bundle alone.
+    pub keys: Vec<Key>,
+}
+
 /// Everything that is needed to prepare a bundle, as it was when this was made.
 #[derive(Debug, Clone)]
 pub struct Intake {
     pub(super) base: Arc<Base>,
     pub(super) generation: Generation,
     pub(super) shipped: Vec<(BundleId, Shipped)>,
+    /// What counts.
+    pub(super) here: Here,
 }
 
 /// A bundle that can be installed at once.
@@ -54,9 +66,9 @@ pub struct Prepared {
     pub(super) offer: Offer,
     /// What proves who signed it.
     pub(super) signatures: Vec<u8>,
-    /// What counts.
-    pub(super) here: Here,
     pub(super) wish: Wish,
+    /// Where it comes from, if it is from a store.
+    pub(super) vouched: Option<Vouched>,
     /// The kernel checks it from now on.
     pub(super) sealed: bool,
 }
@@ -101,6 +113,19 @@ impl Intake {
     /// # Errors
     /// Why it can't be installed; nothing is left then.
     pub fn prepare(&self, file: &File, wish: Wish) -> Result<Prepared, Refusal> {
+        self.prepare_from(file, wish, None)
+    }
+
+    /// As [`Intake::prepare`], of a bundle that a store vouches for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare_from(
+        &self,
+        file: &File,
+        wish: Wish,
+        vouched: Option<Vouched>,
+    ) -> Result<Prepared, Refusal> {
         let invalid = |why: bundle::Refused| Refusal::Invalid(why.to_string());
         let bundle = Bundle::open(file).map_err(invalid)?;
         let manifest = held::manifest(bundle.manifest()).map_err(Refusal::Invalid)?;
@@ -113,14 +138,17 @@ impl Intake {
             signers,
         };
         let shipped = self.shipped.iter().find(|(id, _)| *id == offer.id).map(|(_, one)| one);
-        let (_, key) = admitted(&self.base, &self.generation, &offer, shipped, wish)?;
+        let known = (&self.generation, shipped);
+        let (_, key) = admitted(&self.base, known, &offer, wish, vouched.as_ref())?;
         fits(&self.base, &manifest)?;
+        below(&manifest, &self.here)?;
+        may_become(&manifest.id, Some((manifest.kind, manifest.version)), &self.here)?;
         level(&self.base, &manifest, &key)?;
         self.room(offer.size)?;
         let copy = Copy::new(&self.base);
         let sealed = self.copied(&bundle, &copy.path)?;
         let signatures = bundle.signatures().iter().flat_map(|one| one.to_bytes()).collect();
-        Ok(Prepared { copy, manifest, offer, signatures, wish, sealed })
+        Ok(Prepared { copy, manifest, offer, signatures, wish, vouched, sealed })
     }
 
     fn room(&self, size: u64) -> Result<(), Refusal> {
@@ -141,8 +169,6 @@ impl Intake {
     fn copied(&self, bundle: &Bundle<&File>, path: &Path) -> Result<bool, Refusal> {
         let disk = &*self.base.disk;
         let mut refused = None;
-        below(&manifest, &self.here)?;
-        may_become(&manifest.id, Some((manifest.kind, manifest.version)), &self.here)?;
         let written = disk.write(path, As { mode: 0o400, owner: None }, &mut |out| {
             bundle.copy(out).map_err(|why| {
                 refused = Some(why.to_string());
@@ -178,18 +204,21 @@ fn same(measured: Option<Digest>, digest: Digest) -> Result<(), Refusal> {
 /// What a bundle would be, and which of its keys it is of from then on.
 pub(super) fn admitted(
     base: &Base,
-    generation: &Generation,
+    (generation, shipped): (&Generation, Option<&Shipped>),
     offer: &Offer,
-    shipped: Option<&Shipped>,
     wish: Wish,
+    vouched: Option<&Vouched>,
 ) -> Result<(Admission, Key), Refusal> {
     let Some(first) = offer.signers.first() else {
         let why = "nobody signed it: its maker signs it with `ens bundle sign`";
         return Err(Refusal::Refused(why.to_owned()));
     };
     let admission = generation.admit(offer, shipped, wish.downgrade).map_err(Refusal::Refused)?;
-    // What the image brought vouches for the keys of its updates.
-    let vouched = |key: &Key| shipped.is_some_and(|shipped| shipped.keys.contains(key));
+    // What the image brought vouches for the keys of its updates, a store for those of what comes from it.
+    let vouched = |key: &Key| {
+        shipped.is_some_and(|shipped| shipped.keys.contains(key))
+            || vouched.is_some_and(|vouched| vouched.keys.contains(key))
+    };
     let trusted = |key: &&Key| {
         base.keys.contains(key) || generation.keys().contains_key(*key) || vouched(key)
     };

@@ -51,7 +51,7 @@ use manifests::Manifests;
 pub use change::Changed;
 pub use data::{MAX_DEPTH, MAX_FILES};
 pub use held::{Held, Origin};
-pub use intake::{Intake, MARGIN, Prepared, Wish};
+pub use intake::{Intake, MARGIN, Prepared, Vouched, Wish};
 pub use key::{BadKey, Key};
 pub use library::Library;
 pub use lock::Protection;
@@ -70,10 +70,10 @@ pub struct Places {
     pub image: PathBuf,
     /// Where bundles are mounted.
     pub mounts: PathBuf,
-    /// Where their data are.
-    pub data: PathBuf,
     /// Where those are seen as one with their runtimes that lie upon them as in a root directory.
     pub roots: PathBuf,
+    /// Where their data are.
+    pub data: PathBuf,
     /// Keys of those data: `/var/lib/ensemble/keys`.
     pub keys: PathBuf,
     /// The owner's key, in memory, while the device is unlocked.
@@ -93,9 +93,9 @@ impl Places {
             bundles: at("/var/lib/ensemble/bundles"),
             image: at("/usr/lib/ensemble/bundles"),
             mounts: at(BUNDLES),
+            roots: at(ROOTS),
             data: at(DATA),
             keys: at("/var/lib/ensemble/keys"),
-            roots: at(ROOTS),
             unlocked: at("/run/ensemble/unlocked"),
             permissions: at(PERMISSIONS_PATH),
             root: root.to_owned(),
@@ -229,11 +229,11 @@ impl Store {
     /// It is not here, or no user is left, or the disk can't be written.
     pub fn enrol(&mut self, id: &BundleId) -> Result<Enrolled, Refusal> {
         let held = Arc::clone(self.require(id)?);
+        let below = layers::below(&held.manifest, &self.held)?.cloned();
         self.settle(id)?;
         let uid = match self.uid(id) {
             Some(uid) => uid,
             None if self.base.has_data(id)? => {
-        let below = layers::below(&held.manifest, &self.held)?.cloned();
                 return Err(Refusal::Refused(format!(
                     "there are data of {id} of which nobody knows whose they are: move {} away",
                     self.base.data(id).display()

@@ -86,6 +86,16 @@ impl Abilities<'_> {
         self.call(BUNDLES, "Install", &(Fd::from(file.as_fd()), trust, downgrade))
     }
 
+    pub(crate) fn install_from(
+        &self,
+        file: impl AsFd,
+        keys: &[String],
+        store: &str,
+        downgrade: bool,
+    ) -> Result<Installed, Error> {
+        self.call(BUNDLES, "InstallFrom", &(Fd::from(file.as_fd()), keys, store, downgrade))
+    }
+
     pub(crate) fn remove(&self, id: &str, keep_data: bool) -> Result<(), Error> {
         self.call(BUNDLES, "Remove", &(id, keep_data))
     }

@@ -29,7 +29,7 @@ pub(super) const APPS: &[Command] = &[
     command(&["app", "info"], "One app in full", Operand::Words("ID", 1, 1), ""),
     Command {
         words: &["app", "install"],
-        about: "Install an app from the file of its bundle, or update to it",
+        about: "Install an app, or update to it: from the file of its bundle, or by its name from a store",
         operand: Operand::Words("BUNDLE", 1, 1),
         flags: &[&[
             flag(None, "trust", "Trust the key that signed it, from now on, for all apps"),

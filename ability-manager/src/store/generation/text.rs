@@ -6,6 +6,7 @@
 //! bundle ID VERSION DIGEST SIZE SINCE CHECKSUM
 //! previous ID VERSION DIGEST|image SIZE SAVED|none CHECKSUM      the version before
 //! user ID UID KEY|image CHECKSUM
+//! from ID STORE CHECKSUM                                         of those that came from a store
 //! key KEY SINCE CHECKSUM
 //! decision ID PERMISSION VERDICT BY SINCE CHECKSUM
 //! erase ID CHECKSUM · restore ID SAVED CHECKSUM                  left to be done
@@ -55,6 +56,7 @@ pub(super) fn print(all: &Generation) -> String {
     for (id, User { uid, key }) in &all.users {
         lines.push(format!("user {id} {uid} {}", key.as_ref().map_or(IMAGE, Key::as_str)));
     }
+    lines.extend(all.from.iter().map(|(id, store)| format!("from {id} {store}")));
     lines.extend(all.keys.iter().map(|(key, since)| format!("key {key} {since}")));
     for (id, permission, Decision { verdict, by, at }) in all.decisions.iter() {
         lines.push(format!("decision {id} {permission} {} {by} {at}", verdict.word()));
@@ -148,6 +150,10 @@ impl Generation {
                 }
                 limited(&mut self.users, MAX_USERS, id(of)?, User { uid, key })?;
             }
+            ["from", of, store] => {
+                let store = Name::try_from(store).ok()?;
+                limited(&mut self.from, MAX_BUNDLES, id(of)?, store)?;
+            }
             ["key", key, since] => {
                 limited(&mut self.keys, MAX_KEYS, Key::try_from(key).ok()?, number(since)?)?;
             }
@@ -165,7 +171,8 @@ impl Generation {
                 limited(&mut self.unfinished, MAX_USERS, id(of)?, left)?;
             }
             [
-                "users" | "bundle" | "previous" | "user" | "key" | "decision" | "erase" | "restore",
+                "users" | "bundle" | "previous" | "user" | "from" | "key" | "decision" | "erase"
+                | "restore",
                 ..,
             ] => {
                 return None;

@@ -1,0 +1,143 @@
+//! `ensctl store`, and what stores offer, as text.
+
+use std::fmt::Write;
+
+use api::stores::{Offer, Store};
+use jiff::tz::TimeZone;
+
+use super::{Cell, bytes, columns, count, plain};
+use crate::paint::{Colour, Paint, harmless};
+use crate::time::stamp;
+
+/// Microseconds of a second.
+const MICROS: u64 = 1_000_000;
+
+/// All stores.
+#[must_use]
+pub fn list(rows: &[Store], zone: &TimeZone, paint: Paint) -> String {
+    if rows.is_empty() {
+        return "No store is known: `ensctl store add URL|DIR` adds one.\n".to_owned();
+    }
+    let time = |seconds: u64| {
+        if seconds == 0 { String::new() } else { stamp(seconds.saturating_mul(MICROS), zone) }
+    };
+    let line = |row: &Store| -> Vec<Cell> {
+        vec![
+            (Colour::Bold, harmless(&row.name).into_owned()),
+            plain(harmless(&row.place)),
+            plain(row.bundles.to_string()),
+            plain(time(row.asked)),
+            plain(time(row.until)),
+            (Colour::Yellow, harmless(&row.trouble).into_owned()),
+        ]
+    };
+    let lines: Vec<_> = rows.iter().map(line).collect();
+    columns(paint, &["STORE", "PLACE", "BUNDLES", "ASKED", "COUNTS UNTIL", "TROUBLE"], &lines)
+}
+
+/// A store that is known now.
+#[must_use]
+pub fn added(row: &Store) -> String {
+    let (name, place) = (harmless(&row.name), harmless(&row.place));
+    let bundles = count(row.bundles, "bundle");
+    format!(
+        "The store {name} at {place} is known: {bundles}. `ensctl app search` shows what it offers.\n"
+    )
+}
+
+/// What is offered.
+#[must_use]
+pub fn offers(all: &[Offer], paint: Paint) -> String {
+    if all.is_empty() {
+        return "No store offers that; `ensctl store refresh` asks them what is new.\n".to_owned();
+    }
+    let line = |offer: &Offer| -> Vec<Cell> {
+        let about = if offer.unfit.is_empty() {
+            plain(harmless(&offer.about))
+        } else {
+            (Colour::Yellow, format!("not for this device: {}", harmless(&offer.unfit)))
+        };
+        vec![
+            (Colour::Bold, harmless(&offer.id).into_owned()),
+            plain(harmless(&offer.version)),
+            plain(harmless(&offer.name)),
+            plain(harmless(&offer.store)),
+            plain(bytes(offer.size)),
+            about,
+        ]
+    };
+    let lines: Vec<_> = all.iter().map(line).collect();
+    columns(paint, &["ID", "VERSION", "NAME", "STORE", "SIZE", "ABOUT"], &lines)
+}
+
+/// What an upgrade would do.
+#[must_use]
+pub fn plan(all: &[(String, Offer)]) -> String {
+    if all.is_empty() {
+        return "Nothing newer is offered.".to_owned();
+    }
+    let mut out = String::new();
+    for (before, offer) in all {
+        let Offer { id, version, store, size, .. } = offer;
+        let size = bytes(*size);
+        let _ = writeln!(out, "{id} {before} becomes {version}, from {store}, {size}");
+    }
+    out.trim_end().to_owned()
+}
+
+/// What is fetched now.
+#[must_use]
+pub fn fetching(offer: &Offer) -> String {
+    let Offer { id, version, store, size, .. } = offer;
+    format!("Fetching {id} {version} from {store}, {}", bytes(*size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer() -> Offer {
+        Offer {
+            store: "shop".into(),
+            id: "org.example.notes".into(),
+            version: "1.2.0".into(),
+            name: "Notes".into(),
+            about: "Keeps \u{1b}[1mnotes".into(),
+            kind: "app".into(),
+            size: 20_480,
+            keys: vec![],
+            unfit: String::new(),
+        }
+    }
+
+    #[test]
+    fn offers_are_a_table() {
+        let unfit = Offer { id: "org.b".into(), unfit: "it is for tv".into(), ..offer() };
+        insta::assert_snapshot!(offers(&[offer(), unfit], Paint::default()), @r"
+        ID                 VERSION  NAME   STORE  SIZE      ABOUT
+        org.example.notes  1.2.0    Notes  shop   20.0 KiB  Keeps \x1b[1mnotes
+        org.b              1.2.0    Notes  shop   20.0 KiB  not for this device: it is for tv
+        ");
+        assert_eq!(
+            plan(&[("1.0.0".into(), offer())]),
+            "org.example.notes 1.0.0 becomes 1.2.0, from shop, 20.0 KiB"
+        );
+    }
+
+    #[test]
+    fn stores_are_a_table_with_what_is_wrong() {
+        let store = Store {
+            name: "shop".into(),
+            place: "https://example.org/shop".into(),
+            root: "ab".into(),
+            bundles: 2,
+            asked: 1_769_862_000,
+            until: 1_769_862_000,
+            trouble: "timestamp.json has expired".into(),
+        };
+        insta::assert_snapshot!(list(&[store], &TimeZone::UTC, Paint::default()), @r"
+        STORE  PLACE                     BUNDLES  ASKED            COUNTS UNTIL     TROUBLE
+        shop   https://example.org/shop  2        Jan 31 12:20:00  Jan 31 12:20:00  timestamp.json has expired
+        ");
+    }
+}
