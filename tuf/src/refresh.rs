@@ -61,8 +61,12 @@ pub fn refresh(
     let mut trusted = Trusted::begin(&root.ok_or_else(missing)?)?;
     roots(&mut trusted, source, kept)?;
     trusted.fresh(now)?;
-    timestamp(&mut trusted, source, kept)?;
+    let timestamp = timestamp(&mut trusted, source, kept)?;
+    // One that has expired is not kept: nobody can make what is known expire by an old one.
     trusted.fresh(now)?;
+    if let Some(bytes) = timestamp {
+        kept.write(Role::Timestamp, &bytes).map_err(Refused::Failed)?;
+    }
     let snapshot = snapshot(&mut trusted, source, kept)?;
     trusted.fresh(now)?;
     let targets = targets(&mut trusted, source, kept)?;
@@ -90,23 +94,20 @@ fn roots(
     Err(Refused::Failed(format!("more than {MAX_ROOTS} new roots: ask again")))
 }
 
+/// Answers with what is to be kept, as the next two do.
 fn timestamp(
     trusted: &mut Trusted,
     source: &mut dyn Source,
-    kept: &mut dyn Kept,
-) -> Result<(), Refused> {
+    kept: &dyn Kept,
+) -> Result<Option<Vec<u8>>, Refused> {
     if let Some(bytes) = kept.read(Role::Timestamp) {
         // One that is not believed any more binds nobody.
         let _before = trusted.timestamp(&bytes);
     }
     let bytes = required(source, Role::Timestamp.file(), MAX_TIMESTAMP)?;
-    if trusted.timestamp(&bytes)? {
-        kept.write(Role::Timestamp, &bytes).map_err(Refused::Failed)?;
-    }
-    Ok(())
+    Ok(trusted.timestamp(&bytes)?.then_some(bytes))
 }
 
-/// Answers with what is to be kept.
 fn snapshot(
     trusted: &mut Trusted,
     source: &mut dyn Source,

@@ -36,6 +36,13 @@ fn what_was_not_renewed_has_expired_and_the_first_to_expire_is_named() {
         let why = device.ask(&mut shop).unwrap_err();
         assert!(matches!(&why, Refused::Expired { file: f, .. } if f == file), "{why}");
     }
+    // A newer one that has expired is not kept: what is known counts for as long as it did.
+    shop.now = made;
+    shop.publish();
+    let newer = shop.files["timestamp.json"].clone();
+    shop.now = made.after(20);
+    assert!(device.ask(&mut shop).is_err());
+    assert_ne!(device.kept["timestamp"], newer);
     let trusted = tuf::known(&device).unwrap();
     assert_eq!(trusted.fresh(made.after(13)), Ok(()));
     assert!(trusted.fresh(made.after(14)).is_err(), "what was kept expires too");
