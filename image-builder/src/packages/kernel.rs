@@ -30,8 +30,9 @@ pub const MAX_MODULE: u64 = 256 << 20;
 /// Deepest chain of dependencies; the kernel's longest has about a dozen.
 const MAX_DEPTH: usize = 64;
 
-/// Modules of every device: the root, the state and what services may store in it, `/etc`.
-const BASE: &[&str] = &["erofs", "ext4", "quota_v2", "overlay"];
+/// Modules of every device: the root, the state and what services may store in it, `/etc`; and what encrypts the data
+/// of apps, their contents and names (there is nobody on a device whom the kernel could ask for a module later).
+const BASE: &[&str] = &["erofs", "ext4", "quota_v2", "overlay", "xts", "cts"];
 
 /// Modules of QEMU's machines: disk, network, console, random numbers.
 const VIRTIO: &[&str] = &["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng"];

@@ -65,6 +65,7 @@ fn quotas_of_projects_are_on_and_count_what_is_there() {
         assert!(told.contains(" quota ") && told.contains(" project"), "{told}");
         assert!(told.contains("Project quota inode:"), "{told}");
         assert!(told.contains(" verity"), "files can be sealed: {told}");
+        assert!(told.contains(" encrypt"), "directories can be encrypted: {told}");
         let listed = run("debugfs", ["-R".as_ref(), "ls -p".as_ref(), path.as_os_str()]);
         assert!(!listed.contains("quota"), "{listed}");
         // Wrong counts are told, but are no fault to it.

@@ -1,4 +1,4 @@
-//! Quotas of projects: what services store is counted, and limited.
+//! Quotas of projects: what services store is counted, and limited. And what else mkext4 does not switch on.
 //!
 //! ```text
 //! block of 1 KiB   0 header │ 1 ─► 2 ─► 3 ─► 4 (a tree of ids, one byte of the id each) ─► 5 entries │
@@ -42,8 +42,20 @@ const GRACE: u32 = 7 * 24 * 60 * 60;
 /// `EXT4_FEATURE_RO_COMPAT_QUOTA` and `…_PROJECT`; and `…_VERITY`, so that files can be sealed (fs-verity).
 const FEATURES: u32 = 0x100 | 0x2000 | 0x8000;
 
+/// `EXT4_FEATURE_INCOMPAT_ENCRYPT`, so that directories can be encrypted (fscrypt). Nothing is as long as nobody asks.
+const ENCRYPT: u32 = 0x1_0000;
+
+/// How contents and names are encrypted at first, as `tune2fs -O encrypt` says it: AES-256-XTS and AES-256-CTS.
+const ENCRYPTIONS: [u8; 4] = [1, 4, 0, 0];
+
+/// Where a superblock has its features that a reader must know.
+const SB_MUST: usize = 0x60;
+
 /// Where a superblock has its features that a reader need not know.
 const SB_FEATURES: usize = 0x64;
+
+/// Where it has what encrypts.
+const SB_ENCRYPTIONS: usize = 0x254;
 
 /// Where it has the inode of this file.
 const SB_INODE: usize = 0x26c;
@@ -172,8 +184,10 @@ impl Volume<'_> {
             let at = if group == 0 { 1024 } else { self.place(block)? };
             let mut bytes = Bytes(vec![0; Superblock::LEN]);
             self.part.read_exact_at(at, &mut bytes.0)?;
-            let features = Superblock::decode(&bytes.0)?.feature_ro_compat | FEATURES;
-            bytes.put(SB_FEATURES, &features.to_le_bytes());
+            let now = Superblock::decode(&bytes.0)?;
+            bytes.put(SB_FEATURES, &(now.feature_ro_compat | FEATURES).to_le_bytes());
+            bytes.put(SB_MUST, &(now.feature_incompat | ENCRYPT).to_le_bytes());
+            bytes.put(SB_ENCRYPTIONS, &ENCRYPTIONS);
             bytes.put(SB_INODE, &self.inode.to_le_bytes());
             let sum = csum::superblock(&bytes.0);
             bytes.put(SB_CHECKSUM, &sum.to_le_bytes());
