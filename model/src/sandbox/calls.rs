@@ -7,6 +7,7 @@
 
 mod groups;
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// The table: a line for each call.
@@ -53,13 +54,24 @@ impl Group {
 
 /// All calls, by name.
 pub fn all() -> impl Iterator<Item = Call> {
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-        let mut words = line.split(' ');
-        Some(Call {
-            name: words.next()?,
-            x86_64: words.next()?.parse().ok(),
-            aarch64: words.next()?.parse().ok(),
-        })
+    lines().lines().filter_map(of_line)
+}
+
+/// The lines of the table without the remark at its beginning.
+fn lines() -> &'static str {
+    let mut rest = TABLE;
+    while rest.starts_with('#') {
+        rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+    }
+    rest
+}
+
+fn of_line(line: &'static str) -> Option<Call> {
+    let mut words = line.split(' ');
+    Some(Call {
+        name: words.next()?,
+        x86_64: words.next()?.parse().ok(),
+        aarch64: words.next()?.parse().ok(),
     })
 }
 
@@ -78,7 +90,20 @@ pub fn known(name: &str) -> bool {
 /// The call of this name.
 #[must_use]
 pub fn call(name: &str) -> Option<Call> {
-    all().find(|call| call.name == name)
+    // The lines are sorted by name; what is left begins and ends with one.
+    let mut left = lines();
+    while !left.is_empty() {
+        let begin = left.get(..left.len() / 2)?.rfind('\n').map_or(0, |at| at + 1);
+        let (before, rest) = left.split_at_checked(begin)?;
+        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+        let found = of_line(line)?;
+        match name.cmp(found.name) {
+            Ordering::Equal => return Some(found),
+            Ordering::Less => left = before,
+            Ordering::Greater => left = after,
+        }
+    }
+    None
 }
 
 /// The group of this name, which begins with `@`.
@@ -102,8 +127,24 @@ mod tests {
         assert_eq!(names.len(), 375);
         assert!(names.is_sorted());
         assert!(all().all(|call| call.x86_64.is_some() || call.aarch64.is_some()));
+        assert!(!lines().contains('#'));
         let lines = TABLE.lines().filter(|line| !line.starts_with('#')).count();
         assert_eq!(lines, names.len(), "every line is a call");
+    }
+
+    #[test]
+    fn every_call_is_found_by_its_name_and_no_other_name_is() {
+        for one in all() {
+            assert_eq!(call(one.name), Some(one));
+            for other in
+                [format!("{} ", one.name), format!("{}a", one.name), format!("_{}", one.name)]
+            {
+                assert_eq!(call(&other).is_some(), all().any(|call| call.name == other), "{other}");
+            }
+        }
+        for none in ["", "#", "\n", "A", "zzz", "read 0 63"] {
+            assert_eq!(call(none), None, "{none:?}");
+        }
     }
 
     #[test]
