@@ -61,10 +61,14 @@ fn open(path: &Path) -> Result<Image> {
 fn files(path: &Path, image: &Image, exclude: &[String], sources: &Sources<'_>) -> Result<Tree> {
     let reading = || format!("reading the image {}", path.display());
     let mut tree = Tree::new();
-    let step = sources.progress.step(&format!("Unpacking {}", path.display()));
+    let fresh = |layer: &image::Layer| !sources.cache.layer(&layer.tar).exists();
+    let unpacking = || sources.progress.step(&format!("Unpacking {}", path.display()));
+    let step = image.layers.iter().any(fresh).then(unpacking);
     let mut left = unpack::MAX_IMAGE;
     for (number, layer) in image.layers.iter().enumerate() {
-        step.say(&format!("layer {} of {}", number + 1, image.layers.len()));
+        if let Some(step) = &step {
+            step.say(&format!("layer {} of {}", number + 1, image.layers.len()));
+        }
         let file = unpack::layer(&image.archive, layer, sources.cache, &mut left);
         let file = file.with_context(|| format!("layer {}", number + 1)).with_context(reading)?;
         let applied = layers::apply(&mut tree, &file);

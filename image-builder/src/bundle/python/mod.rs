@@ -7,6 +7,8 @@
 
 mod record;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod wheel;
 
 use std::collections::BTreeMap;

@@ -51,7 +51,7 @@ pub(super) fn check(
 }
 
 /// Base64 for URLs, without `=` at its end.
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     let mut text = String::new();
     for three in bytes.chunks(3) {
         let byte = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
