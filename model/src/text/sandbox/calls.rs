@@ -12,6 +12,14 @@ pub(super) fn members(name: &str) -> Option<Vec<&'static str>> {
     }
 }
 
+/// Whether something holds for all calls that a name stands for; asked until it does not.
+pub(super) fn all_of(name: &str, holds: &mut dyn FnMut(&str) -> bool) -> bool {
+    match calls::group(name) {
+        Some(group) => group.calls.iter().all(|name| all_of(name, holds)),
+        None => holds(name),
+    }
+}
+
 /// The name of a call, or of a group with its `@`.
 pub(super) fn name(text: &str) -> Checked<String> {
     if calls::known(text) || calls::group(text).is_some() {
