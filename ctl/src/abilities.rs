@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::args::{Args, Usage};
 use crate::bus::Abilities;
 use crate::call::{self, PATIENCE};
+use crate::choices::{candidate, pick};
 use crate::fault::Fault;
 use crate::near::hint;
 use crate::run::Out;
@@ -22,6 +23,8 @@ pub enum Ask {
     Missions,
     /// Start what answers this; to the front if true.
     Start(Box<Want>, bool),
+    /// Start the one with this number of what answers this; from now on if true.
+    StartOne(Box<Want>, u32, bool),
     /// Show what answers this.
     Candidates(Box<Want>),
     /// End an instance.
@@ -63,6 +66,10 @@ impl Ask {
             }
             "want" => {
                 let want = Box::new(want(args)?);
+                if let Some(word) = args.value("choose") {
+                    let (number, always) = (candidate(word, args)?, args.has("always"));
+                    return Ok(Self::StartOne(want, number, always));
+                }
                 let start = args.has("start");
                 return Ok(if start { Self::Start(want, true) } else { Self::Candidates(want) });
             }
@@ -86,7 +93,7 @@ impl Ask {
 }
 
 /// What the options say is wanted.
-fn want(args: &Args) -> Result<Want, Usage> {
+pub(crate) fn want(args: &Args) -> Result<Want, Usage> {
     let value = |name| args.value(name).map(str::to_owned);
     let entities: Vec<String> = args.values("entity").map(str::to_owned).collect();
     let mut parameters = HashMap::new();
@@ -130,6 +137,14 @@ pub(crate) fn run(ask: &Ask, json: bool, out: &Out) -> Result<bool, Fault> {
         Ask::Start(want, front) => {
             // A multiton that was started twice runs twice, so it is not asked again.
             let start = |bus: Abilities<'_>| known(&bus, want, bus.start(want, *front));
+            let started = call::abilities(false, None, start)?;
+            if json { out.json(&started) } else { out.text(&show::started(&started)) }?;
+        }
+        Ask::StartOne(want, number, always) => {
+            let start = |bus: Abilities<'_>| {
+                let want = pick(&bus, want, *number, *always)?;
+                bus.start(&want, true)
+            };
             let started = call::abilities(false, None, start)?;
             if json { out.json(&started) } else { out.text(&show::started(&started)) }?;
         }
@@ -177,8 +192,13 @@ pub(crate) fn done(json: bool, about: &str, what: &str, out: &Out) -> Result<(),
     if json { out.json(&json!({ "about": about, "now": what })) } else { Ok(()) }
 }
 
-/// An unknown bundle gets the one that was probably meant.
+/// An unknown bundle gets the one that was probably meant; several that could be started are shown.
 fn known<T>(bus: &Abilities<'_>, want: &Want, answer: Result<T, Error>) -> Result<T, Error> {
+    if let Err(Error::Ambiguous(_)) = &answer {
+        let all = show::numbered(&bus.candidates(want)?);
+        let why = format!("several can do that: which one? `--choose N`\n{}", all.trim_end());
+        return Err(Error::Ambiguous(why));
+    }
     let (Err(Error::NotFound(why)), Some(id)) = (&answer, &want.bundle) else { return answer };
     let all = bus.list()?;
     let hint = hint(id, all.iter().map(|bundle| bundle.id.as_str()));
@@ -216,7 +236,9 @@ mod tests {
         };
         let line = "ability want --action view --uri https://example.org --entity a --entity b";
         assert_eq!(read(line), Ok(Ask::Candidates(Box::new(view.clone()))));
-        assert_eq!(read(&format!("{line} --start")), front(view));
+        assert_eq!(read(&format!("{line} --start")), front(view.clone()));
+        let one = Ask::StartOne(Box::new(view), 2, true);
+        assert_eq!(read(&format!("{line} --choose 2 --always")), Ok(one));
     }
 
     #[test]
@@ -228,7 +250,7 @@ mod tests {
         `notes`: which mission? Its number, as in `ability missions`
         `ability start` needs ID[/ABILITY]
         `--param x`: what is the value? For example `--param page=3`
-        which `ability` command? One of list, start, want, stop, wait, missions, show, hide, forget, dump, tasks, work
+        which `ability` command? One of list, start, want, stop, wait, missions, show, hide, forget, dump, choices, choose, default, form, tasks, work
         ");
     }
 }

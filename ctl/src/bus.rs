@@ -2,8 +2,9 @@
 
 mod abilities;
 mod background;
-mod stores;
+mod choices;
 mod lock;
+mod stores;
 
 use std::os::fd::OwnedFd;
 

@@ -151,6 +151,10 @@ mod tests {
                                                         once
           permission log [ID]                           What apps used of what they have, how often and
                                                         when, and what was decided
+          store list                                    Stores that the device knows
+          store add URL|DIR                             Get to know a store: a URL, or a directory
+          store remove STORE                            Forget a store; what came from it stays
+          store refresh [STORE]                         Ask a store, or all, what is new
           security                                      What protects the device, layer by layer
           reload                                        Read the definitions of services again
           param get NAME                                Print the value of a parameter
@@ -189,29 +193,41 @@ mod tests {
         insta::assert_snapshot!(both.map(|text| commands(&text)).join("\n"), @r"
         app list              All installed apps
         app info ID           One app in full
-        app install BUNDLE    Install an app from the file of its bundle, or update to it
+        app install BUNDLE    Install an app, or update to it: from the file of its bundle, or by its
+                              name from a store
         app remove ID         Remove an app and its data
         app rollback ID       Go back to the version of an app before the last update, with its data of
                               then
         app permissions [ID]  What apps ask for, why, and what was decided
         app keys              Keys whose apps may be installed, and where they come from
         app trust KEY         Trust a key: apps that it signed may be installed
-        ability list                   What runs of apps, and where it is
-        ability start ID[/ABILITY]     Start an app, or one ability of it, and bring it to the front
-        ability want                   Which abilities can do something; with --start, let the only one
-                                       do it
-        ability stop UNIT|MISSION      End what runs of an app
-        ability wait UNIT STATE        Wait until an instance is in a state
-        ability missions               What was opened and can be gone back to, the last used first
-        ability show MISSION           Bring a mission to the front, with its saved state if it does not
-                                       run
-        ability hide MISSION           Send a mission to the background
-        ability forget MISSION         End a mission and forget it, with its saved state
-        ability dump                   All that ability-manager knows, for people who look for a mistake
-        ability tasks                  What apps go on with, or may go on with, while they are not on the
-                                       screen, and why
-        ability work [run ID/ABILITY]  What apps do when there is time: when it runs next, what it waits
-                                       for, how it went
+        app search [TEXT...]  What stores offer, with all of these words; exit status 1 when nothing
+        app upgrade [ID...]   Install newer versions of apps from stores: of all, or of these
+        ability list                               What runs of apps, and where it is
+        ability start ID[/ABILITY]                 Start an app, or one ability of it, and bring it to
+                                                   the front
+        ability want                               Which abilities can do something; with --start, let
+                                                   one do it
+        ability stop UNIT|MISSION                  End what runs of an app
+        ability wait UNIT STATE                    Wait until an instance is in a state
+        ability missions                           What was opened and can be gone back to, the last used
+                                                   first
+        ability show MISSION                       Bring a mission to the front, with its saved state if
+                                                   it does not run
+        ability hide MISSION                       Send a mission to the background
+        ability forget MISSION                     End a mission and forget it, with its saved state
+        ability dump                               All that ability-manager knows, for people who look
+                                                   for a mistake
+        ability choices                            What apps want that several can do, and which could
+        ability choose CHOICE CANDIDATE|none       Let one of several do what an app wants
+        ability default                            What does what by default; with a want, what does that
+                                                   from now on
+        ability form [add ID/ABILITY|remove CARD]  Cards that apps fill, on the screen of who adds them:
+                                                   what they say
+        ability tasks                              What apps go on with, or may go on with, while they
+                                                   are not on the screen, and why
+        ability work [run ID/ABILITY]              What apps do when there is time: when it runs next,
+                                                   what it waits for, how it went
         ");
     }
 

@@ -11,6 +11,8 @@ use crate::abilities;
 use crate::apps;
 use crate::args::{Args, Usage};
 use crate::background;
+use crate::choices;
+use crate::forms;
 use crate::lock;
 use crate::near::hint;
 use crate::params;
@@ -96,6 +98,10 @@ pub enum Request {
     App(apps::Ask),
     /// Look after what runs of them.
     Ability(abilities::Ask),
+    /// Choose which of them does something.
+    Choice(choices::Ask),
+    /// Look after cards.
+    Form(forms::Ask),
     /// Look after what they do while nobody looks.
     Background(background::Ask),
     /// Look at the lock of the device, or use it.
@@ -227,6 +233,12 @@ impl Request {
                 Self::Store(ask)
             }
             ["app", word] => Self::App(apps::Ask::from_args(word, args)),
+            ["ability", word] if let Some(ask) = choices::Ask::from_args(word, args)? => {
+                Self::Choice(ask)
+            }
+            ["ability", word] if let Some(ask) = forms::Ask::from_args(word, args)? => {
+                Self::Form(ask)
+            }
             ["ability", word] if let Some(ask) = background::Ask::from_args(word, args)? => {
                 Self::Background(ask)
             }

@@ -15,13 +15,15 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::abilities;
-use crate::background;
 use crate::apps;
 use crate::args::Args;
+use crate::background;
 use crate::bus::Services;
 use crate::call::{self, PATIENCE};
+use crate::choices;
 use crate::completion::script;
 use crate::fault::{Fault, NOT_WELL};
+use crate::forms;
 use crate::learn;
 use crate::lock;
 use crate::paint::{Paint, harmless};
@@ -33,9 +35,9 @@ use crate::sandbox;
 use crate::score;
 use crate::security;
 use crate::services;
-use crate::stores;
 use crate::show::boot::Boot;
 use crate::show::{log, svg, system};
+use crate::stores;
 use crate::time::{LOCALTIME, zone};
 
 /// Bytes read from the pipe of journal at once: what a pipe holds.
@@ -155,6 +157,8 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         Request::App(ask) => apps::run(&ask, json, out),
         Request::Store(ask) => stores::run(&ask, json, out),
         Request::Ability(ask) => abilities::run(&ask, json, out),
+        Request::Choice(ask) => choices::run(&ask, json, out),
+        Request::Form(ask) => forms::run(&ask, json, out),
         Request::Background(ask) => background::run(&ask, json, out),
         Request::Lock(ask) => lock::run(ask, json, out),
         Request::Param(ask) => params::run(ask, json, out),

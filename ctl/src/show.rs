@@ -4,6 +4,8 @@ pub mod abilities;
 pub mod apps;
 pub mod background;
 pub mod boot;
+pub mod choices;
+pub mod forms;
 pub mod log;
 pub mod permission;
 pub mod refusals;

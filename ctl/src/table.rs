@@ -2,6 +2,7 @@
 
 mod apps;
 mod background;
+mod choices;
 mod lock;
 mod options;
 mod sandboxes;
@@ -10,6 +11,7 @@ mod stores;
 
 use apps::APPS;
 use background::BACKGROUND;
+use choices::CHOICES;
 use lock::LOCK;
 pub use options::{COMMON, PRIORITIES, STATES};
 use options::{DRY_RUN, LOG, UNIT, flag, with};
@@ -83,7 +85,9 @@ pub enum Operand {
 
 /// All commands, in the order of the help.
 pub fn commands() -> impl Iterator<Item = &'static Command> + Clone {
-    [HEALTH, SERVICES, SANDBOXES, APPS, STORES, BACKGROUND, LOCK, DEVICE].into_iter().flatten()
+    [HEALTH, SERVICES, SANDBOXES, APPS, STORES, CHOICES, BACKGROUND, LOCK, DEVICE]
+        .into_iter()
+        .flatten()
 }
 
 const HEALTH: &[Command] = &[Command {

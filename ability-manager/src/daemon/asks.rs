@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use api::abilities::{Error, Started as Row};
-use model::bundle::{Ability, BundleId};
+use model::bundle::{Ability, AbilityKind, BundleId};
 use model::want::Want;
 
 use super::control::Reply;
@@ -91,6 +91,9 @@ impl Daemon {
                 let names: Vec<String> = all.iter().map(name).collect();
                 let why = format!("several abilities answer this want: {}", names.join(", "));
                 drop(reply.send(Err(Error::Ambiguous(why))));
+            }
+            Found::One(Answering { traits, .. }) if traits.kind == AbilityKind::Form => {
+                drop(reply.send(Err(error(&Refusal::IsForm))));
             }
             Found::One(Answering { target, traits, .. }) => {
                 let Some(request) = self.asked_by(Asker::Started(reply)) else { return };

@@ -87,6 +87,17 @@ pub fn candidates(rows: &[Candidate], paint: Paint) -> String {
     columns(paint, &["ABILITY", "LABEL"], &lines)
 }
 
+/// The same with numbers, to choose by.
+#[must_use]
+pub fn numbered(rows: &[Candidate]) -> String {
+    let line = |(at, row): (usize, &Candidate)| {
+        let Candidate { bundle, ability, label } = row;
+        let name = format!("{}/{}", harmless(bundle), harmless(ability));
+        format!("{}  {name}  {}\n", at + 1, harmless(label))
+    };
+    rows.iter().enumerate().map(line).collect()
+}
+
 /// Lines from outside.
 #[must_use]
 pub fn lines(text: &str) -> String {

@@ -3,9 +3,9 @@
 use super::options::{flag, with};
 use super::{Command, Flag, Operand, Value, command};
 
-const ONLY_ROOT: &str = "Only root may.";
+pub(super) const ONLY_ROOT: &str = "Only root may.";
 
-const WANT: &[Flag] = &[
+pub(super) const WANT: &[Flag] = &[
     with(None, "action", Value::Text("ACTION"), "What is to be done: `view`, `send`"),
     with(None, "entity", Value::Text("ENTITY"), "Of which kind it must be; may be repeated"),
     with(None, "uri", Value::Text("URI"), "With what: `https://example.org/a.png`"),
@@ -79,9 +79,25 @@ pub(super) const APPS: &[Command] = &[
     },
     Command {
         words: &["ability", "want"],
-        about: "Which abilities can do something; with --start, let the only one do it",
+        about: "Which abilities can do something; with --start, let one do it",
         operand: Operand::None,
-        flags: &[WANT, &[flag(None, "start", "Start it; an error if there are several")]],
+        flags: &[
+            WANT,
+            &[
+                flag(
+                    None,
+                    "start",
+                    "Start the only one, or the default; an error if there are several",
+                ),
+                with(
+                    None,
+                    "choose",
+                    Value::Text("N"),
+                    "Start this one of several, as shown, from 1 on",
+                ),
+                flag(None, "always", "With --choose: from now on, without asking"),
+            ],
+        ],
         notes: "Exit status 1 when none can.",
     },
     command(
