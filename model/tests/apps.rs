@@ -71,7 +71,7 @@ fn apps_that_are_not_there_or_for_others_are_told_where_they_are_named() {
     3:20 `../x` can't be the directory of an app (a name is 1 to 64 of a-z, 0-9 and -, and starts with a letter; TEMPLATE@INSTANCE is one of many)
     3:28 `other` is for aarch64, and this is a device with x86_64
     3:28 `other` is for tv, phone, and this is a headless device
-    5:1 unknown key `lable` (keys here: id, version, name, names, about, abouts, icon, level, requires, data, permission, ability, source)
+    5:1 unknown key `lable` (keys here: id, version, name, names, about, abouts, icon, kind, layout, runtime, level, acl, resources, requires, data, permission, ability, source)
     ");
     insta::assert_snapshot!(told("install = [\"clock\", \"copy\"]\n"), @r"
     3:21 two apps have the id `org.example.clock`
@@ -81,4 +81,29 @@ fn apps_that_are_not_there_or_for_others_are_told_where_they_are_named() {
     3:10 this is a secret key, which is nobody's but its owner's (the public one is what `ens bundle key` prints; make another key if others have seen this)
     3:73 `ed25519:AAAA` is not a public key (what `ens bundle key` prints: "ed25519:…")
     "#);
+}
+
+#[test]
+fn an_app_comes_with_the_runtime_that_it_lies_upon() {
+    let upon = |id: &str, below: &str, version: &str| {
+        let runtime = format!("[runtime]\nbundle = \"{below}\"\nversion = \"{version}\"\n");
+        format!("id = \"org.example.{id}\"\n{APP}{runtime}")
+    };
+    let runtime =
+        "id = \"org.example.python\"\nversion = \"3.11.0\"\nname = \"P\"\nkind = \"runtime\"\n";
+    let told = |apps: &str| {
+        let files = files(&format!("install = {apps}\n"))
+            .with("abilities/python/bundle.toml", runtime)
+            .with("abilities/script/bundle.toml", &upon("script", "org.example.python", "3.11.0"))
+            .with("abilities/late/bundle.toml", &upon("late", "org.example.python", "3.12.0"))
+            .with("abilities/odd/bundle.toml", &upon("odd", "org.example.clock", "1.0.0"));
+        load_device(&files, "devices/x.toml")
+            .map_or_else(|report| brief(&report), |_| String::new())
+    };
+    assert_eq!(told(r#"["script", "python"]"#), "");
+    insta::assert_snapshot!(told(r#"["script", "clock", "odd"]"#), @r#"
+    3:12 `script` lies upon the runtime org.example.python, which the device does not come with (name the directory of that in `install` too)
+    3:31 `odd` lies upon org.example.clock, which is an app (only a bundle with kind = "runtime" lies below others)
+    "#);
+    insta::assert_snapshot!(told(r#"["late", "python"]"#), @r"3:12 `late` needs the runtime org.example.python in version 3.12.0 at least (`python` is 3.11.0)");
 }

@@ -17,7 +17,7 @@ use super::report::{Place, Problem};
 use super::source::Loader;
 use super::value::{Bad, Checked, bad};
 use super::{Names, bundle, raw};
-use crate::bundle::Manifest;
+use crate::bundle::{BundleKind, Manifest};
 use crate::device::{Device, FormFactor, Target};
 use crate::word::Word;
 use crate::{BadName, Name};
@@ -85,6 +85,7 @@ pub(super) fn load(
         places.push(At { value: name.value.to_string(), place: name.place.clone() });
         apps.push((App { name: name.value, manifest, source }, name.place));
     }
+    apps.iter().for_each(|app| upon(app, &apps, &mut loader.check));
     let ids = apps.iter().map(|(app, place)| (app.manifest.id.as_str(), place));
     loader.check.unique(ids, |id| format!("two apps have the id `{id}`"));
     let mut bundles: Vec<App> = apps.into_iter().map(|(app, _)| app).collect();
@@ -150,6 +151,29 @@ fn fits(name: &At<Name>, manifest: &Manifest, device: &Device, c: &mut Check) {
         let message = format!("`{}` is for {all}, and this is a device with {ours}", name.value);
         c.add(Problem::new(name.place.clone(), message));
     }
+}
+
+/// Notes an app whose runtime is not among these, or too old.
+fn upon((app, place): &(App, Place), apps: &[(App, Place)], c: &mut Check) {
+    let Some(needed) = &app.manifest.runtime else { return };
+    let (name, id, least) = (&app.name, &needed.bundle, needed.version);
+    let below = apps.iter().map(|(below, _)| below).find(|below| below.manifest.id == *id);
+    let (message, help) = match below {
+        None => (
+            format!("`{name}` lies upon the runtime {id}, which the device does not come with"),
+            "name the directory of that in `install` too".to_owned(),
+        ),
+        Some(below) if below.manifest.kind != BundleKind::Runtime => (
+            format!("`{name}` lies upon {id}, which is an app"),
+            "only a bundle with kind = \"runtime\" lies below others".to_owned(),
+        ),
+        Some(below) if below.manifest.version < least => (
+            format!("`{name}` needs the runtime {id} in version {least} at least"),
+            format!("`{}` is {}", below.name, below.manifest.version),
+        ),
+        Some(_) => return,
+    };
+    c.add(Problem::new(place.clone(), message).help(help));
 }
 
 /// The processor of a target, in the kernel's spelling.

@@ -103,6 +103,9 @@ fn imitate(
     let mut exec: Vec<String> = [ATTACKS, "all", "--lines"].map(str::to_owned).to_vec();
     exec.extend_from_slice(arguments);
     let mut sandbox = of.sandbox;
+    if sandbox.files.root.take().is_some() {
+        differences.push(format!("it finds programs of the device, of which {ATTACKS} is one"));
+    }
     if execute(&mut sandbox)? {
         differences.push(format!("its profile lets it find and execute {ATTACKS} too"));
     }
@@ -206,6 +209,16 @@ mod tests {
             of(|service| service.sandbox.files.execute = Some(vec!["/usr".into()])).unwrap();
         assert_eq!(list(made), Some(vec!["/usr".to_owned()]));
         assert_eq!(told.len(), 2, "only the limits: {told:?}");
+        let root = |service: &mut Service| {
+            service.sandbox.files.view = View::Listed;
+            service.sandbox.files.root = Some("/run/roots/x".into());
+        };
+        let (made, told) = of(root).unwrap();
+        assert_eq!(made.sandbox.files.root, None);
+        assert_eq!(
+            told[0],
+            "it finds programs of the device, of which /usr/lib/ensemble/attacks is one"
+        );
         let hidden = of(|service| service.sandbox.forbid.files = vec!["/usr/lib".into()]);
         assert!(hidden.unwrap_err().contains("forbids /usr/lib"));
     }
