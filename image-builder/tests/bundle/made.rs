@@ -15,7 +15,14 @@ fn a_new_directory_of_each_kind_builds_and_is_whole() {
     desk.write("tool", "#!/bin/sh\n");
     desk.mode("tool", 0o755);
     desk.ens(&["new", "apps/one", "--binary", "tool"]);
+    desk.ens(&["new", "gyre", "--node"]);
+    desk.ens(&["new", "crab", "--cargo"]);
+    let image = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/devices/abilities/image/image.tar");
+    desk.ens(&["new", "boxed", "--oci", image]);
     for (directory, bundle, id) in [
+        ("gyre", "gyre.bundle", "org.example.gyre"),
+        ("crab", "crab.bundle", "org.example.crab"),
+        ("boxed", "boxed.bundle", "org.example.boxed"),
         ("hello", "hello.bundle", "org.example.hello"),
         ("snake", "py.bundle", "org.example.py"),
         ("apps/one", "one.bundle", "org.example.one"),
@@ -27,6 +34,22 @@ fn a_new_directory_of_each_kind_builds_and_is_whole() {
     let (code, told) = desk.fails(&["new", "hello"]);
     assert_eq!(code, 1);
     insta::assert_snapshot!(told, @"ens: hello/bundle.toml is there already: choose another name, or edit it");
+    // What was told of the image is what it says of itself.
+    let made = &desk.json(&["inspect", "--json", "boxed.bundle"])["manifest"];
+    let main = &made["ability"][0];
+    assert_eq!(main["exec"][0], "/app/main.py");
+    assert_eq!(main["environment"]["GREETING"], "hello of the image");
+    assert_eq!(made["layout"], "root");
+    let (code, _) = desk.fails(&["new", "two", "--node", "--cargo"]);
+    assert_eq!(code, 2);
+    let (code, _) = desk.fails(&["new", "two", "--runtime"]);
+    assert_eq!(code, 2);
+    desk.ens(&["new", "below", "--debian", "python3", "--debian", "jq", "--runtime"]);
+    let toml = std::fs::read_to_string(desk.path("below/bundle.toml")).unwrap();
+    assert!(
+        toml.contains("kind = \"runtime\"") && toml.contains("packages = [\"python3\", \"jq\"]"),
+        "{toml}"
+    );
 }
 
 #[test]

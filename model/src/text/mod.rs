@@ -43,7 +43,7 @@ pub use load::{Loaded, LoadedCase, load_case, load_case_on, load_device};
 pub use report::{Finding, MAX_PROBLEMS, Report, Severity};
 pub use source::{MAX_FILE, Source};
 pub use template::{
-    BundleOf, template_bundle, template_case, template_device, template_permission,
+    BundleOf, ImageOf, template_bundle, template_case, template_device, template_permission,
     template_sandbox, template_service,
 };
 

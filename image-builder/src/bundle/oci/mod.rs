@@ -19,9 +19,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::Sources;
+use super::below::View;
 use super::rooted::{self, DEVICES_OWN};
+use super::{Sources, files};
 use crate::tree::Tree;
+
+/// Where programs of an image are looked for that says nothing else.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 pub use image::Config;
 use image::Image;
@@ -41,7 +45,7 @@ pub(super) fn tree(
             path.display()
         );
     }
-    files(path, &image, exclude, sources)
+    unpacked(path, &image, exclude, sources)
 }
 
 /// How an image is started, and the files it has.
@@ -50,15 +54,43 @@ pub(super) fn tree(
 /// It is no image, or a damaged one.
 pub fn read(path: &Path, sources: &Sources<'_>) -> Result<(Config, Tree)> {
     let image = open(path)?;
-    let tree = files(path, &image, &[], sources)?;
+    let tree = unpacked(path, &image, &[], sources)?;
     Ok((image.config, tree))
+}
+
+/// Program and arguments with which an image starts in a bundle: its program by its path, in the directory that it
+/// says; empty if it says nothing.
+#[must_use]
+pub fn started(config: &Config, tree: &Tree) -> Vec<String> {
+    let mut exec = config.exec();
+    let Some(program) = exec.first_mut() else { return exec };
+    let view = View { upper: tree, lower: None };
+    let is_there = |path: &str| view.find(path).is_some_and(|(_, node)| super::is_file(&node.kind));
+    let (directory, variables) = (config.directory(), config.environment());
+    if program.starts_with("./") || program.starts_with("../") {
+        let path = format!("{}/{program}", directory.trim_end_matches('/'));
+        *program =
+            format!("/{}", files::joined("", path.trim_start_matches('/')).unwrap_or_default());
+    } else if !program.contains('/') {
+        let path =
+            variables.iter().find(|(name, _)| name == "PATH").map_or(PATH, |(_, value)| value);
+        let mut found = path.split(':').map(|place| format!("{place}/{program}"));
+        if let Some(found) = found.find(|path| is_there(path)) {
+            *program = found;
+        }
+    }
+    if directory == "/" || !is_there("/bin/sh") {
+        return exec;
+    }
+    let go = format!("cd '{}' && exec \"$@\"", directory.replace('\'', r"'\''"));
+    ["/bin/sh", "-c", &go, "sh"].map(str::to_owned).into_iter().chain(exec).collect()
 }
 
 fn open(path: &Path) -> Result<Image> {
     Image::open(path).with_context(|| format!("reading the image {}", path.display()))
 }
 
-fn files(path: &Path, image: &Image, exclude: &[String], sources: &Sources<'_>) -> Result<Tree> {
+fn unpacked(path: &Path, image: &Image, exclude: &[String], sources: &Sources<'_>) -> Result<Tree> {
     let reading = || format!("reading the image {}", path.display());
     let mut tree = Tree::new();
     let fresh = |layer: &image::Layer| !sources.cache.layer(&layer.tar).exists();

@@ -128,6 +128,29 @@ fn both_formats_give_the_same_files_and_say_how_they_are_started() {
 }
 
 #[test]
+fn a_program_is_found_and_its_directory_gone_to() {
+    let of = |entry: &str, directory: &str, files: &[&str]| {
+        let mut tree = Tree::new();
+        for file in files {
+            tree.insert(file, crate::tree::Node::file(0o755, "")).unwrap();
+        }
+        let config = json!({
+            "architecture": "amd64", "rootfs": { "diff_ids": [] },
+            "config": { "Cmd": [entry, "x"], "WorkingDir": directory, "Env": ["PATH=/opt/bin:/usr/bin"] },
+        });
+        started(&serde_json::from_value(config).unwrap(), &tree).join(" ")
+    };
+    assert_eq!(of("serve", "", &["usr/bin/serve"]), "/usr/bin/serve x");
+    assert_eq!(of("serve", "/", &["opt/bin/serve", "usr/bin/serve"]), "/opt/bin/serve x");
+    assert_eq!(of("./run.sh", "/app/", &["app/run.sh"]), "/app/run.sh x");
+    assert_eq!(
+        of("../run.sh", "/app/it's", &["bin/sh"]),
+        "/bin/sh -c cd '/app/it'\\''s' && exec \"$@\" sh /app/run.sh x"
+    );
+    assert_eq!(of("lost", "", &[]), "lost x");
+}
+
+#[test]
 fn upper_layers_add_replace_and_take_away() {
     let (_directory, tree) = tree_of(&[
         BASE,

@@ -9,7 +9,7 @@ use std::io;
 use insta::assert_snapshot;
 
 use super::*;
-use crate::text::{BundleOf, check_file, template_bundle};
+use crate::text::{BundleOf, ImageOf, check_file, template_bundle};
 
 /// An app with something of everything.
 const NOTES: &str = r#"
@@ -364,9 +364,33 @@ fn a_manifest_without_end_is_not_read() {
 
 #[test]
 fn a_new_bundle_is_one() {
-    for of in [BundleOf::Shell, BundleOf::Python, BundleOf::Binary("../x/\"y\"", "y")] {
+    let packages = ["hello".to_owned(), "jq".to_owned()];
+    let image = ImageOf {
+        archive: "../image.tar".to_owned(),
+        processor: "aarch64".to_owned(),
+        exec: vec!["/bin/sh".to_owned(), "-c".to_owned(), "echo \"\\$1\"\n\u{7f}".to_owned()],
+        environment: vec![("MODE".to_owned(), "a \"b\"".to_owned())],
+        serves: true,
+    };
+    for of in [
+        BundleOf::Shell,
+        BundleOf::Python,
+        BundleOf::Binary("../x/\"y\"", "y"),
+        BundleOf::Debian(&packages),
+        BundleOf::Runtime(&packages),
+        BundleOf::Oci(&image),
+        BundleOf::Node,
+        BundleOf::Cargo,
+    ] {
         let text = template_bundle(of, "org.example.notes", "notes", "../schema");
-        assert_eq!(report(&text), "", "{text}");
-        assert_eq!(loaded(&text).manifest.name.plain, "Notes");
+        // The permission that an image needs is looked up on the host.
+        let known = text.replace("network-server", "camera");
+        assert_eq!(report(&known), "", "{text}");
+        let manifest = loaded(&known).manifest;
+        assert_eq!(manifest.name.plain, "Notes");
+        if let BundleOf::Oci(image) = of {
+            assert_eq!(manifest.abilities[0].exec, image.exec);
+            assert_eq!(manifest.abilities[0].environment["MODE"], "a \"b\"");
+        }
     }
 }
