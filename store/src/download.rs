@@ -80,7 +80,9 @@ fn rest(file: &mut File, supply: &Supply, what: &Fetched, there: u64) -> Result<
             Ok(count) => count,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => {
-                return Err(format!("fetching {path}: {e}: {left} bytes are left for the next try"));
+                return Err(format!(
+                    "fetching {path}: {e}: {left} bytes are left for the next try"
+                ));
             }
         };
         let length = u64::try_from(count).unwrap_or(u64::MAX);

@@ -58,11 +58,17 @@ pub struct Settings {
     pub control: PathBuf,
     /// What is known of stores.
     pub shelf: PathBuf,
+    /// Stores that the device comes with: `NAME/place` and `NAME/root.json`.
+    pub image: PathBuf,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { control: api::paths::STORE_SOCKET.into(), shelf: "/var/lib/store".into() }
+        Self {
+            control: api::paths::STORE_SOCKET.into(),
+            shelf: "/var/lib/store".into(),
+            image: "/usr/lib/ensemble/stores".into(),
+        }
     }
 }
 
@@ -114,7 +120,7 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
     let socket = std::os::unix::net::UnixListener::from(handed.map_or_else(bind, Ok)?);
     socket.set_nonblocking(true)?;
     let listener = UnixListener::from_std(socket)?;
-    let work = Arc::new(Work::new(&settings.shelf));
+    let work = Arc::new(Work::new(&settings.shelf, &settings.image));
     let clients = Arc::new(Clients::default());
     tokio::select! {
         () = listen(&listener, &work, &clients, &guid) => Ok(()),

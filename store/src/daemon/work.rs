@@ -1,8 +1,9 @@
 //! What the daemon does when it is asked, on threads that may wait.
 
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,6 +20,8 @@ use crate::source::Supply;
 #[derive(Debug)]
 pub(super) struct Work {
     shelf: Shelf,
+    /// Stores that the device comes with.
+    image: PathBuf,
     device: Device,
     /// Who changes something has this.
     turn: Mutex<()>,
@@ -27,9 +30,41 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(shelf: &Path) -> Self {
+    /// Takes over what the device comes with and does not know yet.
+    pub(super) fn new(shelf: &Path, image: &Path) -> Self {
         let (turn, fetching) = (Mutex::new(()), Mutex::new(()));
-        Self { shelf: Shelf::at(shelf), device: device(), turn, fetching }
+        let (shelf, image) = (Shelf::at(shelf), image.to_owned());
+        let new = Self { shelf, image, device: device(), turn, fetching };
+        for name in Shelf::at(&new.image).names() {
+            if new.shelf.get(&name).is_none()
+                && let Err(why) = new.take_over(&name)
+            {
+                // It is tried again at the next start.
+                let why = why.replace(char::is_control, " ");
+                let _lost = writeln!(std::io::stderr(), "<4>the store {name} of the image: {why}");
+            }
+        }
+        new
+    }
+
+    /// A store of the image is known from now on, and was not asked yet.
+    fn take_over(&self, name: &Name) -> Result<(), String> {
+        let read = |file: &str, most: usize| {
+            let path = self.image.join(name.as_str()).join(file);
+            let most = u64::try_from(most).unwrap_or(u64::MAX);
+            let read = sys::regular::read(&path, most, false);
+            read.map(|(_, bytes)| bytes).map_err(|e| format!("reading {}: {e}", path.display()))
+        };
+        let place = String::from_utf8(read("place", MAX_PLACE)?).map_err(|e| e.to_string())?;
+        let root = read("root.json", usize::try_from(tuf::MAX_ROOT).unwrap_or(usize::MAX))?;
+        Trusted::begin(&root).map_err(|why| why.to_string())?;
+        let place = place.trim().to_owned();
+        let about = About { place, root: tuf::fingerprint(&root), ..About::default() };
+        let keeping = |e: std::io::Error| format!("keeping it: {e}");
+        let mut shown = self.shelf.begin(name).map_err(keeping)?;
+        shown.write(Role::Root, &root)?;
+        shown.tell(&about).map_err(keeping)?;
+        self.shelf.finish(name, shown).map(drop).map_err(keeping)
     }
 
     pub(super) fn list(&self) -> Vec<Store> {
@@ -80,6 +115,10 @@ impl Work {
     pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
         let _turn = taken(&self.turn);
         let (name, _) = self.known(name)?;
+        if self.image.join(name.as_str()).exists() {
+            let why = format!("{name} came with the device, and can't be removed");
+            return Err(Error::Refused(why));
+        }
         self.shelf.remove(&name).map_err(|e| Error::Failed(format!("forgetting {name}: {e}")))
     }
 
@@ -180,6 +219,11 @@ fn row(name: &Name, shown: &Shown) -> Store {
                 row.trouble = why.to_string();
             }
         }
+        // What went wrong when it was asked is told by then.
+        Err(_) if row.asked == 0 => {
+            row.trouble = "it was not asked yet: `ensctl store refresh` does that".to_owned();
+        }
+        Err(_) if !row.trouble.is_empty() => {}
         Err(why) => row.trouble = why.to_string(),
     }
     row
@@ -250,5 +294,93 @@ fn device() -> Device {
         architecture: std::env::consts::ARCH.to_owned(),
         form_factor: word("/usr/lib/os-release", "VARIANT_ID="),
         locale: word("/etc/locale.conf", "LANG="),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::AsFd;
+    use std::{fs, thread};
+
+    use api::stores::supply::{FOUND, MISSING};
+
+    use super::*;
+
+    /// A store that python-tuf wrote, with one file in it.
+    const STORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tuf/tests/python/repository");
+
+    /// Who opens the files of a directory.
+    fn from() -> Vec<OwnedFd> {
+        let (ours, theirs) = sys::seqpacket::pair().unwrap();
+        thread::spawn(move || {
+            let mut packet = [0; 1024];
+            while let Ok((count @ 1.., _, _)) = sys::seqpacket::recv(&ours, &mut packet) {
+                let path = std::str::from_utf8(&packet[..count]).unwrap();
+                let sent = match File::open(format!("{STORE}/{path}")) {
+                    Ok(file) => sys::seqpacket::send(&ours, &[FOUND], &[file.as_fd()]),
+                    Err(_) => sys::seqpacket::send(&ours, &[MISSING], &[]),
+                };
+                sent.unwrap();
+            }
+        });
+        vec![theirs]
+    }
+
+    fn root() -> Vec<u8> {
+        fs::read(format!("{STORE}/metadata/1.root.json")).unwrap()
+    }
+
+    #[test]
+    fn a_store_is_added_by_its_root_or_its_fingerprint_and_its_files_are_handed_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let work = Work::new(directory.path(), Path::new("/none"));
+        let add =
+            |name: &str, root, fingerprint: &str| work.add(name, STORE, root, fingerprint, from());
+        let unknown = add("py", vec![], "").unwrap_err();
+        let fingerprint = tuf::fingerprint(&root());
+        assert!(
+            matches!(&unknown, Error::Unknown(why) if why.ends_with(&fingerprint)),
+            "{unknown}"
+        );
+        assert!(matches!(add("py", vec![], "ab"), Err(Error::Refused(_))));
+        assert!(matches!(add("", vec![], &fingerprint), Err(Error::Invalid(_))), "it has no name");
+        let row = add("py", vec![], &fingerprint).unwrap();
+        assert_eq!((row.bundles, row.trouble.as_str()), (1, ""));
+        assert!(matches!(add("py", root(), ""), Err(Error::Refused(_))), "known already");
+        add("other", root(), "").unwrap();
+        assert_eq!(work.list().len(), 2);
+        assert_eq!(work.search("TEXT").len(), 2);
+        assert_eq!(work.search("nothing").len(), 0);
+        let (mut file, keys) = work.fetch("py", ("org.example.text", "1.0.0"), from()).unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("Ein Text") && keys.is_empty());
+        let none = work.fetch("py", ("org.example.text", "2.0.0"), from());
+        assert!(matches!(none, Err(Error::NotFound(_))));
+        work.remove("py").unwrap();
+        assert!(matches!(work.refresh("py", from()), Err(Error::NotFound(_))));
+        work.refresh("other", from()).unwrap();
+    }
+
+    #[test]
+    fn a_store_of_the_image_is_known_at_once_and_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let image = directory.path().join("image/py");
+        fs::create_dir_all(&image).unwrap();
+        fs::write(image.join("place"), format!("{STORE}\n")).unwrap();
+        fs::write(image.join("root.json"), root()).unwrap();
+        fs::create_dir_all(directory.path().join("image/broken")).unwrap();
+        let shelf = directory.path().join("shelf");
+        fs::create_dir(&shelf).unwrap();
+        let work = Work::new(&shelf, &directory.path().join("image"));
+        let all = work.list();
+        assert_eq!(all.len(), 1);
+        assert!(all[0].trouble.contains("not asked yet"), "{:?}", all[0]);
+        assert!(work.refresh("py", vec![]).is_err(), "nobody opens the directory");
+        work.refresh("py", from()).unwrap();
+        assert!(matches!(work.remove("py"), Err(Error::Refused(_))));
+        let again = Work::new(&shelf, &directory.path().join("image"));
+        assert_eq!(again.list()[0].bundles, 1);
     }
 }
