@@ -5,9 +5,9 @@ use model::Name;
 use model::bundle::Version;
 use model::permission::Grant;
 
-use super::device::{Bench, PLAIN, TRUST, id, key, version, wanted};
+use super::device::{Bench, PLAIN, TRUST, Wanted, id, key, version, wanted};
 use crate::permission::{Clock, Effect, Flow, Wish as Decision};
-use crate::store::{Device, Origin, Refusal, Store, Wish, disk};
+use crate::store::{Device, Origin, Refusal, Store, Vouched, Wish, disk};
 
 const ID: &str = "org.example.notes";
 
@@ -37,6 +37,39 @@ fn a_strangers_bundle_is_refused_with_its_key_and_installed_when_that_is_trusted
     let again = bench.open();
     assert_eq!(again.generation(), store.generation());
     assert_eq!(version(&again, ID), Some(Version(1, 0, 0)));
+}
+
+#[test]
+fn a_store_vouches_for_a_key_of_one_bundle_and_not_against_the_key_that_is_there() {
+    let bench = Bench::new();
+    let mut store = bench.open();
+    let vouched =
+        |number: u8| Vouched { store: Name::try_from("shop").unwrap(), keys: vec![key(number)] };
+    let install = |store: &mut Store, wanted: &Wanted, number: u8| {
+        let file = bench.file(wanted);
+        let prepared = store.intake().prepare_from(&file, PLAIN, Some(vouched(number)))?;
+        store.commit(prepared, 1_763_850_000)
+    };
+    // Of another key than the one that signed it, its word is worth nothing.
+    assert!(matches!(install(&mut store, &wanted(ID, 1), 2), Err(Refusal::Untrusted(..))));
+    install(&mut store, &wanted(ID, 1), 1).unwrap();
+    assert_eq!(store.generation().store(&id(ID)).map(Name::as_str), Some("shop"));
+    assert_eq!(store.keys(), [], "the key is trusted for nothing else");
+    let other = bench.install(&mut store, &wanted("org.example.clock", 1), PLAIN);
+    assert!(matches!(other, Err(Refusal::Untrusted(..))));
+    // The next version of the same maker needs nobody's word, and came from no store.
+    let again = bench.open();
+    assert_eq!(again.generation(), store.generation());
+    bench.install(&mut store, &wanted(ID, 2), TRUST).unwrap();
+    assert_eq!(store.generation().store(&id(ID)), None);
+    // Another maker's is refused, whoever vouches.
+    let mut theirs = wanted(ID, 3);
+    theirs.keys = vec![2];
+    let why = install(&mut store, &theirs, 2).unwrap_err().to_string();
+    assert!(why.contains("an update must be by the same maker"), "{why}");
+    install(&mut store, &wanted(ID, 3), 1).unwrap();
+    store.rollback(&id(ID), 7).unwrap();
+    assert_eq!(store.generation().store(&id(ID)), None);
 }
 
 #[test]
