@@ -406,3 +406,50 @@ fn a_base_is_not_used_by_who_has_something_in_the_way_of_it() {
     let text = start(&less, Some(make(&base)), "cat /proc/keys > /dev/null && echo read");
     assert_eq!(text, "read\n", "it hides no keys, so it made its own");
 }
+
+/// In place of the device's `/etc` and `/opt`, those of another root.
+fn rooted(root: &str) -> Arc<Confine> {
+    let mut confine = Confine::clone(&listed(&[], &[]));
+    let attributes = READ_ONLY;
+    let (path, target) = (c("opt"), place("/opt"));
+    let inside = Mount::Inside { root: c(root), path, target, attributes };
+    let (path, target) = (c("etc"), place("/etc"));
+    let entries = Mount::Entries { root: c(root), path, target, attributes, but: vec![c("not")] };
+    let end = confine.mounts.len() - 1;
+    confine.mounts.splice(end..end, [inside, entries]);
+    if let Some(ruleset) = &mut confine.ruleset {
+        ruleset.no_links = true;
+        ruleset.paths.extend(["/etc", "/opt"].map(|tree| (c(tree), READ)));
+    }
+    Arc::new(confine)
+}
+
+#[test]
+fn another_root_is_shown_ahead_of_a_start_unless_somebody_may_write_there() {
+    let Some(_alone) = able("other roots") else { return };
+    let (_dir, at) = scene();
+    let root = format!("{at}/root");
+    for file in ["etc/mine", "etc/not", "opt/tool"] {
+        let file = format!("{root}/{file}");
+        fs::create_dir_all(std::path::Path::new(&file).parent().unwrap()).unwrap();
+        fs::write(file, "text\n").unwrap();
+    }
+    let confine = rooted(&root);
+    assert!(Ahead::make(&confine).unwrap().is_none(), "what is there may change until the start");
+    let flags = sys::mount::Flags { read_only: true, ..sys::mount::Flags::default() };
+    sys::mount::bind(root.as_ref(), root.as_ref()).unwrap();
+    sys::mount::restrict(root.as_ref(), flags).unwrap();
+    let made = Ahead::make(&confine).unwrap();
+    let base = confine.base().map(|base| confine.is_beyond(&base));
+    let script = "ls /etc /opt; cat /etc/mine; echo > /opt/tool";
+    let (ahead, own) = (start(&confine, made, script), start(&confine, None, script));
+    let made = Ahead::make(&confine).unwrap().unwrap();
+    sys::mount::unmount(root.as_ref()).unwrap();
+    assert!(!made.holds(), "it is mounted no more");
+    assert_eq!(ahead, own);
+    assert!(
+        own.starts_with("/etc:\nmine\n\n/opt:\ntool\ntext\n") && own.contains("Read-only"),
+        "{own}"
+    );
+    assert_eq!(base, Some(true));
+}
