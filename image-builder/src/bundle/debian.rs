@@ -11,13 +11,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use model::text::bundle::{Packages, Source};
+use model::bundle::Manifest;
+use model::text::bundle::{Origin, Packages, Source};
 
 use super::Sources;
 use super::below::Below;
 use super::rooted::{self, DEVICES_OWN, LEFT_OUT};
 use crate::packages::assemble::{LIST, assemble};
-use crate::packages::lock::Locked;
+use crate::packages::lock::{Lock, Locked};
 use crate::packages::obtain::obtain;
 use crate::packages::resolve;
 use crate::packages::version;
@@ -59,6 +60,27 @@ pub fn lock_path(source: &Source) -> PathBuf {
     resolve::lock_path(&Path::new(&source.directory).join(model::text::bundle::FILE))
 }
 
+/// Makes or renews the lock of a bundle; nothing if it has no packages.
+///
+/// # Errors
+/// As [`resolve::lock`].
+pub fn lock(manifest: &Manifest, source: &Source, sources: &Sources<'_>) -> Result<()> {
+    let Origin::Debian(packages) = &source.origin else { return Ok(()) };
+    locked(packages, source, &manifest.requires.architectures, sources).map(drop)
+}
+
+fn locked(
+    packages: &Packages,
+    source: &Source,
+    architectures: &[String],
+    sources: &Sources<'_>,
+) -> Result<(Request, Lock)> {
+    let request = request(packages, architectures)?;
+    let path = lock_path(source);
+    let lock = resolve::lock(sources.cache, &request, &path, sources.relock, sources.progress)?;
+    Ok((request, lock))
+}
+
 /// The files of these packages, those that `below` has left out.
 pub(super) fn tree(
     packages: &Packages,
@@ -67,9 +89,7 @@ pub(super) fn tree(
     below: Option<&Below>,
     sources: &Sources<'_>,
 ) -> Result<Tree> {
-    let request = request(packages, architectures)?;
-    let lock = lock_path(source);
-    let lock = resolve::lock(sources.cache, &request, &lock, sources.relock, sources.progress)?;
+    let (request, lock) = locked(packages, source, architectures, sources)?;
     let wanted = wanted(&lock.packages, below, &|line| sources.progress.note(line));
     let packages = obtain(sources.cache, &request, &wanted, sources.progress)?;
     let mut tree = assemble(&packages)?;
@@ -118,7 +138,7 @@ mod tests {
     use crate::host_files::HostFiles;
     use crate::packages::cache::Cache;
     use crate::packages::fixture::{Item, cache, deb, put, tar};
-    use crate::packages::lock::{Lock, fingerprint};
+    use crate::packages::lock::fingerprint;
     use crate::packages::resolve::Relock;
     use crate::progress::Silent;
     use crate::tree::Node;

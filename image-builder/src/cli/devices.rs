@@ -14,6 +14,7 @@ use model::word::Word;
 use super::{USAGE, bad_toml, print_error, with_code};
 use crate::build::{Builder, Order};
 use crate::built::{Built, Flavor};
+use crate::bundle::{Sources, debian};
 use crate::host_files::HostFiles;
 use crate::packages::cache::Cache;
 use crate::packages::resolve::{self, Relock};
@@ -111,7 +112,7 @@ pub(super) fn kernel(
     with_builder(workspace, loaded, false, progress, |builder, order| builder.kernel(order))
 }
 
-/// Makes or renews the lock of a device.
+/// Makes or renews the lock of a device; of its apps only what there is none of.
 pub(super) fn lock(
     workspace: &Workspace,
     device: &OsStr,
@@ -124,7 +125,11 @@ pub(super) fn lock(
     check_packages(&cache, &loaded)?;
     let relock = if update { Relock::Always } else { Relock::WhenNeeded };
     let request = recipe::request(&loaded.device);
-    resolve::lock(&cache, &request, &lock_file(&loaded)?, relock, progress).map(drop)
+    resolve::lock(&cache, &request, &lock_file(&loaded)?, relock, progress)?;
+    // Of its apps only what lacks is locked: they belong to other devices too.
+    let sources = Sources { workspace, cache: &cache, relock: Relock::WhenNeeded, progress };
+    let mut apps = loaded.apps.bundles.iter();
+    apps.try_for_each(|app| debian::lock(&app.manifest, &app.source, &sources))
 }
 
 /// What `device` means; a wrong name is wrong usage.

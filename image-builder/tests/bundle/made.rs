@@ -45,7 +45,7 @@ fn a_new_directory_of_each_kind_builds_and_is_whole() {
     let (code, _) = desk.fails(&["new", "two", "--runtime"]);
     assert_eq!(code, 2);
     desk.ens(&["new", "below", "--debian", "python3", "--debian", "jq", "--runtime"]);
-    let toml = std::fs::read_to_string(desk.path("below/bundle.toml")).unwrap();
+    let toml = fs::read_to_string(desk.path("below/bundle.toml")).unwrap();
     assert!(
         toml.contains("kind = \"runtime\"") && toml.contains("packages = [\"python3\", \"jq\"]"),
         "{toml}"

@@ -19,11 +19,11 @@ use model::text::bundle::{FILE, Loaded, load};
 use serde_json::json;
 
 use super::{USAGE, bad_toml, print, print_error, with_code};
-use crate::bundle::{Sources, keys};
+use crate::bundle::{Sources, debian, keys};
 use crate::host_files::HostFiles;
 use crate::packages::cache::Cache;
 use crate::packages::resolve::Relock;
-use crate::progress;
+use crate::progress::{self, Progress};
 use crate::workspace::Workspace;
 
 /// Make apps: one file each, signed, the same bytes from the same files
@@ -198,6 +198,20 @@ impl Sign {
         print(&format!("{shown}: signed by {}", key.public()));
         Ok(0)
     }
+}
+
+/// Makes or renews the lock of a bundle.
+pub(super) fn lock(
+    workspace: &Workspace,
+    toml: &Path,
+    update: bool,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let loaded = loaded(toml)?;
+    let cache = Cache::of_user(workspace);
+    let relock = if update { Relock::Always } else { Relock::WhenNeeded };
+    let sources = Sources { workspace, cache: &cache, relock, progress };
+    debian::lock(&loaded.manifest, &loaded.source, &sources)
 }
 
 /// The bundle of a directory; warnings are told.
