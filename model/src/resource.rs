@@ -20,6 +20,7 @@ mod rank;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::device::{FormFactor, Screen};
@@ -293,6 +294,39 @@ impl fmt::Display for Carrier {
         write!(f, "mcc{}", self.country)?;
         self.network.as_ref().map_or(Ok(()), |network| write!(f, "_mnc{network}"))
     }
+}
+
+/// What there is of resources: by name, what their directories are for.
+pub type Named = BTreeMap<String, BTreeSet<Qualifiers>>;
+
+/// The resources that these files are, by their paths below the directory of all resources.
+///
+/// # Errors
+/// A directory that is not called by qualifiers, a file in none, or more directories than a device looks at.
+pub fn named<'a>(paths: impl IntoIterator<Item = &'a str>) -> Result<Named, BadQualifiers> {
+    let mut all = Named::new();
+    let mut directories = BTreeSet::new();
+    for path in paths {
+        let (directory, name) = path.split_once('/').ok_or_else(|| {
+            BadQualifiers(format!(
+                "`{path}` is in no directory of qualifiers: put it into `{BASE}`"
+            ))
+        })?;
+        if !is_name(name) {
+            let why = format!("`{path}` has a name that is too long, or not one");
+            return Err(BadQualifiers(why));
+        }
+        let qualifiers = Qualifiers::try_from(directory)?;
+        directories.insert(qualifiers.clone());
+        all.entry(name.to_owned()).or_default().insert(qualifiers);
+    }
+    if directories.len() > MAX_DIRECTORIES {
+        let count = directories.len();
+        return Err(BadQualifiers(format!(
+            "{count} directories of resources: a device looks at {MAX_DIRECTORIES}"
+        )));
+    }
+    Ok(all)
 }
 
 /// Whether a resource may be called so: a path below the directory of its qualifiers, in its shortest form.

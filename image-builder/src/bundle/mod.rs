@@ -26,6 +26,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use bundle::{Digest, PublicKey, SecretKey};
 use model::bundle::{Ability, BUNDLES, Layout, Manifest};
+use model::resource::{self, Named};
 use model::text;
 use model::text::bundle::{Origin, Source};
 use sha2::{Digest as _, Sha256};
@@ -162,10 +163,27 @@ fn fits(manifest: &Manifest, view: View<'_>) -> Result<()> {
     {
         bail!("the icon `{icon}` is not among the files of the bundle");
     }
+    if let Some(directory) = &manifest.resources {
+        let files = own.upper.iter().filter(|(_, node)| is_file(&node.kind)).map(|(path, _)| path);
+        if resources(directory, files)?.is_empty() {
+            bail!(
+                "[resources] directory: no file is in `{directory}` of the bundle: `{directory}/base/NAME` would be one"
+            );
+        }
+    }
     for ability in &manifest.abilities {
         program(ability, manifest, view)?;
     }
     Ok(())
+}
+
+/// The resources of a bundle with these files.
+///
+/// # Errors
+/// One of them is in a directory that no device looks into.
+pub fn resources<'a>(directory: &str, files: impl Iterator<Item = &'a str>) -> Result<Named> {
+    let below = files.filter_map(|path| path.strip_prefix(directory)?.strip_prefix('/'));
+    resource::named(below).with_context(|| format!("resources in `{directory}` of the bundle"))
 }
 
 fn is_file(kind: &Kind) -> bool {

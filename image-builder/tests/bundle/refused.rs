@@ -59,6 +59,22 @@ fn a_program_that_is_not_there_or_cannot_be_started_is_named() {
 }
 
 #[test]
+fn resources_are_told_by_name_and_one_that_no_device_looks_for_is_not_packed() {
+    let desk = Desk::with_notes("notes");
+    let text = NOTES.replace("[requires]", "[resources]\ndirectory = \"look\"\n\n[requires]");
+    desk.write("notes/bundle.toml", &text);
+    insta::assert_snapshot!(told(&desk), @r"ens: [resources] directory: no file is in `look` of the bundle: `look/base/NAME` would be one");
+    desk.write("notes/look/base/page.html", "");
+    desk.write("notes/look/german/page.html", "");
+    insta::assert_snapshot!(told(&desk), @r"ens: resources in `look` of the bundle: `german` is no qualifier of resources: like base, de, pt_BR, vertical, phone, dark, xldpi, mcc262_mnc01");
+    fs::remove_dir_all(desk.path("notes/look/german")).unwrap();
+    desk.write("notes/look/de-dark/page.html", "");
+    desk.ens(&["build", "notes", "--no-sign"]);
+    let shown = desk.json(&["inspect", "notes.bundle", "--resources", "--json"]);
+    assert_eq!(shown["resources"]["page.html"], serde_json::json!(["base", "de-dark"]));
+}
+
+#[test]
 fn what_no_device_takes_is_not_packed() {
     let desk = Desk::with_notes("notes");
     symlink("/etc/passwd", desk.path("notes/link")).unwrap();

@@ -145,6 +145,25 @@ fn a_resource_is_called_by_a_path_that_leads_nowhere_else() {
     }
 }
 
+#[test]
+fn resources_are_known_by_name_and_mistakes_in_their_places_are_told() {
+    let all = named(["base/page.html", "de/page.html", "vertical-dark/in/logo.png"]).unwrap();
+    let shown: Vec<String> = all
+        .iter()
+        .map(|(name, of)| {
+            let of: Vec<String> = of.iter().map(ToString::to_string).collect();
+            format!("{name}: {}", of.join(", "))
+        })
+        .collect();
+    assert_eq!(shown, ["in/logo.png: vertical-dark", "page.html: base, de"]);
+    let told = ["page.html", "german/page.html", "de/"].map(|path| named([path]).unwrap_err().0);
+    insta::assert_snapshot!(told.join("\n"), @r"
+    `page.html` is in no directory of qualifiers: put it into `base`
+    `german` is no qualifier of resources: like base, de, pt_BR, vertical, phone, dark, xldpi, mcc262_mnc01
+    `de/` has a name that is too long, or not one
+    ");
+}
+
 fn one_of<T: Copy + fmt::Debug + 'static>(
     words: &'static [(&'static str, T)],
 ) -> impl Strategy<Value = Option<T>> {

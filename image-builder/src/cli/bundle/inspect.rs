@@ -2,6 +2,7 @@
 //!
 //! The file comes from anybody: all that is shown was checked, and texts have no control characters.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use bundle::{Bundle, Files, PublicKey, Signature};
 use clap::Args;
 use model::bundle::{Ability, BundleKind, Layout, Lifecycle, Manifest, Runtime, Version};
+use model::resource::Qualifiers;
 use model::text::bundle::parse;
 use model::word::Word;
 use serde_json::{Value, json};
@@ -35,7 +37,11 @@ pub(super) struct Inspect {
     #[arg(long)]
     files: bool,
 
-    /// Print JSON: file, bytes, digest, signatures, manifest (as bundle.toml has it), and with --files those
+    /// List its resources too, each with the directories that have it: devices take the one that fits best
+    #[arg(long)]
+    resources: bool,
+
+    /// Print JSON: file, bytes, digest, signatures, manifest (as bundle.toml has it), with --files and --resources those
     #[arg(long)]
     json: bool,
 }
@@ -66,12 +72,14 @@ impl Inspect {
         let bundle = open(&self.file)?;
         let files = bundle.check().map_err(|why| refused(&self.file, &why))?;
         let manifest = manifest(&self.file, bundle.manifest())?;
-        let entries = if self.files { Some(listed(&files)?) } else { None };
+        let all = listed(&files)?;
+        let resources = if self.resources { Some(resources(&manifest, &all)?) } else { None };
+        let entries = self.files.then_some(all);
         let about = About { file: &self.file, bundle: &bundle, files: &files };
         if self.json {
-            print(&serde_json::to_string_pretty(&about.json(entries)?)?);
+            print(&serde_json::to_string_pretty(&about.json(entries, resources)?)?);
         } else {
-            print(about.text(&manifest, entries.as_deref()).trim_end());
+            print(about.text(&manifest, entries.as_deref(), resources).trim_end());
         }
         Ok(0)
     }
@@ -137,6 +145,15 @@ fn listed(files: &Files<'_>) -> Result<Vec<Listed>> {
     files.entries().map(entry).collect()
 }
 
+/// Its resources by name, each with its directories.
+fn resources(manifest: &Manifest, all: &[Listed]) -> Result<BTreeMap<String, Vec<String>>> {
+    let Some(directory) = &manifest.resources else { return Ok(BTreeMap::new()) };
+    let files = all.iter().filter(|one| !one.directory).map(|one| one.path.as_str());
+    let named = crate::bundle::resources(directory, files)?;
+    let words = |of: BTreeSet<Qualifiers>| of.iter().map(ToString::to_string).collect();
+    Ok(named.into_iter().map(|(name, of)| (name, words(of))).collect())
+}
+
 /// A bundle that was checked.
 struct About<'a> {
     file: &'a Path,
@@ -149,7 +166,11 @@ impl About<'_> {
         Ok(std::fs::metadata(self.file).context("looking at the bundle")?.len())
     }
 
-    fn json(&self, entries: Option<Vec<Listed>>) -> Result<Value> {
+    fn json(
+        &self,
+        entries: Option<Vec<Listed>>,
+        resources: Option<BTreeMap<String, Vec<String>>>,
+    ) -> Result<Value> {
         let signature = |one: &Signature| json!({ "key": one.key().to_string(), "fingerprint": one.key().fingerprint() });
         let mut shown = json!({
             "file": self.file,
@@ -159,6 +180,9 @@ impl About<'_> {
             // The words of the language, not those of our types.
             "manifest": toml::from_str::<Value>(self.bundle.manifest())?,
         });
+        if let (Some(resources), Value::Object(shown)) = (resources, &mut shown) {
+            shown.insert("resources".to_owned(), json!(resources));
+        }
         if let (Some(entries), Value::Object(shown)) = (entries, &mut shown) {
             let entry = |one: &Listed| {
                 let kind = match one {
@@ -176,7 +200,12 @@ impl About<'_> {
         Ok(shown)
     }
 
-    fn text(&self, manifest: &Manifest, entries: Option<&[Listed]>) -> String {
+    fn text(
+        &self,
+        manifest: &Manifest,
+        entries: Option<&[Listed]>,
+        resources: Option<BTreeMap<String, Vec<String>>>,
+    ) -> String {
         let mut out = format!("{} {} ({})\n", manifest.name.plain, manifest.version, manifest.id);
         if !manifest.about.plain.is_empty() {
             out.push_str(&format!("{}\n", manifest.about.plain));
@@ -197,6 +226,9 @@ impl About<'_> {
             fact(&mut out, "signed by", "nobody: no device installs it (ens bundle sign)");
         }
         described(&mut out, manifest);
+        for (name, of) in resources.into_iter().flatten() {
+            fact(&mut out, "resource", &format!("{name}: {}", of.join(", ")));
+        }
         for one in entries.unwrap_or_default() {
             let end = match (&one.target, one.directory) {
                 (Some(target), _) => format!(" -> {target}"),
