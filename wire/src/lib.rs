@@ -8,6 +8,8 @@
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "server")]
+pub mod clients;
+#[cfg(feature = "server")]
 mod greeting;
 #[cfg(feature = "server")]
 mod meter;

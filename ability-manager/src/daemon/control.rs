@@ -4,13 +4,12 @@
 //! loop as a value and its answer comes back as one.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::abilities::{Candidate, Error, Instance, Mission, PATH, Started, Want};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use wire::clients::Client;
 use zbus::connection::Builder;
 use zbus::interface;
 
@@ -25,15 +24,8 @@ use super::{Daemon, clients, wanted};
 /// Requests that may wait for the loop.
 pub(super) const QUEUE: usize = 64;
 
-/// Clients at a time; a further one is hung up on. Those of root are counted apart: others must not be able to
-/// keep it out.
-const MAX_CLIENTS: usize = 32;
-
 /// How long a client may take to introduce itself.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-
-/// Pause after the system had no descriptor for a new client.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Calls that a client may have unanswered: it may wait for many missions.
 const MAX_CALLS: usize = 64;
@@ -114,32 +106,12 @@ pub(super) async fn serve(
     guid: String,
     told: broadcast::Sender<Told>,
 ) {
-    let (of_root, of_others) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    loop {
-        let accepted = listener.accept().await;
-        let (stream, uid) = match accepted.and_then(|(s, _)| Ok((sys::bind::peer_uid(&s)?, s))) {
-            Ok((uid, stream)) => (stream, uid),
-            Err(e) => {
-                log::warn!("could not take a client: {e}");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
-        let clients = if uid == 0 { &of_root } else { &of_others };
-        if clients.fetch_add(1, Ordering::Relaxed) >= MAX_CLIENTS {
-            clients.fetch_sub(1, Ordering::Relaxed);
-            continue;
-        }
-        let (here, client) = watch::channel(());
-        let desk = Desk { requests: requests.clone(), client, uid };
-        let (guid, clients, told) = (guid.clone(), Arc::clone(clients), told.subscribe());
-        tokio::spawn(async move {
-            // A client that breaks off or speaks nonsense is its own problem.
-            let _nonsense = serve_one(stream, desk, guid, told).await;
-            drop(here);
-            clients.fetch_sub(1, Ordering::Relaxed);
-        });
-    }
+    let one = |client: Client| {
+        let Client { stream, uid, gone } = client;
+        let desk = Desk { requests: requests.clone(), client: gone, uid };
+        serve_one(stream, desk, guid.clone(), told.subscribe())
+    };
+    wire::clients::serve(listener, one).await;
 }
 
 /// Serves a client until it hangs up.

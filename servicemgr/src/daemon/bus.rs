@@ -6,8 +6,6 @@
 pub(super) mod brief;
 
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::pid1::End;
@@ -16,6 +14,7 @@ use api::services::{
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
+use wire::clients::Client;
 use zbus::connection::Builder;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
@@ -28,10 +27,6 @@ use brief::Asked;
 /// Requests that may wait for the loop.
 pub(super) const QUEUE: usize = 64;
 
-/// Clients at a time; a further one is hung up on. Those of root are counted apart: others must not
-/// be able to keep it out.
-const MAX_CLIENTS: usize = 32;
-
 /// How long a client may take to introduce itself.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -41,9 +36,6 @@ const LIMITS: wire::Limits = wire::Limits {
     unanswered: Some(16),
     descriptors: wire::Descriptors::Refused,
 };
-
-/// Pause after the system had no descriptor for a new client.
-const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) type Reply<T> = oneshot::Sender<T>;
 
@@ -88,32 +80,11 @@ impl Desk {
 /// Takes clients for as long as the daemon lives.
 pub(super) async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
     let guid = api::guid(&fs::read_to_string(api::paths::BOOT_ID).unwrap_or_default());
-    let (of_root, of_others) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    loop {
-        let accepted = listener.accept().await;
-        let (stream, uid) = match accepted.and_then(|(s, _)| Ok((sys::bind::peer_uid(&s)?, s))) {
-            Ok((uid, stream)) => (stream, uid),
-            Err(e) => {
-                log::warn!("could not take a client: {e}");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
-        let clients = if uid == 0 { &of_root } else { &of_others };
-        if clients.fetch_add(1, Ordering::Relaxed) >= MAX_CLIENTS {
-            clients.fetch_sub(1, Ordering::Relaxed);
-            continue;
-        }
-        let (here, client) = watch::channel(());
-        let desk = Desk::new(requests.clone(), client);
-        let (guid, clients) = (guid.clone(), Arc::clone(clients));
-        tokio::spawn(async move {
-            // A client that breaks off or speaks nonsense is its own problem.
-            let _nonsense = serve_one(stream, desk, uid, guid).await;
-            drop(here);
-            clients.fetch_sub(1, Ordering::Relaxed);
-        });
-    }
+    let one = |client: Client| {
+        let Client { stream, uid, gone } = client;
+        serve_one(stream, Desk::new(requests.clone(), gone), uid, guid.clone())
+    };
+    wire::clients::serve(listener, one).await;
 }
 
 /// Serves a client until it hangs up; `uid` is who it is.
