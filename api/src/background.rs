@@ -39,7 +39,7 @@ pub struct Work {
     pub ability: String,
     /// What must be so: `network`, `charging`.
     pub needs: Vec<String>,
-    /// What of it was not so when it was looked at last, once its time had come.
+    /// What of it was not so when it was looked at last, once its time had come; `unlock`: the device is locked.
     pub lacks: Vec<String>,
     /// It runs.
     pub running: bool,

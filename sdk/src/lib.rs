@@ -120,6 +120,9 @@ pub enum Event {
     FormGone(u32),
     /// The device lacks memory: `moderate`, `low` or `critical`.
     Memory(String),
+    /// The time of the task with this number is over in so many seconds; then the instance is ended. Not answered, but by
+    /// [`App::end_task`].
+    TaskEnding(u32, u32),
     /// Something newer than this library. Answered as all others.
     Other(String),
 }
@@ -252,6 +255,38 @@ impl App {
         Ok(path.into())
     }
 
+    /// Wants time to finish something off the screen: the number of the task, and the seconds it has there.
+    ///
+    /// # Errors
+    /// It is not on the screen, it has too many tasks, or has had its time of this day.
+    pub fn begin_task(&mut self, reason: &str) -> Result<(u32, u32), Error> {
+        Ok(self.0.call(APP, "BeginTask", &(reason,))?)
+    }
+
+    /// Has finished that.
+    ///
+    /// # Errors
+    /// Its time was over, or the device went away.
+    pub fn end_task(&mut self, task: u32) -> Result<(), Error> {
+        Ok(self.0.call(APP, "EndTask", &(task,))?)
+    }
+
+    /// Goes on off the screen with a mode of the manifest (`background`), for as long as it takes; its number.
+    ///
+    /// # Errors
+    /// The manifest does not declare it, the permission `keep-background` is missing, or it is not on the screen.
+    pub fn begin_continuous(&mut self, mode: &str, reason: &str) -> Result<u32, Error> {
+        Ok(self.0.call(APP, "BeginContinuous", &(mode, reason))?)
+    }
+
+    /// Does so no more.
+    ///
+    /// # Errors
+    /// It did not, or the device went away.
+    pub fn end_continuous(&mut self, task: u32) -> Result<(), Error> {
+        Ok(self.0.call(APP, "EndContinuous", &(task,))?)
+    }
+
     /// Ends this instance: what follows is [`Event::Terminate`].
     ///
     /// # Errors
@@ -300,6 +335,10 @@ fn read(word: String, want: Want) -> Event {
             None => Event::Other(word),
         },
         event::FORM_GONE => number(&want, "form").map_or(Event::Other(word), Event::FormGone),
+        event::TASK_ENDING => match (number(&want, "task"), number(&want, "seconds")) {
+            (Some(task), Some(seconds)) => Event::TaskEnding(task, seconds),
+            _ => Event::Other(word),
+        },
         event::MEMORY => {
             let level = want.parameters.and_then(|mut all| all.remove("level"));
             Event::Memory(level.unwrap_or_default())
@@ -325,6 +364,10 @@ mod tests {
     #[test]
     fn what_a_newer_device_says_is_kept() {
         assert_eq!(read("foreground".into(), Want::default()), Event::Foreground);
+        let ending =
+            [("task", "3"), ("seconds", "6")].map(|(name, text)| (name.into(), text.into()));
+        let ending = Want { parameters: Some(ending.into()), ..Want::default() };
+        assert_eq!(read("task-ending".into(), ending), Event::TaskEnding(3, 6));
         assert_eq!(read("melt".into(), Want::default()), Event::Other("melt".into()));
         let low = Want {
             parameters: Some([("level".to_owned(), "low".to_owned())].into()),

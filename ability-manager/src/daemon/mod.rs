@@ -30,6 +30,7 @@ mod forms;
 mod hears;
 mod lock;
 mod memory;
+mod network;
 mod pressure;
 mod quiet;
 mod resources;
@@ -190,6 +191,7 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
     let (tell, heard) = mpsc::channel(HEARD);
     let mut daemon = Daemon::begin(settings, guid.clone(), calls, tell)?;
     spawn_local(pressure::watch(requests.clone()));
+    daemon.work.by(requests.clone());
     spawn_local(control::serve(listener, requests, guid, daemon.clients.clone()));
     daemon.do_work();
     let mut inbox = Inbox { requests: requested, calls: called, heard };

@@ -17,6 +17,9 @@ use crate::engine::work::{Last, WorkRow};
 /// The word for what has a time, where others have their mode.
 const FINISHING: &str = "finishing";
 
+/// What work lacks while the device is locked.
+const UNLOCK: &str = "unlock";
+
 /// One client's view of it.
 pub(super) struct Quiet {
     desk: Desk,
@@ -90,7 +93,7 @@ fn work(row: WorkRow, now: Duration) -> Work {
         bundle: row.target.bundle.to_string(),
         ability: row.target.ability.to_string(),
         needs: words(&row.needs),
-        lacks: words(&row.lacks),
+        lacks: words(&row.lacks).into_iter().chain(row.locked.then(|| UNLOCK.to_owned())).collect(),
         running: row.running.is_some(),
         next: if row.running.is_some() { 0 } else { next.unwrap_or(u64::MAX) },
         last: row.last.as_ref().map(ran).unwrap_or_default(),

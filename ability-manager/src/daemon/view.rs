@@ -164,6 +164,12 @@ impl Daemon {
         for row in self.engine.missions() {
             let _ok = writeln!(text, "{row:?}");
         }
+        for row in self.task_rows() {
+            let _ok = writeln!(text, "{row:?}");
+        }
+        for row in self.work_rows() {
+            let _ok = writeln!(text, "{row:?}");
+        }
         for question in self.flow.questions() {
             let _ok = writeln!(text, "{question:?}");
         }

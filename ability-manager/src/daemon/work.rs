@@ -20,12 +20,14 @@ use api::abilities::{Error, State};
 use api::background::Ran;
 use model::bundle::{Ability, AbilityKind, BundleId, Need};
 use model::want::Want;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, spawn_local};
 
 use super::asks::{Asker, traits};
-use super::control::Reply;
+use super::control::{Reply, Request};
 use super::quiet::ran;
-use super::{Daemon, clock, facts, memory, today};
-use crate::engine::work::{Declared, Kept, NotRun, RUN, Step, Works};
+use super::{Daemon, clock, facts, memory, network, today};
+use crate::engine::work::{Declared, Kept, NotRun, Outcome, RUN, Step, Works};
 use crate::engine::{Caller, Event, Exit, InstanceId, InstanceRow, Target};
 use crate::store::{Held, Store};
 
@@ -59,12 +61,45 @@ pub(super) struct Work {
     nobody: Option<Duration>,
     /// What was kept is old.
     dirty: bool,
+    /// The way to the loop.
+    requests: Option<mpsc::Sender<Request>>,
+    /// Waits for a network, for work that lacks one.
+    network: Option<AbortHandle>,
 }
 
 impl Work {
     /// With what is known of it.
     pub(super) fn new(works: Works) -> Self {
         Self { works, ..Self::default() }
+    }
+
+    /// What is asked of the loop goes this way.
+    pub(super) fn by(&mut self, requests: mpsc::Sender<Request>) {
+        self.requests = Some(requests);
+    }
+
+    /// Has it looked again when the device comes to a network, if work waits for one.
+    fn watch_network(&mut self, now: Duration) {
+        let lacks = self.works.rows(now).iter().any(|row| row.lacks.contains(&Need::Network));
+        match (lacks, self.network.take()) {
+            (true, Some(waits)) if !waits.is_finished() => self.network = Some(waits),
+            (true, _) => {
+                self.network = self.requests.clone().map(|requests| {
+                    let wait = async move {
+                        if let Err(e) = network::change().await {
+                            log::debug!("a network is looked for now and then only: {e}");
+                            return std::future::pending().await;
+                        }
+                        let again = |daemon: &mut Daemon| daemon.work.works.changed();
+                        // The loop has ended, and so do we.
+                        let _ending = requests.send(Box::new(again)).await;
+                    };
+                    spawn_local(wait).abort_handle()
+                });
+            }
+            (false, Some(waits)) => waits.abort(),
+            (false, None) => {}
+        }
     }
 
     /// What is installed, if that has changed.
@@ -100,6 +135,10 @@ impl Daemon {
         if !self.work.works.is_empty() {
             self.see_who_uses_the_device(now);
             self.see_how_runs_go(now);
+            let waits = self.work.works.waits_for_the_owner();
+            if waits.is_some_and(|target| self.locked_out(target).is_none()) {
+                self.work.works.changed();
+            }
             if self.work.works.due(now).is_some_and(|due| due <= now) {
                 self.step_work(now);
             }
@@ -141,12 +180,13 @@ impl Daemon {
             match row.map(|row| (row.id, row.state)) {
                 None => {
                     let how = self.work.ends.remove(&target).unwrap_or(Exit::Unknown);
-                    let well = matches!(how, Exit::Normal | Exit::Idle);
+                    let outcome = outcome(&how);
+                    let well = outcome == Outcome::Well;
                     let how = if well { "done".to_owned() } else { how.to_string() };
-                    self.work_ended(now, &target, well, &how);
+                    self.work_ended(now, &target, outcome, &how);
                 }
                 Some((instance, State::Inactive)) => {
-                    self.work_ended(now, &target, true, "done");
+                    self.work_ended(now, &target, Outcome::Well, "done");
                     self.next.push_back(Event::Finish { instance, why: Exit::Idle });
                 }
                 Some(_) => {}
@@ -155,8 +195,8 @@ impl Daemon {
         self.pump();
     }
 
-    fn work_ended(&mut self, now: Duration, target: &Target, well: bool, how: &str) {
-        self.work.works.ended(now, target, well, how);
+    fn work_ended(&mut self, now: Duration, target: &Target, outcome: Outcome, how: &str) {
+        self.work.works.ended(now, target, outcome, how);
         self.work.dirty = true;
         let mut rows = self.work.works.rows(now).into_iter();
         let last = rows.find(|row| row.target == *target).and_then(|row| row.last);
@@ -171,7 +211,11 @@ impl Daemon {
 
     fn step_work(&mut self, now: Duration) {
         let so = if self.work.works.waits_for_the_device(now) { self.so(now) } else { Vec::new() };
-        for step in self.work.works.step(now, today(), &so) {
+        let mut works = std::mem::take(&mut self.work.works);
+        let steps = works.step(now, today(), &so, |target| self.locked_out(target).is_some());
+        self.work.works = works;
+        self.work.watch_network(now);
+        for step in steps {
             match step {
                 Step::Run(target) => self.begin_work(&target),
                 Step::Finish(target) => {
@@ -244,6 +288,9 @@ impl Daemon {
         let Target { bundle, ability } = &target;
         self.work.declare(clock(), &self.store);
         let waiting = self.work.waiting.get(&target).map_or(0, Vec::len);
+        if let Some(why) = self.locked_out(&target) {
+            return drop(reply.send(Err(Error::Refused(why))));
+        }
         let asked = match self.work.works.ask(&target) {
             Err(NotRun::Unknown) => Err(Error::NotFound(format!(
                 "{bundle}/{ability} is no work: `ensctl ability work` shows all"
@@ -271,6 +318,18 @@ impl Daemon {
             let path = directory.display();
             log::error!("{path}: {e}: in the next boot work may run too soon, or not at all");
         }
+    }
+}
+
+/// What the end of its process says of a run.
+fn outcome(how: &Exit) -> Outcome {
+    match how {
+        Exit::Normal | Exit::Idle => Outcome::Well,
+        Exit::Upgraded | Exit::Removed | Exit::Revoked | Exit::Requested | Exit::LowMemory => {
+            Outcome::Cut
+        }
+        Exit::Locked | Exit::Unknown => Outcome::Cut,
+        _ => Outcome::Failed,
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod interval;
 mod kept;
+mod words;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use super::words::Target;
 pub use interval::{FREQUENT, IN_USE, LATER_EACH_TIME, RARE, UNUSED};
 use kept::Recalled;
 pub use kept::{Kept, KeptWork};
+pub use words::{Declared, Last, NotRun, Outcome, Step, WorkRow};
 
 /// Longest run.
 pub const RUN: Duration = Duration::from_secs(2 * 60);
@@ -42,69 +44,6 @@ pub const SETTLE: Duration = Duration::from_secs(10);
 /// Time after which the device is looked at again for work whose time has come and that lacks something: what changes in
 /// between is not told by the kernel to us.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(5 * 60);
-
-/// An ability of kind `work`, as it is installed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Declared {
-    /// Which.
-    pub target: Target,
-    /// What must be so.
-    pub needs: Vec<Need>,
-    /// Again after this; none: once.
-    pub every: Option<Duration>,
-    /// Its app has a page: how much that is used counts.
-    pub page: bool,
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Start it.
-    Run(Target),
-    /// Tell it to end: its time is nearly over, or what it needs is not so any more.
-    Finish(Target),
-    /// End it.
-    Kill(Target),
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Last {
-    /// When it began, in seconds since 1970.
-    pub at: u64,
-    /// How long it took.
-    pub took: Duration,
-    /// It did what it was to do.
-    pub well: bool,
-    /// How it ended: `done`, `status 1`.
-    pub how: String,
-}
-
-/// Why work is not begun at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotRun {
-    /// No such ability is installed.
-    Unknown,
-    /// It runs.
-    Runs,
-}
-
-/// An ability, to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkRow {
-    /// Which.
-    pub target: Target,
-    /// What must be so.
-    pub needs: Vec<Need>,
-    /// What of it was not so when it was looked at last.
-    pub lacks: Vec<Need>,
-    /// Since when it runs.
-    pub running: Option<Duration>,
-    /// When it may run next; none: when somebody asks, or when its app is used again.
-    pub next: Option<Duration>,
-    /// How it ended last.
-    pub last: Option<Last>,
-}
 
 /// When something was, on the clock of this boot; or how long before its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,12 +78,14 @@ struct Run {
     /// Somebody asked: it needs nothing.
     asked: bool,
     told: bool,
+    /// It lacked something.
+    cut: bool,
     killed: bool,
 }
 
 impl Run {
     fn new(now: Duration, at: u64, asked: bool) -> Self {
-        Self { since: now, at, end: now + RUN, asked, told: false, killed: false }
+        Self { since: now, at, end: now + RUN, asked, told: false, cut: false, killed: false }
     }
 }
 
@@ -162,6 +103,8 @@ struct Job {
     done: bool,
     asked: bool,
     lacks: Vec<Need>,
+    /// Its time has come, and the device is locked.
+    locked: bool,
     run: Option<Run>,
     last: Option<Last>,
 }
@@ -192,6 +135,7 @@ impl Job {
             done: false,
             asked: false,
             lacks: Vec::new(),
+            locked: false,
             run: None,
             last: None,
         }
@@ -312,11 +256,17 @@ impl Works {
     }
 
     /// A run has ended.
-    pub fn ended(&mut self, now: Duration, target: &Target, well: bool, how: &str) {
+    pub fn ended(&mut self, now: Duration, target: &Target, outcome: Outcome, how: &str) {
         let Some(job) = self.jobs.get_mut(target) else { return };
         let Some(run) = job.run.take() else { return };
-        let well = well && !run.told;
-        job.failed = if well { 0 } else { job.failed.saturating_add(1) };
+        let well = outcome == Outcome::Well && !run.told;
+        job.failed = match outcome {
+            _ if well => 0,
+            // It was not its doing.
+            Outcome::Cut => job.failed,
+            _ if run.cut => job.failed,
+            Outcome::Well | Outcome::Failed => job.failed.saturating_add(1),
+        };
         job.done |= well;
         job.began = Some(When::At(run.since));
         let (took, how) = (now.saturating_sub(run.since), how.to_owned());
@@ -324,8 +274,21 @@ impl Works {
         self.stepped = None;
     }
 
-    /// What is to be done now. `so`: what is so of the device, if it was looked at; `today`: seconds since 1970.
-    pub fn step(&mut self, now: Duration, today: u64, so: &[Need]) -> Vec<Step> {
+    /// What waits until the device is unlocked.
+    #[must_use]
+    pub fn waits_for_the_owner(&self) -> Option<&Target> {
+        self.jobs.iter().find(|(_, job)| job.locked).map(|(target, _)| target)
+    }
+
+    /// What is to be done now. `so`: what is so of the device, if it was looked at; `today`: seconds since 1970; `locked`: whether
+    /// it may not run before the device is unlocked.
+    pub fn step(
+        &mut self,
+        now: Duration,
+        today: u64,
+        so: &[Need],
+        locked: impl Fn(&Target) -> bool,
+    ) -> Vec<Step> {
         let mut steps = Vec::new();
         for (target, job) in &mut self.jobs {
             end(now, target, job, so, &mut steps);
@@ -344,6 +307,10 @@ impl Works {
                 continue;
             }
             if room == 0 && !job.asked {
+                continue;
+            }
+            job.locked = !job.asked && locked(&target);
+            if job.locked {
                 continue;
             }
             room = room.saturating_sub(1);
@@ -387,6 +354,7 @@ impl Works {
             target: target.clone(),
             needs: job.needs.clone(),
             lacks: job.lacks.clone(),
+            locked: job.locked,
             running: job.run.map(|run| run.since),
             next: job.ready(self.used.get(&target.bundle).copied(), now),
             last: job.last.clone(),
@@ -401,7 +369,7 @@ fn end(now: Duration, target: &Target, job: &mut Job, so: &[Need], steps: &mut V
     let lacks = !run.asked && job.needs.iter().any(|need| !so.contains(need));
     let late = now >= run.end.saturating_sub(WARNING);
     if !run.told && (late || lacks) {
-        run.told = true;
+        (run.told, run.cut) = (true, !late);
         run.end = run.end.min(now + WARNING);
         steps.push(Step::Finish(target.clone()));
     } else if now >= run.end && !run.killed {

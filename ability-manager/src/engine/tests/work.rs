@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::world::{page, s};
 use crate::engine::Target;
 use crate::engine::work::{
-    Declared, LOOK_AGAIN, MAX_EACH, MAX_RUNS, NotRun, RUN, SETTLE, Step, WARNING, Works,
+    Declared, LOOK_AGAIN, MAX_EACH, MAX_RUNS, NotRun, Outcome, RUN, SETTLE, Step, WARNING, Works,
 };
 
 const HOUR: u64 = 60 * 60;
@@ -28,7 +28,7 @@ fn next(w: &mut Works, now: &mut Duration, most: u64, so: &[Need]) -> (u64, Vec<
     let (begin, end) = (*now, *now + s(most));
     while let Some(due) = w.due(*now).filter(|due| *due <= end) {
         *now = due.max(*now);
-        let steps = w.step(*now, now.as_secs(), so);
+        let steps = w.step(*now, now.as_secs(), so, |_| false);
         if !steps.is_empty() {
             return ((*now - begin).as_secs(), steps);
         }
@@ -43,7 +43,7 @@ fn work_runs_when_the_device_has_settled_and_again_after_its_interval() {
     let (mut w, mut now) = (Works::default(), s(100));
     w.declare(now, &[work("mail", &[], Some(3 * HOUR))]);
     assert_eq!(next(&mut w, &mut now, 60, &[]), (10, vec![run("mail")]));
-    w.ended(now, &page("mail").target, true, "done");
+    w.ended(now, &page("mail").target, Outcome::Well, "done");
     assert_eq!(next(&mut w, &mut now, 9 * HOUR, &[]), (3 * HOUR, vec![run("mail")]));
 }
 
@@ -52,7 +52,7 @@ fn work_of_an_app_in_use_runs_every_two_hours_at_most() {
     let (mut w, mut now) = (Works::default(), s(0));
     w.declare(now, &[work("mail", &[], Some(HOUR / 3))]);
     next(&mut w, &mut now, 60, &[]);
-    w.ended(now, &page("mail").target, true, "done");
+    w.ended(now, &page("mail").target, Outcome::Well, "done");
     assert_eq!(next(&mut w, &mut now, 9 * HOUR, &[]).0, 2 * HOUR);
 }
 
@@ -67,7 +67,7 @@ fn an_app_that_nobody_opens_works_less_and_less_and_then_no_more_until_somebody_
             break;
         }
         times += 1;
-        w.ended(now, &page("mail").target, true, "done");
+        w.ended(now, &page("mail").target, Outcome::Well, "done");
     }
     // 12 on the first day, 6 on each of the next six, 23 in that month, 30 in the next two.
     assert!((95..=105).contains(&times), "{times}");
@@ -81,7 +81,7 @@ fn work_without_an_interval_runs_once() {
     let (mut w, mut now) = (Works::default(), s(0));
     w.declare(now, &[work("photos", &[], None)]);
     assert_eq!(next(&mut w, &mut now, 60, &[]).1, [run("photos")]);
-    w.ended(now, &page("photos").target, true, "done");
+    w.ended(now, &page("photos").target, Outcome::Well, "done");
     assert_eq!(next(&mut w, &mut now, 1000 * HOUR, &[]).1, []);
     w.ask(&page("photos").target).unwrap();
     assert_eq!(next(&mut w, &mut now, 1, &[]).1, [run("photos")]);
@@ -92,14 +92,14 @@ fn what_work_needs_is_looked_at_when_its_time_has_come_and_then_every_five_minut
     let (mut w, mut now) = (Works::default(), s(0));
     w.declare(now, &[work("mail", &[Network, Charging], Some(HOUR))]);
     assert!(!w.waits_for_the_device(now));
-    assert_eq!(w.step(now, 0, &[]), []);
+    assert_eq!(w.step(now, 0, &[], |_| false), []);
     now = w.due(now).unwrap();
     assert_eq!(now, SETTLE);
     assert!(w.waits_for_the_device(now));
-    assert_eq!(w.step(now, 0, &[Network]), []);
+    assert_eq!(w.step(now, 0, &[Network], |_| false), []);
     assert_eq!(w.rows(now)[0].lacks, [Charging]);
     assert_eq!(w.due(now), Some(now + LOOK_AGAIN));
-    assert_eq!(w.step(now + LOOK_AGAIN, 0, &[Charging, Network]), [run("mail")]);
+    assert_eq!(w.step(now + LOOK_AGAIN, 0, &[Charging, Network], |_| false), [run("mail")]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_run_has_two_minutes_and_is_told_six_seconds_before_their_end() {
     assert_eq!((after, steps), (114, vec![Step::Finish(target.clone())]));
     assert_eq!(next(&mut w, &mut now, HOUR, &[]), (6, vec![Step::Kill(target.clone())]));
     assert_eq!(next(&mut w, &mut now, HOUR, &[]).1, [], "the engine sees to it from then on");
-    w.ended(now, &target, true, "background-time");
+    w.ended(now, &target, Outcome::Well, "background-time");
     let last = w.rows(now)[0].last.clone().unwrap();
     assert!(!last.well && last.how == "background-time");
 }
@@ -124,11 +124,13 @@ fn a_run_ends_when_what_it_needs_is_not_so_any_more() {
     w.declare(now, &[work("photos", &[Idle], None)]);
     assert_eq!(next(&mut w, &mut now, 60, &[Idle]).1, [run("photos")]);
     now += s(20);
-    assert_eq!(w.step(now, 0, &[]), [Step::Finish(target.clone())]);
+    assert_eq!(w.step(now, 0, &[], |_| false), [Step::Finish(target.clone())]);
     assert_eq!(next(&mut w, &mut now, 60, &[]), (6, vec![Step::Kill(target.clone())]));
-    w.ended(now, &target, true, "done");
-    // It was cut off, so it has not done it.
-    assert_eq!(next(&mut w, &mut now, 100 * HOUR, &[Idle]).1, [run("photos")]);
+    w.ended(now, &target, Outcome::Well, "done");
+    // It was cut off, so it has not done it, nor failed.
+    assert_eq!(next(&mut w, &mut now, 100 * HOUR, &[Idle]), (2 * HOUR - 26, vec![run("photos")]));
+    w.ended(now, &target, Outcome::Cut, "upgraded");
+    assert_eq!(next(&mut w, &mut now, 100 * HOUR, &[Idle]), (2 * HOUR, vec![run("photos")]));
 }
 
 #[test]
@@ -141,7 +143,20 @@ fn what_the_owner_asks_for_needs_nothing_but_runs_once_at_a_time_too() {
     assert_eq!(next(&mut w, &mut now, 1, &[]), (0, vec![run("mail")]));
     assert_eq!(w.ask(&target), Err(NotRun::Runs));
     assert_eq!(next(&mut w, &mut now, 60, &[]).1, []);
-    w.ended(now, &target, true, "done");
+    w.ended(now, &target, Outcome::Well, "done");
+}
+
+#[test]
+fn what_may_not_run_before_the_device_is_unlocked_waits_for_that_and_has_not_failed() {
+    let (mut w, mut now) = (Works::default(), s(0));
+    w.declare(now, &[work("mail", &[], Some(HOUR)), work("news", &[], Some(HOUR))]);
+    now += SETTLE;
+    let mail = page("mail").target;
+    assert_eq!(w.step(now, 0, &[], |target| *target == mail), [run("news")]);
+    assert!(w.waits_for_the_owner() == Some(&mail) && w.rows(now)[0].locked);
+    w.changed();
+    assert_eq!(w.step(now, 0, &[], |_| false), [run("mail")]);
+    assert!(w.waits_for_the_owner().is_none());
 }
 
 #[test]
@@ -155,7 +170,7 @@ fn what_fails_is_tried_again_later_each_time() {
         assert_eq!(steps, [run("mail")]);
         waits.push(after);
         w.used(now, &target.bundle);
-        w.ended(now, &target, false, "status 1");
+        w.ended(now, &target, Outcome::Failed, "status 1");
     }
     assert_eq!(waits, [10, 4 * HOUR, 8 * HOUR, 16 * HOUR]);
 }
@@ -166,7 +181,7 @@ fn a_few_run_at_a_time_and_the_next_ones_when_they_have_ended() {
     let names = ["a", "b", "c", "d"];
     w.declare(now, &names.map(|name| work(name, &[], Some(HOUR))));
     assert_eq!(next(&mut w, &mut now, 60, &[]).1, [run("a"), run("b")]);
-    w.ended(now, &page("b").target, true, "done");
+    w.ended(now, &page("b").target, Outcome::Well, "done");
     assert_eq!(next(&mut w, &mut now, 60, &[]), (0, vec![run("c")]));
 }
 
@@ -191,7 +206,7 @@ fn nothing_runs_sooner_for_a_new_boot_nor_for_a_clock_that_has_gone_back() {
     let all = [work("mail", &[], Some(3 * HOUR))];
     w.declare(now, &all);
     next(&mut w, &mut now, 60, &[]);
-    w.ended(now, &target, true, "done");
+    w.ended(now, &target, Outcome::Well, "done");
     let today = 1_700_000_000;
     let kept = w.keep(now, today);
     // An hour later, in a new boot.
@@ -209,7 +224,7 @@ fn nothing_runs_sooner_for_a_new_boot_nor_for_a_clock_that_has_gone_back() {
     let mut once = Works::default();
     once.declare(now, &[work("mail", &[], None)]);
     next(&mut once, &mut now, 60, &[]);
-    once.ended(now, &target, true, "done");
+    once.ended(now, &target, Outcome::Well, "done");
     let mut again = Works::recall(once.keep(now, today), now, today);
     again.declare(now, &[work("mail", &[], None)]);
     assert_eq!(next(&mut again, &mut now, 999 * HOUR, &[]).1, []);
@@ -307,12 +322,12 @@ proptest! {
                         prop_assert!(due >= now, "due in the past: {due:?} at {now:?}");
                         now = due;
                         let killed = |step: &Step| matches!(step, Step::Kill(_));
-                        let steps = w.step(now, today, &so);
+                        let steps = w.step(now, today, &so, |_| false);
                         let ended: Vec<Step> = steps.iter().filter(|s| killed(s)).cloned().collect();
                         watch.steps(now, &so, steps)?;
                         for step in ended {
                             let Step::Kill(target) = step else { continue };
-                            w.ended(now, &target, false, "killed");
+                            w.ended(now, &target, Outcome::Failed, "killed");
                         }
                     }
                     now = end;
@@ -320,7 +335,8 @@ proptest! {
                 Happens::End(which, well) => {
                     let target = &all()[usize::from(which)].target;
                     if watch.running.remove(target).is_some() {
-                        w.ended(now, target, well, "done");
+                        let outcome = if well { Outcome::Well } else { Outcome::Failed };
+                        w.ended(now, target, outcome, "done");
                     }
                 }
                 Happens::Ask(which) => {
@@ -335,7 +351,7 @@ proptest! {
                     so.clear();
                     so.extend(network.then_some(Network));
                     so.extend(idle.then_some(Idle));
-                    let steps = w.step(now, today, &so);
+                    let steps = w.step(now, today, &so, |_| false);
                     watch.steps(now, &so, steps)?;
                 }
                 Happens::Used(which) => {
