@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use api::abilities::{Bundle, BundleInfo, Error, Installed, Permission, PermissionLog};
 use model::Name;
-use model::bundle::BundleId;
+use model::bundle::{APP_IDS, BundleId};
 use tokio::sync::Semaphore;
 use zbus::interface;
 
@@ -226,11 +226,12 @@ impl Daemon {
     }
 
     /// Sandboxes are compiled when an app is installed, not when somebody waits for it.
-    fn make_ready(&self, held: &Held) {
+    pub(super) fn make_ready(&self, held: &Held) {
         for ability in &held.manifest.abilities {
             let definition = definition(&held.manifest, ability, &self.locale);
             let granted = self.granted(held).into_iter().map(String::from).collect();
-            self.units.prepare(definition, granted);
+            let uid = self.store.uid(held.id()).unwrap_or(*APP_IDS.start());
+            self.units.prepare(definition, uid, granted);
         }
     }
 

@@ -12,6 +12,7 @@
 //! while nothing is due.
 
 mod acts;
+mod ahead;
 mod answers;
 mod apps;
 mod asks;
@@ -67,6 +68,7 @@ use crate::engine::{ConnectionId, Engine, Event, Exit, InstanceId, RequestId};
 use crate::permission::Flow;
 use crate::store::{Device, Integrity, Places, Store};
 use acts::Live;
+use ahead::Ahead;
 use answers::Answers;
 use asks::{Asker, Wait};
 use bundles::Waiting;
@@ -146,6 +148,8 @@ struct Daemon {
     work: Work,
     /// What was done for want of memory.
     pressure: Pressure,
+    /// Apps that are to be made ready.
+    ahead: Ahead,
     /// Events that came of actions.
     next: VecDeque<Event>,
     calls: mpsc::Sender<Call>,
@@ -200,7 +204,10 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
     loop {
         let wait = daemon.due().map(|at| at.saturating_sub(clock()));
         tokio::select! {
-            Some(request) = inbox.requests.recv() => request(&mut daemon),
+            Some(request) = inbox.requests.recv() => {
+                request(&mut daemon);
+                daemon.ahead.put_off(clock());
+            }
             Some(call) = inbox.calls.recv() => daemon.called(call),
             Some(heard) = inbox.heard.recv() => daemon.hear(heard),
             () = after(wait) => daemon.tick(),
@@ -278,6 +285,7 @@ impl Daemon {
             tasks: whole.tasks,
             work: Work::default(),
             pressure: Pressure::default(),
+            ahead: Ahead::begin(clock()),
             memory,
             lives: BTreeMap::new(),
             launching: BTreeMap::new(),
@@ -320,7 +328,7 @@ impl Daemon {
         let back = self.lives.values().filter_map(|live| live.back_by).min();
         let (tasks, work) = (self.tasks.background.due(), self.work.works.due(clock()));
         let owners = [self.choices.due(), self.cards.due(), self.flow.due(), self.logged.due()];
-        let all = [tasks, work, self.engine.due(), back];
+        let all = [tasks, work, self.engine.due(), back, self.ahead.due()];
         all.into_iter().chain(owners).flatten().min()
     }
 
@@ -330,6 +338,7 @@ impl Daemon {
         self.tick_choices();
         self.tick_cards();
         self.tick_tasks();
+        self.tick_ahead();
         self.give_up_those_that_did_not_come_back();
     }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use api::params::{Param, ParamsProxy};
 use api::services::{Error, ServicesProxy};
 use futures_core::Stream;
-use model::bundle::{APP_IDS, BundleId};
+use model::bundle::BundleId;
 use model::parameter;
 use model::service::INSTANCE;
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
@@ -159,13 +159,12 @@ impl Units {
     }
 
     /// What instances of this definition need is made ready while nobody waits for it.
-    pub(crate) fn prepare(&self, definition: String, granted: Vec<String>) {
+    pub(crate) fn prepare(&self, definition: String, uid: u32, granted: Vec<String>) {
         let shared = self.shared.clone();
         spawn_local(async move {
             let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
             let _turn = shared.calls.acquire().await;
-            // The sandbox is that of every user.
-            let (proxy, uid) = (shared.proxy().await, *APP_IDS.start());
+            let proxy = shared.proxy().await;
             if let Err(e) = proxy.prepare(&definition, uid, &granted).await {
                 log::debug!("nothing is made ready ahead of a start: {}", sentence(&e));
             }
@@ -195,6 +194,16 @@ impl Units {
         }
     }
 
+    /// A bundle is mounted while nobody waits for it.
+    pub(crate) fn mount_ahead(&self, mounting: Mounting) {
+        let shared = self.shared.clone();
+        spawn_local(async move {
+            if let Err(why) = shared.mount(mounting).await {
+                log::debug!("nothing is mounted ahead of a start: {why}");
+            }
+        });
+    }
+
     /// Nothing is counted any more for what instances of this bundle stored.
     pub(crate) fn forget_app(&self, bundle: &BundleId) {
         let (shared, name) = (self.shared.clone(), format!("{INSTANCE}{bundle}"));
@@ -217,6 +226,24 @@ impl Shared {
             // The sender is in `self`.
             let _changed = now.changed().await;
         }
+    }
+
+    async fn mount(&self, mounting: Mounting) -> Result<(), String> {
+        // Nobody holds the turn of a runtime and waits for that of another bundle.
+        if let Some(below) = mounting.below() {
+            self.mount_one(below).await?;
+        }
+        self.mount_one(mounting).await
+    }
+
+    async fn mount_one(&self, mounting: Mounting) -> Result<(), String> {
+        let bundle = mounting.id().clone();
+        let turn = Rc::clone(self.mounts.borrow_mut().entry(bundle.clone()).or_default());
+        let _turn = turn.lock().await;
+        let done = tokio::task::spawn_blocking(move || mounting.run()).await;
+        let done = done.map_err(|e| e.to_string())?.map_err(|why| why.to_string())?;
+        self.tell(Heard::Mounted(bundle, done)).await;
+        Ok(())
     }
 
     async fn tell(&self, heard: Heard) {
@@ -318,7 +345,7 @@ impl Worker {
         uid: u32,
         granted: &[String],
     ) -> Result<(), String> {
-        self.mount(mounting).await?;
+        self.shared.mount(*mounting).await?;
         self.start(definition, uid, granted).await
     }
 
@@ -346,24 +373,6 @@ impl Worker {
             }
         }
         Err("servicemgr ended again and again before it answered".to_owned())
-    }
-
-    async fn mount(&self, mounting: Box<Mounting>) -> Result<(), String> {
-        // Nobody holds the turn of a runtime and waits for that of another bundle.
-        if let Some(below) = mounting.below() {
-            self.mount_one(below).await?;
-        }
-        self.mount_one(*mounting).await
-    }
-
-    async fn mount_one(&self, mounting: Mounting) -> Result<(), String> {
-        let bundle = mounting.id().clone();
-        let turn = Rc::clone(self.shared.mounts.borrow_mut().entry(bundle.clone()).or_default());
-        let _turn = turn.lock().await;
-        let done = tokio::task::spawn_blocking(move || mounting.run()).await;
-        let done = done.map_err(|e| e.to_string())?.map_err(|why| why.to_string())?;
-        self.shared.tell(Heard::Mounted(bundle, done)).await;
-        Ok(())
     }
 
     /// Asks until there is an answer.

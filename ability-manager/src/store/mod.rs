@@ -223,13 +223,22 @@ impl Store {
         image.chain(self.generation.keys().keys().map(|key| (key.clone(), false))).collect()
     }
 
+    /// What mounts a bundle, where nothing is to be started of it yet.
+    ///
+    /// # Errors
+    /// It is not here, or what lies below it is not.
+    pub fn mounting(&self, id: &BundleId) -> Result<Mounting, Refusal> {
+        let held = Arc::clone(self.require(id)?);
+        let below = layers::below(&held.manifest, &self.held)?.cloned();
+        Ok(Mounting { base: Arc::clone(&self.base), held, below })
+    }
+
     /// Gives a bundle its user and its data directories, before an instance of it is started.
     ///
     /// # Errors
     /// It is not here, or no user is left, or the disk can't be written.
     pub fn enrol(&mut self, id: &BundleId) -> Result<Enrolled, Refusal> {
-        let held = Arc::clone(self.require(id)?);
-        let below = layers::below(&held.manifest, &self.held)?.cloned();
+        let mounting = self.mounting(id)?;
         self.settle(id)?;
         let uid = match self.uid(id) {
             Some(uid) => uid,
@@ -247,8 +256,7 @@ impl Store {
             }
         };
         let data = self.base.make_data(id, uid)?;
-        let at = self.base.mount_point(&held);
-        let mounting = Mounting { base: Arc::clone(&self.base), held, below };
+        let at = self.base.mount_point(&mounting.held);
         Ok(Enrolled { uid, data, at, mounting })
     }
 

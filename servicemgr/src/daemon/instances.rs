@@ -23,6 +23,7 @@ use model::service::{INSTANCE, Kind, RestartWhen, Service, app_of};
 use super::bus::Reply;
 use super::requests::unknown;
 use super::shipped::Shipped;
+use super::spares::confines;
 use super::{Daemon, definitions, transient};
 use crate::engine::{Ask, End, Event, Id};
 
@@ -126,10 +127,15 @@ impl Daemon {
         self.start_transient(made, reply);
     }
 
-    /// Makes all ready that an instance needs to start.
+    /// Makes all ready that an instance needs to start; its mounts when there is time.
     pub(super) fn prepare_instance(&mut self, wanted: &Wanted) -> Result<(), Error> {
         let name = instance_name(SOME_INSTANCE)?;
-        self.instance(name, wanted).map(drop)
+        let mut service = self.instance(name, wanted)?;
+        service.sandbox = self.permissions.widened(&service, &service.permissions).profile.into();
+        if let Some(confine) = confines(&mut self.launcher, &service) {
+            self.launcher.spares.foresee(&confine);
+        }
+        Ok(())
     }
 
     /// The service that an instance is, with its sandbox compiled.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! armed, off ────────────► expected ─┐
+//! prepared ──────────────► foreseen ─┤
 //! start ─► second time ─► again ─────┴► wanted ─ no start for a while ─► made ─► next start of it
 //!
 //! some profile has an empty network ──────────────────────────────► networks ─► whoever is next
@@ -67,6 +68,8 @@ struct Spare {
     again: bool,
     /// A service that is armed waits for its start.
     expected: bool,
+    /// Somebody said that it will be started, and it was not yet.
+    foreseen: bool,
     ahead: Option<Ahead>,
     /// It did not work, or there is nothing to make: not tried until it starts again.
     vain: bool,
@@ -75,12 +78,12 @@ struct Spare {
 impl Spare {
     fn new(confine: &Arc<Confine>) -> Self {
         let confine = Arc::clone(confine);
-        let [started, again, expected, vain] = [false; 4];
-        Self { confine, started, again, expected, ahead: None, vain }
+        let [started, again, expected, foreseen, vain] = [false; 5];
+        Self { confine, started, again, expected, foreseen, ahead: None, vain }
     }
 
     fn hoped(&self) -> bool {
-        self.again || self.expected
+        self.again || self.expected || self.foreseen
     }
 
     fn wanted(&self) -> bool {
@@ -140,8 +143,19 @@ impl Spares {
         let mut spare = known.unwrap_or_else(|| Spare::new(confine));
         self.changed |= spare.expected;
         (spare.again, spare.started, spare.vain) = (spare.started, true, false);
+        spare.foreseen = false;
         self.all.insert(0, spare);
         self.trim();
+    }
+
+    /// It will be started, sooner or later; others of whom that was said before are more likely.
+    pub(super) fn foresee(&mut self, confine: &Arc<Confine>) {
+        self.wants_network |= EmptyNetwork::is_for(confine);
+        self.bases.learn(confine);
+        if !self.all.iter().any(|spare| Arc::ptr_eq(&spare.confine, confine)) {
+            self.all.push(Spare { foreseen: true, ..Spare::new(confine) });
+            self.trim();
+        }
     }
 
     fn forget(&mut self, confine: &Arc<Confine>) -> Option<Spare> {
@@ -260,7 +274,7 @@ impl Daemon {
 }
 
 /// What will confine a service, if that is known. Why one can't start is told when it does.
-fn confines(launcher: &mut Launcher, service: &Service) -> Option<Arc<Confine>> {
+pub(super) fn confines(launcher: &mut Launcher, service: &Service) -> Option<Arc<Confine>> {
     let shared = launcher.sandboxes.of(service).ok()??;
     let uid = launcher.ids(service).map_or(0, |(uid, _)| uid);
     Some(if uid == 0 { shared } else { launcher.sandboxes.of_user(service, shared, uid) })

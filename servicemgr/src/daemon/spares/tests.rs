@@ -84,3 +84,16 @@ fn which_profiles_there_are_is_looked_at_once_there_is_time() {
     all.expect(&[]);
     assert_eq!(all.wait(at(0)), None);
 }
+
+#[test]
+fn what_is_foreseen_is_made_before_its_first_start_and_then_it_is_as_any_other() {
+    let (mut all, a) = (Spares::default(), Arc::default());
+    (0..2).for_each(|_| all.foresee(&a));
+    assert_eq!((all.wait(at(0)), all.hopes().count()), (Some(REST), 1));
+    all.make();
+    assert_eq!(all.wait(at(0)), None);
+    all.started(&a);
+    assert_eq!(all.hopes().count(), 0, "it started once");
+    all.foresee(&a);
+    assert_eq!(all.hopes().count(), 0, "who starts it again is heard of then");
+}
