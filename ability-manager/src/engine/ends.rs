@@ -48,6 +48,7 @@ impl Engine {
     pub(super) fn ended(&mut self, id: InstanceId, how: Exit) {
         let Some(mut instance) = self.instances.remove(&id) else { return };
         self.disconnect_all(id);
+        let untaken = instance.untaken(id);
         self.lose_all(&mut instance);
         self.refuse(instance.give_up(Who::Instance(id)), &Refusal::UnknownCaller);
         let crashed = instance.ending.is_none() && how.is_crash();
@@ -68,6 +69,9 @@ impl Engine {
                 Again::Ask(request, ask) => self.begin(request, ask),
                 Again::Show(request, mission, traits) => self.ask_show(request, mission, traits),
             }
+        }
+        for (request, ask) in untaken {
+            self.begin(request, ask);
         }
     }
 

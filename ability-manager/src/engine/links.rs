@@ -6,6 +6,7 @@
 //!                                                  └─ 10 s ─► not taken
 //! ```
 //!
+//! A service that has ended by itself may not be known to have when somebody asks for it: another one is started then.
 //! What goes over a connection is nobody's business here: it is a socket between two apps.
 //!
 //! Invariants: a connection that is not open has a request that waits, or its service ends; one that was told has a
@@ -23,7 +24,7 @@ use super::Engine;
 use super::instance::{Around, Instance, Who};
 use super::limits::{CONNECT_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_EACH};
 use super::refusal::Refusal;
-use super::requests::{Goal, Waiting};
+use super::requests::{Ask, Goal, Waiting};
 use super::words::{Action, Caller, ConnectionId, InstanceId, RequestId, Target, Told};
 
 /// One connection, with the service that it is to.
@@ -40,7 +41,7 @@ pub(super) enum Step {
     /// The service has to be told of it; for what it is.
     Asked(Arc<Want>),
     /// The service was told, and must take it until then.
-    Told { token: u32, until: Duration },
+    Told { token: u32, until: Duration, want: Arc<Want> },
     /// It is there.
     Open { token: u32 },
 }
@@ -54,9 +55,12 @@ impl Link {
         }
     }
 
-    /// The want that waits in it.
+    /// What it is for, until it is there.
     pub(super) fn want(&self) -> Option<&Arc<Want>> {
-        if let Step::Asked(want) = &self.step { Some(want) } else { None }
+        match &self.step {
+            Step::Asked(want) | Step::Told { want, .. } => Some(want),
+            Step::Open { .. } => None,
+        }
     }
 
     /// It is there whoever manages it.
@@ -92,10 +96,33 @@ impl Instance {
         let (instance, until) = (around.id, around.now + CONNECT_TIMEOUT);
         for link in self.links.values_mut() {
             let Step::Asked(want) = &link.step else { continue };
-            let (want, token) = (Some(Arc::clone(want)), around.next_token());
-            link.step = Step::Told { token, until };
+            let (want, token) = (Arc::clone(want), around.next_token());
+            link.step = Step::Told { token, until, want: Arc::clone(&want) };
+            let want = Some(want);
             around.act(Action::Tell { instance, token, event: Told::Connect, want });
         }
+    }
+
+    /// It, which is `id`, has ended by itself before it took these connections: whoever found it there asks again,
+    /// and gets another one.
+    pub(super) fn untaken(&mut self, id: InstanceId) -> Vec<(RequestId, Ask)> {
+        if self.ending.is_some() || !self.attached {
+            return Vec::new();
+        }
+        let mut all = Vec::new();
+        for (connection, link) in &self.links {
+            let Some(want) = link.want().filter(|_| link.who != Who::Instance(id)) else {
+                continue;
+            };
+            let goal = Goal::Connected(*connection);
+            let found = |waiting: &mut Waiting| waiting.goal == goal && waiting.again;
+            for waiting in self.waiting.extract_if(.., found) {
+                let (target, traits, connect) = (self.target.clone(), self.traits, Some(link.who));
+                let ask = Ask { target, traits, want: Arc::clone(want), show: false, connect };
+                all.push((waiting.request, ask));
+            }
+        }
+        all
     }
 
     /// It hears which of its own connections have ended, as soon as it can.

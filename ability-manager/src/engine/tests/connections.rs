@@ -115,6 +115,20 @@ fn a_connection_to_a_service_that_ends_begins_it_anew_when_it_has() {
 }
 
 #[test]
+fn who_finds_a_service_that_has_ended_by_itself_gets_another_one_once() {
+    let mut w = connected();
+    w.connect(app(1), &service("files"));
+    let lines = w.ended(2, Exit::Signal(9));
+    assert_eq!(lines, ["launch 3 files connect", "tell 1 lost 1"]);
+    w.attached(3);
+    assert_eq!(w.ended(3, Exit::Signal(9)), ["3: it has ended: signal 9"], "and no more");
+    let mut w = connected();
+    w.connect(app(1), &service("files"));
+    w.stop(2);
+    assert_eq!(w.ended(2, Exit::Normal)[0], "4: done");
+}
+
+#[test]
 fn a_caller_that_has_ended_does_not_begin_what_it_waited_for() {
     let mut w = connected();
     w.connect(app(1), &service("files"));

@@ -231,7 +231,9 @@ fn plain_links(
 ) {
     for (connection, link) in mem::take(&mut life.links) {
         let step = match link.step {
-            Step::Told { until, .. } => Step::Told { token: 0, until: until.saturating_sub(now) },
+            Step::Told { until, want, .. } => {
+                Step::Told { token: 0, until: until.saturating_sub(now), want }
+            }
             Step::Open { .. } => Step::Open { token: 0 },
             asked @ Step::Asked(_) => asked,
         };
