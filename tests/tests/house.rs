@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ctl", &["api", "brief", "sys", "wire"]),
     ("debug-agent", &["api", "sys"]),
     ("ensemble-app", &["api", "wire"]),
+    ("ensemble-clock", &["ensemble-app"]),
     ("image-builder", &["api", "bundle", "model", "sandbox", "sys", "tuf"]),
     ("init", &["api", "model", "sys"]),
     ("journal", &["api", "sys"]),
@@ -116,6 +117,7 @@ fn unsafe_is_only_in_sys() {
             name if name == exempt => "tests/attacks",
             "brief" => "ctl/brief",
             "ensemble-app" => "sdk",
+            "ensemble-clock" => "configs/abilities/clock",
             name => name,
         };
         for file in rust_files(&root().join(directory)) {
