@@ -20,6 +20,7 @@ pub mod background;
 pub mod continuous;
 mod ending;
 mod ends;
+mod exit;
 mod front;
 mod instance;
 mod limits;
