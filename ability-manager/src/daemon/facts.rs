@@ -25,6 +25,9 @@ const STATE: &str = "/var";
 /// Percent of that which are free when there is room for more.
 const FREE: u64 = 5;
 
+/// Bytes that are enough, however little that is of a large disk.
+const ENOUGH: u64 = 512 << 20;
+
 /// Most supplies that are looked at.
 const MAX_SUPPLIES: usize = 64;
 
@@ -87,7 +90,11 @@ pub(super) fn network() -> bool {
 /// Whether there is room for more data.
 pub(super) fn storage() -> bool {
     let sizes = sys::disk::free(Path::new(STATE)).ok().zip(sys::disk::size(Path::new(STATE)).ok());
-    sizes.is_none_or(|(free, size)| free >= size / 100 * FREE)
+    sizes.is_none_or(|(free, size)| has_room(free, size))
+}
+
+fn has_room(free: u64, size: u64) -> bool {
+    free >= ENOUGH || free >= size / 100 * FREE
 }
 
 /// Whether one of these is a default route that is up, by a device that is not the loopback.
@@ -138,6 +145,14 @@ mod tests {
         assert!(!Power::read(at).is_low());
         supply(at, "BAT0", &[("status", "Charging"), ("capacity", "9")]);
         assert!(!Power::read(at).is_low());
+    }
+
+    #[test]
+    fn there_is_room_when_a_twentieth_or_half_a_gigabyte_is_free() {
+        const MEBI: u64 = 1 << 20;
+        assert!(has_room(13 * MEBI, 256 * MEBI) && !has_room(12 * MEBI, 256 * MEBI));
+        assert!(has_room(512 * MEBI, 1 << 50) && !has_room(511 * MEBI, 1 << 50));
+        assert!(!has_room(0, 1 << 30));
     }
 
     #[test]
