@@ -375,4 +375,21 @@ mod tests {
         };
         assert_eq!(read("memory".into(), low), Event::Memory("low".into()));
     }
+
+    #[test]
+    fn what_is_told_of_connections_and_cards_has_its_numbers() {
+        let with = |all: &[(&str, &str)]| {
+            let one = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            Want { parameters: Some(all.iter().map(one).collect()), ..Want::default() }
+        };
+        let told = |word: &str, all: &[(&str, &str)]| read(word.to_owned(), with(all));
+        assert_eq!(told("disconnected", &[("connection", "3")]), Event::Disconnected(3));
+        assert_eq!(told("disconnected", &[("token", "4")]), Event::Left(4));
+        assert_eq!(told("disconnected", &[]), Event::Other("disconnected".into()));
+        let card = told("form", &[("form", "7"), ("size", "2x4")]);
+        assert_eq!(card, Event::Form(7, "2x4".into()));
+        assert_eq!(told("form-gone", &[("form", "7")]), Event::FormGone(7));
+        let view = Want { action: Some("view".into()), ..Want::default() };
+        assert_eq!(read("connect".into(), view.clone()), Event::Connect(Box::new(view)));
+    }
 }
