@@ -268,7 +268,7 @@ mod tests {
           set kernel/perf_event_paranoid = 3
           set kernel/unprivileged_bpf_disabled = 1
           set kernel/yama/ptrace_scope = 1
-          set net/core/bpf_jit_harden = 2
+          set net/core/bpf_jit_harden = 1
           set fs/protected_hardlinks = 1
           set fs/protected_symlinks = 1
           set fs/protected_fifos = 2

@@ -60,7 +60,7 @@ fn prepare(shared: &Shared<'_>) -> Result<Never, Failed> {
     done(Step::Directory, unsafe { libc::syscall(libc::SYS_chdir, launch.directory.as_ptr()) })?;
     limits(launch)?;
     let ruleset = confine.map_or(Ok(None), |confine| ruleset(confine, found.as_ref(), shared))?;
-    identity(launch)?;
+    identity(launch, confine.is_some_and(|confine| !confine.filter.is_empty()))?;
     if launch.no_new_privileges {
         done(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0))?;
     }
@@ -234,9 +234,16 @@ fn limits(launch: &Launch) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Capabilities, groups and user, in the order in which each is still allowed.
-fn identity(launch: &Launch) -> Result<(), Failed> {
+/// `CAP_BPF`, as a bit.
+const BPF: u64 = 1 << 39;
+
+/// Capabilities, groups and user, in the order in which each is still allowed. `filters`: a filter is to come, of
+/// ours: who may not bring any program has it scrambled by the kernel, which takes three times as long as the filter
+/// itself. So we may until the program is executed, which gets nothing of that: it is neither in what is inherited
+/// nor in what is ambient, nor in the bounding set.
+fn identity(launch: &Launch, filters: bool) -> Result<(), Failed> {
     let keep = launch.capabilities;
+    let until_executed = if filters { BPF } else { 0 };
     if let Some(keep) = keep {
         for capability in (0..=LAST_CAPABILITY).filter(|c| keep & (1 << c) == 0) {
             match done(Step::Capabilities, prctl(libc::PR_CAPBSET_DROP, capability, 0)) {
@@ -247,13 +254,18 @@ fn identity(launch: &Launch) -> Result<(), Failed> {
         }
     }
     if let Some(ids) = &launch.ids {
-        if keep.is_some_and(|keep| keep != 0) {
+        if keep.is_some_and(|keep| keep | until_executed != 0) {
             done(Step::Capabilities, prctl(libc::PR_SET_KEEPCAPS, 1, 0))?;
         }
         become_user(ids)?;
     }
     let Some(keep) = keep else { return Ok(()) };
-    capset(keep, launch.ids.is_some())?;
+    let inherited = if launch.ids.is_some() { keep } else { 0 };
+    match capset(keep | until_executed, inherited) {
+        // We do not have it ourselves, in most containers.
+        Err((_, libc::EPERM)) if until_executed != 0 => capset(keep, inherited)?,
+        other => other?,
+    }
     if launch.ids.is_some() {
         for capability in (0..=LAST_CAPABILITY).filter(|c| keep & (1 << c) != 0) {
             let raised = prctl(libc::PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability);
@@ -279,13 +291,12 @@ fn become_user(ids: &Ids) -> Result<(), Failed> {
     done(Step::User, unsafe { libc::syscall(libc::SYS_setresuid, ids.uid, ids.uid, ids.uid) })
 }
 
-/// Permitted and effective become `keep`; inheritable too if they are to become ambient.
-fn capset(keep: u64, inherit: bool) -> Result<(), Failed> {
-    let low = u32::try_from(keep & u64::from(u32::MAX)).unwrap_or(0);
-    let high = u32::try_from(keep >> 32).unwrap_or(0);
-    let passed = |half| if inherit { half } else { 0 };
+/// What is permitted and in effect, and what a program that is executed may inherit.
+fn capset(keep: u64, inherited: u64) -> Result<(), Failed> {
+    let low = |set: u64| u32::try_from(set & u64::from(u32::MAX)).unwrap_or(0);
+    let high = |set: u64| low(set >> 32);
     let header = [CAPABILITY_VERSION, 0];
-    let data = [low, low, passed(low), high, high, passed(high)];
+    let data = [low(keep), low(keep), low(inherited), high(keep), high(keep), high(inherited)];
     // SAFETY: the kernel reads a header of 8 bytes and data of 24 that outlive the call.
     let set = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) };
     done(Step::Capabilities, set)

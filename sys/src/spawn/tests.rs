@@ -127,6 +127,18 @@ fn another_user_has_no_capability_but_those_kept() {
     let net = "0000000000001000";
     let text = output(&kept, &[]).unwrap();
     assert_eq!(text, format!("4242\n4243 4244\n{net}\n{net}\n{net}\n0\n"));
+    // Nothing is left of what a filter is brought with.
+    let all = crate::confine::Instruction { code: 0x06, yes: 0, no: 0, k: 0x7FFF_0000 };
+    let confine = Confine { filter: vec![all], ..Confine::default() };
+    for (ids, keep) in [(&kept.ids, 0), (&kept.ids, 1 << 12), (&None, 1 << 12)] {
+        let (ids, capabilities) = (ids.clone(), Some(keep));
+        let confine = Some(Arc::new(confine.clone()));
+        let filtered =
+            Launch { ids, capabilities, no_new_privileges: true, confine, ..shell(show) };
+        let text = output(&filtered, &[]).unwrap();
+        let set = format!("{keep:016x}");
+        assert!(text.contains(&format!("\n{set}\n{set}\n")) && text.ends_with("\n1\n"), "{text}");
+    }
     let root = Launch { capabilities: Some(1 << 12), ..shell(show) };
     let text = output(&root, &[]).unwrap();
     assert!(text.contains(&format!("{net}\n{net}\n0000000000000000\n0\n")), "{text}");
