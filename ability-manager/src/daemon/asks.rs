@@ -96,6 +96,9 @@ impl Daemon {
                 drop(reply.send(Err(error(&Refusal::IsForm))));
             }
             Found::One(Answering { target, traits, .. }) => {
+                if let Some(why) = self.locked_out(&target) {
+                    return drop(reply.send(Err(Error::Refused(why))));
+                }
                 let Some(request) = self.asked_by(Asker::Started(reply)) else { return };
                 let (caller, want) = (Caller::Root, Arc::new(want));
                 self.feed(Event::Start { request, caller, target, traits, want, show });
@@ -142,6 +145,9 @@ impl Daemon {
             return drop(reply.send(Err(Error::NotFound(why))));
         };
         let traits = traits(ability);
+        if let Some(why) = target.as_ref().and_then(|target| self.locked_out(target)) {
+            return drop(reply.send(Err(Error::Refused(why))));
+        }
         let Some(request) = self.asked_by(Asker::Started(reply)) else { return };
         self.feed(Event::Show { request, mission, traits });
     }

@@ -129,9 +129,9 @@ impl Attempt {
 #[derive(Debug)]
 pub struct Opened(Master);
 
-/// What a secret has become, to be kept.
+/// The owner's key, and what a secret has made of it, to be kept.
 #[derive(Debug, Clone)]
-pub struct Sealed(Owner);
+pub struct Sealed(Owner, Master);
 
 #[cfg(test)]
 impl Sealed {
@@ -164,7 +164,9 @@ impl Sealing {
             Some(secret) => Owner::by_secret(&self.key, &self.device, secret),
             None => Owner::by_device(&self.key, &self.device),
         };
-        sealed.map(Sealed).map_err(|why| Refusal::Failed(format!("sealing the owner's key: {why}")))
+        sealed
+            .map(|owner| Sealed(owner, self.key.clone()))
+            .map_err(|why| Refusal::Failed(format!("sealing the owner's key: {why}")))
     }
 }
 
@@ -357,22 +359,24 @@ impl Vault {
         }
     }
 
-    /// Another secret counts, or none; the device stays unlocked.
+    /// Another secret counts, or none; the device stays unlocked, if it was not locked meanwhile.
     ///
     /// # Errors
     /// It can't be written; the one of before counts then.
     pub fn set(&self, disk: &dyn Disk, sealed: Sealed) -> Result<(), Refusal> {
         let mut known = self.known(disk)?;
-        let Sealed(owner) = sealed;
-        if let Some(key) = known.open.as_ref().filter(|_| owner.has_secret()) {
-            self.tell_next(disk, key)?;
+        let Sealed(owner, key) = sealed;
+        if owner.has_secret() && known.open.is_some() {
+            self.tell_next(disk, &key)?;
         }
         self.replace(disk, &self.owner(), &owner.print())?;
-        if !owner.has_secret() {
+        let has_secret = owner.has_secret();
+        known.owner = Some(owner);
+        if !has_secret {
+            known.open = Some(key);
             let gone = self.shred(disk, &self.unlocked);
             gone.map_err(|why| tried("removing", &self.unlocked, &why))?;
         }
-        known.owner = Some(owner);
         Ok(())
     }
 

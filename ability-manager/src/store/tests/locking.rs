@@ -188,6 +188,25 @@ fn while_the_device_is_locked_only_el1_can_be_read() {
 }
 
 #[test]
+fn what_was_asked_for_before_it_was_locked_counts_all_the_same() {
+    let (bench, mut store) = device();
+    set(&store, Some("sesame")).unwrap();
+    store.enrol(&id(ID)).unwrap();
+    let before = keys(&bench, ID);
+    // Another secret and none, both by who knew the one of then.
+    let sealing = store.sealing().unwrap();
+    store.lock().unwrap();
+    store.set_secret(sealing.seal(Some(b"second")).unwrap()).unwrap();
+    assert_eq!(store.lock_state(), Ok(Lock::Locked));
+    assert!(!bench.places.unlocked.exists(), "and it stays locked");
+    store.set_secret(sealing.seal(None).unwrap()).unwrap();
+    assert_eq!(store.lock_state(), Ok(Lock::None));
+    store.enrol(&id(ID)).unwrap();
+    assert_eq!(keys(&bench, ID), before);
+    assert!(bench.plug.keys().contains_key(&before[1].unwrap()));
+}
+
+#[test]
 fn who_guesses_has_to_wait_and_a_boot_does_not_help() {
     let (mut bench, store) = device();
     set(&store, Some("sesame")).unwrap();
