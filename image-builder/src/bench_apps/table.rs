@@ -3,11 +3,12 @@
 use super::{MANY, Measured};
 
 /// Ways to start an app, as people call them; the first two are bare.
-const WAYS: [(&str, &str); 15] = [
+const WAYS: [(&str, &str); 17] = [
     ("bare-begun", "bare fork and exec, until it has begun"),
     ("bare", "bare fork and exec, until it has ended"),
     ("first-soon", "first of the device, as soon as it is up; starts ability-manager"),
     ("first-later", "the same, 20 s later"),
+    ("first-ready", "first since boot of an app that ran before, ability-manager had time"),
     ("new", "an app that never ran"),
     ("row-new", "the same, one after the other"),
     ("again", "an app that ran before"),
@@ -17,6 +18,7 @@ const WAYS: [(&str, &str); 15] = [
     ("launch", "of a start: what servicemgr does, with a sandbox that it knows"),
     ("prepare", "of that: reading the definition and the profile"),
     ("compile", "the same, and the sandbox is compiled"),
+    ("answer-again", "first answer of an ability-manager that read all manifests before"),
     ("call-manager", "of a start: a call that ability-manager answers at once"),
     ("call-services", "of a start: a call that servicemgr answers at once"),
 ];

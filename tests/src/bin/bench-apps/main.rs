@@ -9,6 +9,7 @@
 
 mod asking;
 mod measure;
+mod trace;
 
 use std::env;
 use std::fs::{self, File};

@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use sys::clock::monotonic;
 use sys::spawn::{Launch, Passed, spawn};
 
 use crate::asking::Asking;
-use crate::{sleep, tell};
+use crate::{sleep, tell, trace};
 
 /// What is measured in this guest.
 const ORDER: &str = "/bench/order";
@@ -45,6 +46,8 @@ pub(crate) fn run() -> io::Result<()> {
     match fs::read_to_string(ORDER)?.trim() {
         "boot" => boot().map(drop),
         "many" => many(),
+        "ready" => ready(),
+        "trace" => traced(),
         "soon" => first("soon", SOON),
         "later" => first("later", LATER),
         order => Err(io::Error::other(format!("nobody knows {order}"))),
@@ -79,6 +82,59 @@ fn first(name: &str, after: Duration) -> io::Result<()> {
     asking.stop(&started.unit).map(drop)
 }
 
+/// The first start since boot of an app that ran before it, with ability-manager up for a while: as after a boot
+/// servicemgr and ability-manager know nothing, and nothing is mounted.
+fn ready() -> io::Result<()> {
+    let mut times = Vec::new();
+    for number in 0..STARTS {
+        let (asking, _) = Asking::new()?;
+        sleep(PAUSE);
+        let (started, _) = asking.start(&app(0))?;
+        asking.stop(&started.unit)?;
+        drop(asking);
+        ensctl(&["service", "stop", "ability-manager"])?;
+        ensctl(&["reload"])?;
+        sys::mount::unmount(&Path::new("/run/bundles").join(app(0)))?;
+        sleep(PAUSE);
+        let (asking, _) = Asking::new()?;
+        sleep(LATER);
+        let (started, took) = asking.start(&app(0))?;
+        times.push(took);
+        asking.stop(&started.unit)?;
+        if number + 1 < STARTS {
+            drop(asking);
+            ensctl(&["service", "stop", "ability-manager"])?;
+        }
+    }
+    median("first-ready", times);
+    Ok(())
+}
+
+fn ensctl(arguments: &[&str]) -> io::Result<()> {
+    let status = Command::new("/usr/bin/ensctl").args(arguments).status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("ensctl {arguments:?}: {status}")))
+    }
+}
+
+/// The first start of an app, and the next one, call by call.
+fn traced() -> io::Result<()> {
+    sleep(LATER);
+    let (asking, _) = Asking::new()?;
+    sleep(PAUSE);
+    trace::prepare()?;
+    for name in ["first", "other", "again"] {
+        let app = app(u32::from(name == "other"));
+        let (started, _) = trace::of(name, || asking.start(&app))?;
+        sleep(PAUSE);
+        asking.stop(&started.unit)?;
+        sleep(PAUSE);
+    }
+    Ok(())
+}
+
 fn many() -> io::Result<()> {
     let asking = boot()?;
     bare()?;
@@ -89,7 +145,13 @@ fn many() -> io::Result<()> {
         sleep(STEP);
     }
     sleep(PAUSE);
-    resident("running")
+    resident("running")?;
+    drop(asking);
+    ensctl(&["service", "stop", "ability-manager"])?;
+    sleep(PAUSE);
+    let (_asking, next) = Asking::new()?;
+    tell(&format!("bench: start answer-again {}", next.as_nanos()));
+    Ok(())
 }
 
 /// Starts with all that is known and made, with less, and in a row.
