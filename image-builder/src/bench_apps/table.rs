@@ -17,7 +17,7 @@ const WAYS: [(&str, &str); 17] = [
     ("stop", "stop, until its processes are gone"),
     ("launch", "of a start: what servicemgr does, with a sandbox that it knows"),
     ("prepare", "of that: reading the definition and the profile"),
-    ("compile", "the same, and the sandbox is compiled"),
+    ("compile", "the same, of a definition and a sandbox that nobody knows"),
     ("answer-again", "first answer of an ability-manager that read all manifests before"),
     ("call-manager", "of a start: a call that ability-manager answers at once"),
     ("call-services", "of a start: a call that servicemgr answers at once"),
