@@ -17,7 +17,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::sys::statfs::{EXT4_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, statfs};
@@ -167,8 +167,8 @@ fn clock() -> io::Result<Time> {
 pub(super) fn changes(confine: &Confine) -> bool {
     let mut roots: Vec<&CStr> = confine.mounts.iter().filter_map(other_root).collect();
     roots.dedup();
-    let written = |root: &CStr| !is_read_only(Path::new(OsStr::from_bytes(root.to_bytes())));
-
+    let path = |root: &CStr| PathBuf::from(OsStr::from_bytes(root.to_bytes()));
+    let written = |root: &CStr| !mount::is_read_only(&path(root)).unwrap_or(false);
     let named = confine.mounts.iter().filter_map(|mount| match mount {
         Mount::Dev(_, names) => Some(names),
         _ => None,
@@ -186,10 +186,6 @@ fn other_root(mount: &Mount) -> Option<&CStr> {
         Mount::Inside { root, .. } | Mount::Entries { root, .. } => Some(root),
         _ => None,
     }
-}
-
-fn is_read_only(path: &Path) -> bool {
-    mount::is_read_only(path).unwrap_or(false)
 }
 
 /// Each with whether something goes by what a link there leads to: one that is shown is shown as a link. What
