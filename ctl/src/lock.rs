@@ -132,11 +132,9 @@ fn secret(prompt: &str) -> Result<Vec<u8>, Fault> {
 /// One byte at a time: what comes after the line is for the next one.
 fn line(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    for byte in from.bytes().take(MAX_LINE) {
-        match byte? {
-            b'\n' => break,
-            byte => line.push(byte),
-        }
+    let mut byte = [0];
+    while line.len() < MAX_LINE && from.read(&mut byte)? == 1 && byte != *b"\n" {
+        line.extend(byte);
     }
     if line.last() == Some(&b'\r') {
         line.pop();

@@ -157,7 +157,7 @@ impl Daemon {
         match &done {
             Ok(0) => log::info!("locked"),
             Ok(busy) => {
-                log::info!("locked; {busy} apps have files of el2 open, and no more of them")
+                log::info!("locked; {busy} apps have files of el2 open, and no more of them");
             }
             Err(why) => log::error!("locking: {why}"),
         }
