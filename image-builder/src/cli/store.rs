@@ -56,7 +56,8 @@ struct Where {
 /// How long what is signed counts.
 #[derive(Debug, Args)]
 struct Expiry {
-    /// How long a role's word counts, in days [default: root=365 targets=90 snapshot=30 timestamp=14]
+    /// How long a role's word counts, in days; 0: it has expired when it comes, to see what devices do [default:
+    /// root=365 targets=90 snapshot=30 timestamp=14]
     #[arg(long, value_name = "ROLE=DAYS", value_parser = role_days)]
     expires: Vec<(Role, u64)>,
 }
@@ -193,7 +194,7 @@ fn role_days(text: &str) -> Result<(Role, u64), String> {
         .into_iter()
         .find(|known| known.word() == role)
         .ok_or_else(|| format!("`{role}` is no role: root, targets, snapshot or timestamp"))?;
-    let days = days.parse().ok().filter(|days| (1..=36_500).contains(days)).ok_or_else(wrong)?;
+    let days = days.parse().ok().filter(|days| (0..=36_500).contains(days)).ok_or_else(wrong)?;
     Ok((role, days))
 }
 
