@@ -65,10 +65,11 @@ class Echo:
         """Hears what is said over connections, until the device has told something."""
         while not told:
             ready, _, _ = select.select([self.bus.sock, *self.connections], [], [])
-            for one in ready:
-                if one in self.connections:
-                    self.hear(one)
-            if self.bus.sock in ready:
+            said = [one for one in ready if one in self.connections]
+            for one in said:
+                self.hear(one)
+            # What was there may have come along with an answer.
+            if not said:
                 self.bus.recv_messages()
 
     def live(self):
