@@ -166,6 +166,11 @@ fn the_first_app_runs_as_its_page_says() {
 }
 
 #[test]
+fn a_program_of_debian_becomes_an_app_as_its_page_says() {
+    Reader::new().follow("debian-app.md");
+}
+
+#[test]
 fn three_dots_stand_for_anything() {
     assert!(same_line("up … s, … s", "up 1.2 s, 0.3 s"));
     assert!(!same_line("up … s", "up 1.2 min"));
