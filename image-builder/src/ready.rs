@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use model::Name;
 use model::permission::{Level, Permission};
 use model::ready::Ready;
@@ -36,14 +36,14 @@ const MAX_SETS_OF: usize = 6;
 /// Makes it, with `compiler`; nothing for a device that has no apps.
 ///
 /// # Errors
-/// A permission is wrong, or the compiler fails.
+/// The compiler fails.
 pub fn make(loaded: &Loaded, compiler: &Path) -> Result<Ready> {
     if !loaded.plan.services.iter().any(|service| service.name.as_str() == ABILITY_MANAGER) {
         return Ok(Ready::default());
     }
     let texts = Texts(loaded);
     let profiles = Profiles::read(&texts, &[PROFILES.to_owned()]);
-    let permissions = permissions(&texts)?;
+    let permissions = permissions(&texts);
     let apps =
         loaded.apps.bundles.iter().map(|app| {
             app.manifest.permissions.iter().map(|asked| asked.permission.clone()).collect()
@@ -53,13 +53,11 @@ pub fn make(loaded: &Loaded, compiler: &Path) -> Result<Ready> {
     Ok(Ready { profiles: profiles.encode(), permissions, filters })
 }
 
-/// Each by its name.
-fn permissions(texts: &Texts<'_>) -> Result<Vec<Permission>> {
+/// Each by its name, but those with which something is wrong: that is told to who asks for them.
+fn permissions(texts: &Texts<'_>) -> Vec<Permission> {
     let names = texts.0.permissions.iter().filter_map(|(path, _)| path.strip_suffix(".toml"));
-    let one = |name| permission::load(texts, &[PERMISSIONS.to_owned()], name);
-    let all: Result<Vec<_>, _> = names.map(one).collect();
-    let all = all.map_err(|report| anyhow!(report.render(false)))?;
-    Ok(all.into_iter().map(|defined| defined.permission).collect())
+    let one = |name| permission::load(texts, &[PERMISSIONS.to_owned()], name).ok();
+    names.filter_map(one).map(|defined| defined.permission).collect()
 }
 
 /// What the filters of all apps are made from that there may be; `apps` ask for permissions that not any app may have.
