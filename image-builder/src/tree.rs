@@ -96,6 +96,24 @@ impl Content {
         self.len() == 0
     }
 
+    /// At most this many bytes of its beginning.
+    ///
+    /// # Errors
+    /// As [`Content::read`].
+    pub fn begin(&self, most: u64) -> io::Result<Arc<[u8]>> {
+        match self {
+            Self::Bytes(bytes) => {
+                let most = usize::try_from(most).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(bytes.get(..most).unwrap_or_default().into())
+            }
+            Self::Slice { file, offset, len } => {
+                let part =
+                    Self::Slice { file: Arc::clone(file), offset: *offset, len: most.min(*len) };
+                part.read()
+            }
+        }
+    }
+
     /// All bytes.
     ///
     /// # Errors

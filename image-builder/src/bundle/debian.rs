@@ -168,7 +168,7 @@ mod tests {
         fs::write(directory.join("over/etc/demo.conf"), "fast = yes\n").unwrap();
         fs::create_dir_all(directory.join("over/bin")).unwrap();
         let run = directory.join("over/bin/run");
-        fs::write(&run, "#!/bin/sh\n").unwrap();
+        fs::write(&run, "#!/usr/bin/demo\n").unwrap();
         fs::set_permissions(&run, fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(directory.join("bundle.toml"), text).unwrap();
         let request = Request {

@@ -37,7 +37,7 @@ use crate::packages::cache::Cache;
 use crate::packages::resolve::Relock;
 use crate::progress::Progress;
 use crate::recipe::TIME;
-use crate::tree::{Kind, Tree};
+use crate::tree::{Kind, Node, Tree};
 use crate::workspace::Workspace;
 use crate::write::erofs::{self, Volume};
 use crate::write::{Partial, content_uuid};
@@ -213,6 +213,8 @@ fn program(ability: &Ability, manifest: &Manifest, view: View<'_>) -> Result<()>
         Some((_, node)) if node.mode & 0o111 == 0 => bail!(
             "ability {name}: nobody may execute `{program}`: chmod +x it, or name the program that reads it"
         ),
+        Some((_, node)) if of_root => interpreted(node, view)
+            .with_context(|| format!("ability {name}: `{program}` cannot be started")),
         Some(_) => Ok(()),
         None => {
             let runtime = if view.lower.is_some() { " and its runtime" } else { "" };
@@ -220,5 +222,56 @@ fn program(ability: &Ability, manifest: &Manifest, view: View<'_>) -> Result<()>
                 "ability {name}: `{program}` is not among the files of the bundle{runtime} ({whose})"
             )
         }
+    }
+}
+
+/// Whether the program that reads a script is in the view.
+fn interpreted(node: &Node, view: View<'_>) -> Result<()> {
+    /// As much of the first line as Linux reads.
+    const MAX_LINE: u64 = 255;
+    let Kind::File(content) = &node.kind else { return Ok(()) };
+    let begin = content.begin(MAX_LINE).context("reading it")?;
+    let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let Some(line) = line.strip_prefix(b"#!") else { return Ok(()) };
+    let line = String::from_utf8_lossy(line);
+    let Some(reader) = line.split_whitespace().next() else { return Ok(()) };
+    if view.find(reader.trim_start_matches('/')).is_none() {
+        bail!(
+            "it is a script for {reader}, which is neither in the bundle nor in what lies below it"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::text::bundle::parse;
+
+    use super::*;
+
+    #[test]
+    fn what_reads_a_script_must_be_where_its_programs_look() {
+        let text = "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X\"\nlayout = \"root\"\n\
+                    [[ability]]\nname = \"main\"\nexec = [\"/app/run\"]\n";
+        let manifest = parse("x", text).unwrap();
+        let told = |script: &str, lower: Option<&Tree>| {
+            let mut tree = Tree::new();
+            tree.insert("app/run", Node::file(0o755, script)).unwrap();
+            tree.insert("bin", Node::symlink("usr/bin")).unwrap();
+            tree.insert("usr/bin/sh", Node::file(0o755, "")).unwrap();
+            let fits = fits(&manifest, View { upper: &tree, lower });
+            fits.map_err(|why| format!("{why:#}")).err().unwrap_or_default()
+        };
+        let mut below = Tree::new();
+        below.insert("usr/bin/env", Node::file(0o755, "")).unwrap();
+        for script in ["#!/bin/sh -e\n", "#! /usr/bin/sh", "code", "#!\n", ""] {
+            assert_eq!(told(script, None), "", "{script}");
+        }
+        assert_eq!(told("#!/usr/bin/env python3\n", Some(&below)), "");
+        assert_eq!(
+            told("#!/usr/bin/env python3\n", None),
+            "ability main: `/app/run` cannot be started: it is a script for /usr/bin/env, which is neither in the \
+             bundle nor in what lies below it"
+        );
     }
 }
