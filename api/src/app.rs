@@ -12,8 +12,8 @@
 
 use std::collections::HashMap;
 
-use zbus::{OwnedFd, Type};
 use zbus::zvariant::{DeserializeDict, SerializeDict};
+use zbus::{OwnedFd, Type};
 
 pub use crate::abilities::{Candidate, Error, Want};
 

@@ -108,7 +108,9 @@ fn names(operand: Operand) -> Option<&'static str> {
         Operand::Words(words, ..) if words.contains("UNIT") || words == "MISSION" => {
             Some("instances")
         }
-        Operand::Words("BUNDLE" | "KEY" | "[TEXT...]" | "URL|DIR" | "STORE" | "[STORE]", ..) => None,
+        Operand::Words("BUNDLE" | "KEY" | "[TEXT...]" | "URL|DIR" | "STORE" | "[STORE]", ..) => {
+            None
+        }
         Operand::Words(words, ..) if words.ends_with("PERMISSION") => Some("permissions"),
         Operand::Words(..) => Some("params"),
         _ => None,

@@ -1,7 +1,7 @@
 //! Clients of a control socket, a task each.
 //!
 //! The kernel says who a client is when it connects; nothing it sends can change that. Invariant: there are never
-//! more than [`MAX_CLIENTS`] of root's, nor of all others together, so that others can't keep root out.
+//! more than `MAX_CLIENTS` of root's, nor of all others together, so that others can't keep root out.
 
 use std::future::Future;
 use std::io;

@@ -236,8 +236,13 @@ fn what_was_decided_is_recorded_what_is_used_is_counted_and_a_removed_bundle_lea
         device.flow.log().record().iter().map(|entry| entry.what.word()).collect()
     };
     assert_eq!(words(&device), ["asked for", "allowed"]);
-    let uses: Vec<(String, u64)> =
-        device.flow.log().uses().iter().map(|(_, what, one)| (what.to_string(), one.times)).collect();
+    let uses: Vec<(String, u64)> = device
+        .flow
+        .log()
+        .uses()
+        .iter()
+        .map(|(_, what, one)| (what.to_string(), one.times))
+        .collect();
     assert_eq!(uses, [("camera".to_owned(), 3), ("internet".to_owned(), 2)]);
     for second in 0..2000 {
         device.decide(second, "camera", Wish::Allow);

@@ -178,7 +178,8 @@ mod tests {
     #[test]
     fn a_boot_shortens_no_freeze_and_forgets_no_failure() {
         let mut all = Attempts::default();
-        (all.begin(BOOT).unwrap(), all.begin(BOOT + SECOND).unwrap());
+        all.begin(BOOT).unwrap();
+        all.begin(BOOT + SECOND).unwrap();
         let early = 5 * SECOND;
         let mut next = Attempts::parse(&all.print(BOOT + SECOND), early);
         next.begin(early).unwrap();

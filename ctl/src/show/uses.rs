@@ -14,7 +14,7 @@ const MICROS: u64 = 1_000_000;
 #[must_use]
 pub fn log(log: &PermissionLog, zone: &TimeZone, paint: Paint) -> String {
     let mut uses: Vec<&PermissionUse> = log.uses.iter().collect();
-    uses.sort_by(|a, b| (b.now, b.last).cmp(&(a.now, a.last)));
+    uses.sort_by_key(|used| std::cmp::Reverse((used.now, used.last)));
     let mut out = if uses.is_empty() {
         "Nothing was used.\n".to_owned()
     } else {

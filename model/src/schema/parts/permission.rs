@@ -35,7 +35,8 @@ const TOP: Part = Part {
               profile forbids it does not give. Keys of a profile that restrict are errors here.",
     ],
     around: ("", LEAST),
-    examples: &["\
+    examples: &[
+        "\
 version = 1
 about = \"set the clock\"
 abouts = { de = \"die Uhr stellen\" }
@@ -44,7 +45,8 @@ grant = \"system\"
 capabilities = [\"SYS_TIME\"]
 write-execute = true
 ",
-        "version = 1\nabout = \"start other apps\"\nchecked-by = \"ability-manager\"\n"],
+        "version = 1\nabout = \"start other apps\"\nchecked-by = \"ability-manager\"\n",
+    ],
 };
 
 const FILES: Part = Part {
