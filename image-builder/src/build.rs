@@ -222,6 +222,7 @@ impl Job<'_> {
             inputs = inputs.bytes(format!("app {id}"), bundle.key.as_bytes());
         }
         inputs = inputs.value("the trusted keys", &self.loaded.apps.trust)?;
+        inputs = inputs.value("the stores", &self.loaded.apps.stores)?;
         for (program, path) in &self.programs {
             inputs = inputs.file(format!("program {}", program.binary), path)?;
         }

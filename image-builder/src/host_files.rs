@@ -49,7 +49,46 @@ impl Source for HostFiles {
         Path::new(path).is_file()
     }
 
+    fn store_root(&self, path: &str) -> io::Result<String> {
+        if fs::metadata(path)?.len() > tuf::MAX_ROOT {
+            return Err(io::Error::other(format!("it has more than {} bytes", tuf::MAX_ROOT)));
+        }
+        let text = self.read(path)?;
+        // When it expires is of no account: a device goes on from it to the newest, which must not have expired.
+        tuf::Trusted::begin(text.as_bytes()).map_err(io::Error::other)?;
+        Ok(text)
+    }
+
     fn library(&self) -> Option<String> {
         self.library.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn only_a_root_that_signed_itself_is_the_root_of_a_store() {
+        let cases = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/cases");
+        let directory = tempfile::tempdir().unwrap();
+        let told = |text: &str| {
+            let path = directory.path().join("root.json");
+            fs::write(&path, text).unwrap();
+            let read = HostFiles::alone().store_root(path.to_str().unwrap());
+            read.map_err(|e| e.to_string())
+        };
+        let root = fs::read_to_string(cases.join("store-shipped/root.json")).unwrap();
+        assert_eq!(told(&root).as_deref(), Ok(&*root));
+        let other = root.replacen("2126", "2127", 1);
+        assert_ne!(other, root);
+        assert!(
+            told(&other).unwrap_err().contains("root.json is wrongly signed: by 0 of the keys")
+        );
+        assert!(told("{}").unwrap_err().contains("is damaged, or none of a store"));
+        let long = " ".repeat(usize::try_from(tuf::MAX_ROOT).unwrap() + 1);
+        assert!(told(&long).unwrap_err().contains("it has more than 512000 bytes"));
     }
 }

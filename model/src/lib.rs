@@ -26,6 +26,7 @@ pub mod sandbox;
 pub mod schema;
 pub mod service;
 pub mod shared;
+pub mod store;
 #[cfg(feature = "text")]
 pub mod text;
 pub mod want;

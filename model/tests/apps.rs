@@ -107,3 +107,66 @@ fn an_app_comes_with_the_runtime_that_it_lies_upon() {
     "#);
     insta::assert_snapshot!(told(r#"["late", "python"]"#), @r"3:12 `late` needs the runtime org.example.python in version 3.12.0 at least (`python` is 3.11.0)");
 }
+
+#[test]
+fn a_device_has_its_stores_and_the_services_that_ask_them() {
+    let stores = "stores = [\n  { name = \"web\", url = \"https://apps.example.org/shop/\", root = \"../web.json\" },\n  \
+                  { name = \"stick\", url = \"file:///media/stick\", root = \"stick.json\" },\n]\n";
+    let files = files(stores)
+        .with("web.json", "of the web")
+        .with("devices/stick.json", "of the stick")
+        .with(
+            "services/store.toml",
+            "exec = [\"/usr/bin/s\"]\nsandbox = { inherit = [\"base\"] }\n",
+        );
+    let loaded = load_device(&files, "devices/x.toml").expect("it has no mistake");
+    let stores = loaded.apps.stores.iter();
+    let stores: Vec<_> = stores.map(|s| (s.name.as_str(), &*s.place, &*s.root)).collect();
+    let web = ("web", "https://apps.example.org/shop", "of the web");
+    assert_eq!(stores, [("stick", "/media/stick", "of the stick"), web]);
+    let services: Vec<_> = loaded.device.services.iter().map(|name| name.as_str()).collect();
+    assert_eq!(services, ["ability-manager", "store"]);
+}
+
+#[test]
+fn a_store_that_no_device_could_ask_is_told_where_it_is_named() {
+    let told = |store: &str| {
+        let files =
+            files(&format!("stores = [{store}]\n")).with("devices/root.json", "a root").with(
+                "services/store.toml",
+                "exec = [\"/usr/bin/s\"]\nsandbox = { inherit = [\"base\"] }\n",
+            );
+        brief(&load_device(&files, "devices/x.toml").expect_err("it has mistakes"))
+    };
+    let at =
+        |url: &str| told(&format!("{{ name = \"a\", root = \"root.json\", url = \"{url}\" }}"));
+    insta::assert_snapshot!(told("{ name = \"a\", link = \"https://a\" }"), @r"
+    3:11 the key `root` is missing
+    3:11 the key `url` is missing
+    3:25 unknown key `link` (keys here: name, url, root)
+    ");
+    insta::assert_snapshot!(told("{ name = \"A b\", url = \"http://a\", root = \"no.json\" }"), @r"
+    3:20 `A b` can't be the name of a store (a name is 1 to 64 of a-z, 0-9 and -, and starts with a letter; TEMPLATE@INSTANCE is one of many)
+    3:52 there is no file `devices/no.json` (a path from where this TOML is)
+    ");
+    let twice = "{ name = \"a\", url = \"http://a\", root = \"root.json\" }, ".repeat(2);
+    insta::assert_snapshot!(told(&twice), @r"3:74 two stores are called `a`");
+    insta::assert_snapshot!(at("ftp://a"), @r"3:51 `ftp://a` is no place of a store (https://HOST/DIRECTORY, http://HOST/DIRECTORY, or file:///DIRECTORY for one of the device)");
+    for bad in [
+        "",
+        "/media/shop",
+        "https://",
+        "http://:80",
+        "http:///a",
+        "https://a/?b",
+        "https://a b",
+        "file://host/a",
+        "file:///",
+        "file:///a/../b",
+        "file:///a%20b",
+        "https://a#b",
+        &"https://a/".repeat(200),
+    ] {
+        assert!(at(bad).contains("is no place of a store"), "{bad}");
+    }
+}

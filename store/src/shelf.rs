@@ -14,13 +14,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use model::Name;
+use model::store::MAX_STORES;
 use tuf::{Kept, Role};
-
-/// Most stores that a device knows.
-pub(crate) const MAX_STORES: usize = 32;
-
-/// Longest place of a store, in bytes.
-pub(crate) const MAX_PLACE: usize = 1024;
 
 /// Longest file that is read, in bytes: the longest metadata.
 const MAX_FILE: u64 = tuf::MAX_TARGETS;

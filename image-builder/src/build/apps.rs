@@ -78,6 +78,7 @@ impl Job<'_> {
         let apps = self.apps()?.iter().map(bundle).collect::<Result<Vec<_>>>()?;
         let manifests = self.loaded.apps.bundles.iter().map(|app| &app.manifest);
         bundle::device::mark_work(tree, manifests)?;
-        bundle::device::place(tree, apps, &self.loaded.apps.trust)
+        bundle::device::place(tree, apps, &self.loaded.apps.trust)?;
+        bundle::device::place_stores(tree, &self.loaded.apps.stores)
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! /usr/lib/ensemble/bundles/ID.bundle      one for each app: not signed, as the root is checked whole
 //! /usr/lib/ensemble/bundles/keys           a line for each key whose apps the device takes
+//! /usr/lib/ensemble/stores/NAME/           place, root.json: a store that the device knows
 //! /usr/lib/ensemble/bundles/work           there when one has work that runs by itself: ability-manager starts at boot
 //! ```
 
@@ -10,6 +11,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use model::bundle::{AbilityKind, BundleId, Layout, Manifest};
+use model::store::{PATH, PLACE, ROOT};
+use model::text::Store;
 
 use crate::tree::{Content, Kind, Node, Tree};
 
@@ -30,6 +33,22 @@ pub fn place(tree: &mut Tree, apps: Vec<(BundleId, Content)>, trust: &[String]) 
     if !trust.is_empty() {
         let keys: String = trust.iter().map(|key| format!("{key}\n")).collect();
         tree.insert(&format!("{BUNDLES}/keys"), Node::file(0o644, keys.as_str()))?;
+    }
+    Ok(())
+}
+
+/// Puts stores into a root, which the device knows from its first boot on.
+///
+/// # Errors
+/// Something of a package is in the way.
+pub fn place_stores(tree: &mut Tree, stores: &[Store]) -> Result<()> {
+    for Store { name, place, root } in stores {
+        let directory = format!("{}/{name}", PATH.trim_start_matches('/'));
+        let mut put = |file: &str, text: String| {
+            tree.insert(&format!("{directory}/{file}"), Node::file(0o644, text.as_str()))
+        };
+        put(PLACE, format!("{place}\n"))?;
+        put(ROOT, root.clone())?;
     }
     Ok(())
 }
@@ -93,7 +112,23 @@ fn there(tree: &Tree, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use model::Name;
+
     use super::*;
+
+    #[test]
+    fn a_store_is_two_files_where_the_device_looks_for_it() {
+        let mut tree = Tree::new();
+        let place = "https://a".to_owned();
+        let store = Store { name: Name::try_from("shop").unwrap(), place, root: "{}".to_owned() };
+        place_stores(&mut tree, &[store]).unwrap();
+        let text = |path: &str| match &tree.get(path).unwrap().kind {
+            Kind::File(Content::Bytes(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(text("usr/lib/ensemble/stores/shop/place"), "https://a\n");
+        assert_eq!(text("usr/lib/ensemble/stores/shop/root.json"), "{}");
+    }
 
     #[test]
     fn files_are_found_where_links_lead() {

@@ -15,6 +15,7 @@ use super::near::did_you_mean;
 use super::path::join;
 use super::report::{Place, Problem};
 use super::source::Loader;
+use super::stores::{self, Store};
 use super::value::{Bad, Checked, bad};
 use super::{Names, bundle, raw};
 use crate::bundle::{BundleKind, Manifest};
@@ -41,6 +42,8 @@ pub struct Apps {
     pub bundles: Vec<App>,
     /// Public keys whose apps it takes, sorted.
     pub trust: Vec<String>,
+    /// Stores that it knows, sorted by name.
+    pub stores: Vec<Store>,
     /// Where each app is named.
     pub(super) places: Names,
 }
@@ -59,7 +62,13 @@ pub struct App {
 /// Where `[apps]` says something first, and so brings its service.
 pub(super) fn begins(raw: &raw::Device) -> Option<&Place> {
     let apps = raw.apps.as_ref()?;
-    apps.install.iter().chain(&apps.trust).flatten().next().map(|at| &at.place)
+    let named = apps.install.iter().chain(&apps.trust).flatten().next().map(|at| &at.place);
+    named.or_else(|| begin_stores(raw))
+}
+
+/// Where a first store is, which brings the service that asks it.
+pub(super) fn begin_stores(raw: &raw::Device) -> Option<&Place> {
+    Some(&raw.apps.as_ref()?.stores.as_ref()?.first()?.place)
 }
 
 /// Reads the apps of `device`, which are looked for in `directories`, the nearest first.
@@ -90,7 +99,8 @@ pub(super) fn load(
     loader.check.unique(ids, |id| format!("two apps have the id `{id}`"));
     let mut bundles: Vec<App> = apps.into_iter().map(|(app, _)| app).collect();
     bundles.sort_by(|a, b| a.manifest.id.cmp(&b.manifest.id));
-    Apps { bundles, trust, places }
+    let stores = stores::load(raw.and_then(|raw| raw.stores.as_ref()), loader);
+    Apps { bundles, trust, stores, places }
 }
 
 fn name(text: &str) -> Checked<Name> {

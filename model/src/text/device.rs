@@ -118,13 +118,19 @@ pub(crate) fn check(raw: &raw::Device, cx: &Context<'_>, c: &mut Check) -> Writt
     Written { device, enabled, templates, packages: wanted, modules, files }
 }
 
-/// The service that its apps bring.
-fn of_apps(raw: &raw::Device, enabled: &[At<Name>]) -> Option<At<Name>> {
-    let place = apps::begins(raw)?.clone();
-    let value = Name::try_from(apps::ABILITY_MANAGER).ok()?;
+/// The services that its apps and stores bring.
+fn of_apps(raw: &raw::Device, enabled: &[At<Name>]) -> Vec<At<Name>> {
+    let brought = [
+        (apps::ABILITY_MANAGER, apps::begins(raw)),
+        (crate::store::SERVICE, apps::begin_stores(raw)),
+    ];
     let off = raw.services.as_ref().and_then(|s| s.disable.as_ref());
-    let off = off.is_some_and(|list| list.iter().any(|at| at.as_str() == value.as_str()));
-    (!off && enabled.iter().all(|at| at.value != value)).then_some(At { value, place })
+    let service = |(name, place): (&str, Option<&Place>)| {
+        let (value, place) = (Name::try_from(name).ok()?, place?.clone());
+        let off = off.is_some_and(|list| list.iter().any(|at| at.as_str() == name));
+        (!off && enabled.iter().all(|at| at.value != value)).then_some(At { value, place })
+    };
+    brought.into_iter().filter_map(service).collect()
 }
 
 /// What its kernel may lack.

@@ -152,6 +152,12 @@ impl Item for raw::User {
     }
 }
 
+impl Item for raw::Store {
+    fn name(&self) -> Cow<'_, str> {
+        text(&self.name).into()
+    }
+}
+
 /// A text as the name of its table.
 fn text(at: &Option<At<String>>) -> &str {
     at.as_ref().map_or("", |at| at.as_str())
@@ -189,7 +195,7 @@ by_field! {
     InputKinds { kinds }
     Debug { agent, console }
     Tolerated { optional }
-    Apps { install, trust }
+    Apps { install, trust, stores }
     Device {
         version, inherit, os_version, release, target, form_factor, hostname, locale, timezone,
         kernel, packages, services, parameters, file, user, storage, screen, input, debug,

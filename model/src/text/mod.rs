@@ -31,6 +31,7 @@ pub mod sandbox;
 pub mod service;
 mod services;
 mod source;
+mod stores;
 mod template;
 mod units;
 mod users;
@@ -42,6 +43,7 @@ pub use layers::MAX_LAYERS;
 pub use load::{Loaded, LoadedCase, load_case, load_case_on, load_device};
 pub use report::{Finding, MAX_PROBLEMS, Report, Severity};
 pub use source::{MAX_FILE, Source};
+pub use stores::Store;
 pub use template::{
     BundleOf, ImageOf, template_bundle, template_case, template_device, template_permission,
     template_sandbox, template_service,

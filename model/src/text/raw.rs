@@ -78,6 +78,20 @@ table! {
         "install" => install: Vec<At<String>>,
         /// Public keys of makers whose apps it takes: "ed25519:…", as `ens bundle key` prints it.
         "trust" => trust: Vec<At<String>>,
+        /// Stores that it comes with. They bring the service `store`.
+        "stores" => stores: Vec<At<Store>>,
+    }
+}
+
+table! {
+    /// A store of apps that a device comes with: known from the first boot on.
+    Store, required ["name", "url", "root"] {
+        /// What it is called on the device.
+        "name" => name: At<String>,
+        /// Where it is: "https://…", or "file:///…" for a directory of the device.
+        "url" => url: At<String>,
+        /// Its first root, metadata/1.root.json: a file, by its path from this TOML.
+        "root" => root: At<String>,
     }
 }
 

@@ -27,6 +27,15 @@ pub trait Source {
     /// Whether there is a file (not a directory).
     fn is_file(&self, path: &str) -> bool;
 
+    /// The text of the first root of a store of apps. Who knows what one is refuses what is none; it is not said
+    /// here, where nobody knows of signatures.
+    ///
+    /// # Errors
+    /// It can't be read, or a device would not believe it; shown to people.
+    fn store_root(&self, path: &str) -> io::Result<String> {
+        self.read(path)
+    }
+
     /// The directory with the `devices` and `services` that ship, for names that are not found
     /// beside the file that mentions them.
     fn library(&self) -> Option<String> {

@@ -67,7 +67,7 @@ impl Default for Settings {
         Self {
             control: api::paths::STORE_SOCKET.into(),
             shelf: "/var/lib/store".into(),
-            image: "/usr/lib/ensemble/stores".into(),
+            image: model::store::PATH.into(),
         }
     }
 }

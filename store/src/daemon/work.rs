@@ -9,11 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use api::stores::{Error, Offer, Store};
 use model::Name;
+use model::store::{self, MAX_PLACE, MAX_STORES};
 use tuf::{Kept, Refused, Role, Source, Time, Trusted};
 
 use crate::catalog::{self, Device, listed};
 use crate::download::{self, Fetched};
-use crate::shelf::{About, MAX_PLACE, MAX_STORES, Shelf, Shown};
+use crate::shelf::{About, Shelf, Shown};
 use crate::source::Supply;
 
 /// What it works with.
@@ -55,8 +56,8 @@ impl Work {
             let read = sys::regular::read(&path, most, false);
             read.map(|(_, bytes)| bytes).map_err(|e| format!("reading {}: {e}", path.display()))
         };
-        let place = String::from_utf8(read("place", MAX_PLACE)?).map_err(|e| e.to_string())?;
-        let root = read("root.json", usize::try_from(tuf::MAX_ROOT).unwrap_or(usize::MAX))?;
+        let place = String::from_utf8(read(store::PLACE, MAX_PLACE)?).map_err(|e| e.to_string())?;
+        let root = read(store::ROOT, usize::try_from(tuf::MAX_ROOT).unwrap_or(usize::MAX))?;
         Trusted::begin(&root).map_err(|why| why.to_string())?;
         let place = place.trim().to_owned();
         let about = About { place, root: tuf::fingerprint(&root), ..About::default() };

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes shop.tar, the store of this case, with keys that are thrown away: sh make.sh, with `ens` in PATH.
+# Writes shop.tar, the store of this case and of store-shipped, with keys that are thrown away: sh make.sh, with `ens` in PATH.
 # Two states of it, and timestamps for what is to be refused.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -43,5 +43,6 @@ ens store publish expired --expires timestamp=0
 cp expired/metadata/timestamp.json timestamp-expired.json
 cp other/metadata/timestamp.json timestamp-other.json
 
+cp shop/metadata/1.root.json "$here/../store-shipped/root.json"
 mv fingerprint timestamp-*.json shop/
 tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$here/shop.tar" shop

@@ -140,6 +140,7 @@ groups = [\"video\"]
         rows: &[
             row("install", "[]", Text("at most 1000 names of directories, each once")),
             row("trust", "[]", Text("public keys, each once")),
+            row("stores", "[]", Text("at most 32, each name once")),
         ],
         notes: &[
             "An app is looked for in `abilities/NAME/` beside each `services/` where services are looked for, the nearest \
@@ -150,6 +151,33 @@ groups = [\"video\"]
 [apps]
 install = [\"notes\"]
 trust = [\"ed25519:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"]
+stores = [{ name = \"shop\", url = \"https://apps.example.org/shop\", root = \"root.json\" }]
+"],
+    },
+    Part {
+        heading: "[[apps.stores]]",
+        definition: "Store",
+        keys: raw::Store::KEYS,
+        rows: &[
+            row("name", "", Text("a-z, 0-9 and `-`, a letter first, at most 64")),
+            row("url", "", Text("`https://`, `http://` or `file:///`, at most 1024 bytes")),
+            row("root", "", Text("a file that exists, signed by its own keys")),
+        ],
+        notes: &["At most 32 stores, each name once. See [store.md](store.md)."],
+        around: (
+            "version = 1\n",
+            "[[apps.stores]]\nname = \"shop\"\nurl = \"https://a\"\nroot = \"root.json\"\n",
+        ),
+        examples: &["\
+[[apps.stores]]
+name = \"shop\"
+url = \"https://apps.example.org/shop\"
+root = \"root.json\"
+
+[[apps.stores]]
+name = \"stick\"
+url = \"file:///media/stick/shop\"
+root = \"stick.json\"
 "],
     },
     Part {

@@ -125,6 +125,7 @@ const FILES: Part = Part {
     examples: &["\
 [files]
 view = \"listed\"
+root = \"/srv/roots/web\"
 read = [\"/etc/web\"]
 write = [\"/var/lib/web\"]
 execute = [\"/usr\"]
