@@ -139,6 +139,10 @@ pub trait Services {
     /// sandbox compiled. It is kept for as long as others were not used later ([`PREPARED`] of them). Root only.
     fn prepare(&self, definition: &str, uid: u32, granted: &[&str]) -> Result<(), Error>;
 
+    /// Lets go of what was made ahead of starts that shows something in this tree, so that nothing here keeps it in
+    /// use: answers when it is gone. Nothing is made of that again before somebody prepares it, or starts it twice. Root only.
+    fn let_go(&self, tree: &str) -> Result<(), Error>;
+
     /// From now on `Ended` tells each end of a main process of services whose name begins so; first of all the last
     /// [`MAX_UNTOLD`] of instances that nobody was told of. Who does not read what it is told is hung up on: it
     /// watches again and then compares with [`ServicesProxy::list`], as after servicemgr was replaced. An instance

@@ -1,17 +1,19 @@
 //! Bundles and their permissions, on the control socket.
 //!
 //! ```text
-//! install ─► copied and checked, beside all else ─► its instances end ─► the store changes ─► answer
+//! install ─► copied and checked, beside all else ─► its instances end ─► what servicemgr made ahead of its starts is
+//!    let go of ─► the store changes ─► answer
 //! ```
 //!
 //! Invariant: nothing of a bundle runs, or is started, while it is changed.
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use api::abilities::{Bundle, BundleInfo, Error, Installed, Permission, PermissionLog};
 use model::Name;
-use model::bundle::{APP_IDS, BundleId};
+use model::bundle::{APP_IDS, BundleId, DATA};
 use tokio::sync::Semaphore;
 use zbus::interface;
 
@@ -27,10 +29,22 @@ const MAX_INTAKES: usize = 2;
 
 static INTAKES: Semaphore = Semaphore::const_new(MAX_INTAKES);
 
-/// Something that waits until nothing of these bundles runs.
+/// Something that waits until nothing of these bundles runs, and nothing that was made ahead holds the data of the first.
 pub(super) struct Waiting {
     bundles: Vec<BundleId>,
+    data: Data,
     then: Box<dyn FnOnce(&mut Daemon) + Send>,
+}
+
+/// Whether views that were made ahead show data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Data {
+    /// They may; nobody was asked, for something runs.
+    Held,
+    /// They are being let go of.
+    Asked,
+    /// None does.
+    Free,
 }
 
 impl std::fmt::Debug for Waiting {
@@ -166,20 +180,39 @@ impl Daemon {
     ) {
         let upon = self.store.upon(bundle);
         let bundles = [std::slice::from_ref(bundle), &upon].concat();
-        self.changes.push(Waiting { bundles, then: Box::new(then) });
+        self.changes.push(Waiting { bundles, data: Data::Held, then: Box::new(then) });
         self.end_bundle(bundle, why);
         upon.iter().for_each(|bundle| self.end_bundle(bundle, Exit::Upgraded));
     }
 
     /// Does what waited for bundles of which nothing runs any more.
     pub(super) fn do_changes(&mut self) {
+        let Self { engine, units, changes, .. } = self;
+        let ended = |waiting: &Waiting| !waiting.bundles.iter().any(|one| engine.runs(one));
+        for waiting in changes.iter_mut().filter(|one| one.data == Data::Held && ended(one)) {
+            waiting.data = Data::Asked;
+            waiting.bundles.first().iter().for_each(|id| units.let_go(data_of(id)));
+        }
         loop {
-            let free = |waiting: &Waiting| !waiting.bundles.iter().any(|one| self.engine.runs(one));
+            let engine = &self.engine;
+            let ended = |waiting: &Waiting| !waiting.bundles.iter().any(|one| engine.runs(one));
+            let free = |waiting: &Waiting| waiting.data == Data::Free && ended(waiting);
             let Some(at) = self.changes.iter().position(free) else { return };
             let waiting = self.changes.remove(at);
             (waiting.then)(self);
             self.dirty = true;
         }
+    }
+
+    /// Nothing that was made ahead shows these data any more.
+    pub(super) fn changes_let_go(&mut self, tree: &Path) {
+        let asked = |one: &&mut Waiting| one.data == Data::Asked;
+        for waiting in self.changes.iter_mut().filter(asked) {
+            if waiting.bundles.first().is_some_and(|id| data_of(id) == tree) {
+                waiting.data = Data::Free;
+            }
+        }
+        self.do_changes();
     }
 
     /// Whether a bundle is being changed: nothing of it is started then.
@@ -225,8 +258,12 @@ impl Daemon {
         drop(reply.send(done));
     }
 
-    /// Sandboxes are compiled when an app is installed, not when somebody waits for it.
+    /// Sandboxes are compiled when an app is installed, not when somebody waits for it. Not while the device is locked:
+    /// a view that is made ahead would keep `el2` in use.
     pub(super) fn make_ready(&self, held: &Held) {
+        if self.is_locked() {
+            return;
+        }
         for ability in &held.manifest.abilities {
             let definition = definition(&held.manifest, ability, &self.locale);
             let granted = self.granted(held).into_iter().map(String::from).collect();
@@ -261,4 +298,9 @@ impl Daemon {
             drop(reply.send(done.map(|_| ())));
         });
     }
+}
+
+/// Where the data of a bundle are.
+fn data_of(id: &BundleId) -> PathBuf {
+    Path::new(DATA).join(id.as_str())
 }

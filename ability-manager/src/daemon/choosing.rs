@@ -62,8 +62,11 @@ impl Daemon {
     ) {
         let Answering { target, traits, permission } = answering;
         let connect = matches!(asker, Asker::Connected(_));
-        let Some(request) = self.asked_by(asker) else { return };
         let permitted = permission.as_ref().is_none_or(|name| caller.has(name));
+        if let Some(why) = self.locked_out(&target).filter(|_| permitted) {
+            return asker.refuse(Error::Refused(why));
+        }
+        let Some(request) = self.asked_by(asker) else { return };
         permission
             .into_iter()
             .filter(|name| caller.has(name))

@@ -158,6 +158,9 @@ impl Daemon {
             let why = format!("{}/{} is not installed", target.bundle, target.ability);
             return self.not_filled(number, why);
         };
+        if let Some(why) = self.locked_out(&target) {
+            return self.not_filled(number, why);
+        }
         let parameters = [("form", number.to_string()), ("size", size.to_string())];
         let want = Arc::new(Want {
             bundle: Some(target.bundle.clone()),

@@ -31,6 +31,10 @@ impl Daemon {
             Heard::Mounted(bundle, integrity) => {
                 self.integrity.insert(bundle, integrity);
             }
+            Heard::LetGo(tree) => {
+                self.changes_let_go(&tree);
+                self.lock_let_go(&tree);
+            }
             Heard::Launched(instance) => {
                 let ended = self.launching.remove(&instance).flatten();
                 self.feed(Event::Launched { instance });

@@ -1,19 +1,24 @@
 //! The lock of the device, on the control socket.
 //!
 //! ```text
-//! lock ─► nothing else is started ─► what may not run while it is locked ends ─► keys leave the kernel ─► answer
+//! lock ─► nothing else is started ─► what may not run while it is locked ends
+//!      ─► what servicemgr made ahead for apps is let go of ─► keys leave the kernel ─► answer
 //! unlock ─► the try counts ─► the secret is looked at, beside all else ─► keys are in the kernel ─► answer
 //! ```
 //!
 //! Invariants: one secret is looked at at a time; while the device is locked, or being locked, no ability is started that
-//! does not say `before-unlock`.
+//! does not say `before-unlock`, and none is prepared.
+
+use std::path::{Path, PathBuf};
 
 use api::abilities::Error;
 use api::lock::{State, Status};
+use model::bundle::DATA;
 use tokio::sync::Semaphore;
 use zbus::interface;
 use zeroize::Zeroizing;
 
+use super::ahead::Ahead;
 use super::control::{Desk, Reply};
 use super::decide::error;
 use super::{Daemon, clock};
@@ -22,6 +27,15 @@ use crate::vault::{Lock, Opened, attempts};
 
 /// Secrets that are looked at at a time: each takes its 64 MiB.
 static TRIES: Semaphore = Semaphore::const_new(1);
+
+/// A lock that has begun.
+#[derive(Debug, Default)]
+pub(super) struct Locking {
+    /// Who waits for it; nobody while there is none.
+    waiting: Vec<Reply<()>>,
+    /// Nothing runs that may not, and servicemgr was asked to let go of what it made ahead.
+    asked: bool,
+}
 
 /// One client's view of it.
 pub(super) struct Locks {
@@ -124,6 +138,7 @@ impl Daemon {
     /// The secret was right.
     fn unlocked(&mut self, opened: Opened) -> Result<(), Error> {
         self.store.unlock(opened).map_err(|why| error(&why))?;
+        self.ahead = Ahead::begin(clock());
         log::info!("unlocked");
         Ok(())
     }
@@ -138,7 +153,7 @@ impl Daemon {
                 return drop(reply.send(done));
             }
         }
-        self.locking.push(reply);
+        self.locking.waiting.push(reply);
         let ending = self.lives.iter().filter(|(_, live)| !self.runs_locked(&live.target));
         let events = ending.map(|(id, _)| Event::Finish { instance: *id, why: Exit::Locked });
         self.next.extend(events.collect::<Vec<_>>());
@@ -146,11 +161,19 @@ impl Daemon {
         self.lock_once_ended();
     }
 
-    /// Locks, once nothing runs that may not.
+    /// Once nothing runs that may not, what was made ahead goes.
     pub(super) fn lock_once_ended(&mut self) {
-        if self.locking.is_empty()
-            || !self.lives.values().all(|live| self.runs_locked(&live.target))
-        {
+        let Locking { waiting, asked } = &self.locking;
+        let ended = || self.lives.values().all(|live| self.runs_locked(&live.target));
+        if !waiting.is_empty() && !*asked && ended() {
+            self.locking.asked = true;
+            self.units.let_go(PathBuf::from(DATA));
+        }
+    }
+
+    /// Locks, once nothing that was made ahead shows what apps stored.
+    pub(super) fn lock_let_go(&mut self, tree: &Path) {
+        if tree != Path::new(DATA) || !self.locking.asked {
             return;
         }
         let done = self.store.lock();
@@ -161,10 +184,16 @@ impl Daemon {
             }
             Err(why) => log::error!("locking: {why}"),
         }
-        for reply in std::mem::take(&mut self.locking) {
+        for reply in std::mem::take(&mut self.locking).waiting {
             // Who has hung up meanwhile wants no answer.
             let _gone = reply.send(done.as_ref().map(|_| ()).map_err(error));
         }
+    }
+
+    /// Whether the device is locked, or is being locked, or nobody knows.
+    pub(super) fn is_locked(&self) -> bool {
+        !self.locking.waiting.is_empty()
+            || matches!(self.store.lock_state(), Ok(Lock::Locked) | Err(_))
     }
 
     fn runs_locked(&self, target: &Target) -> bool {
@@ -180,7 +209,7 @@ impl Daemon {
         }
         let locked = match self.store.lock_state() {
             Ok(Lock::Locked) => "the device is locked",
-            Ok(_) if !self.locking.is_empty() => "the device is being locked",
+            Ok(_) if !self.locking.waiting.is_empty() => "the device is being locked",
             Ok(_) => return None,
             Err(why) => return Some(why.to_string()),
         };

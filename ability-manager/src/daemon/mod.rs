@@ -74,6 +74,7 @@ use asks::{Asker, Wait};
 use bundles::Waiting;
 use clients::Told;
 use control::Request;
+use lock::Locking;
 use memory::{Memory, Recalled, View};
 use pressure::Pressure;
 use seat::Call;
@@ -122,7 +123,7 @@ struct Daemon {
     /// What waits until nothing of a bundle runs.
     changes: Vec<Waiting>,
     /// Who waits until the device is locked.
-    locking: Vec<control::Reply<()>>,
+    locking: Locking,
     /// Instances that asked the owner for permissions, by request.
     questions: BTreeMap<u64, (InstanceId, seat::Reply)>,
     /// What sees to it that mounted bundles are what was signed.
@@ -293,7 +294,7 @@ impl Daemon {
             last_request: 0,
             waits: Vec::new(),
             changes: Vec::new(),
-            locking: Vec::new(),
+            locking: Locking::default(),
             questions: BTreeMap::new(),
             integrity: BTreeMap::new(),
             answers: RefCell::default(),

@@ -61,6 +61,8 @@ pub(crate) enum Heard {
     Present(BTreeSet<String>, Duration),
     /// A bundle is mounted, and what sees to it that it is what was signed.
     Mounted(BundleId, Integrity),
+    /// Of this tree, servicemgr has nothing made ahead any more; or it does not say so.
+    LetGo(PathBuf),
 }
 
 /// What is asked for an instance.
@@ -104,6 +106,8 @@ struct Shared {
     now: watch::Sender<Option<ServicesProxy<'static>>>,
     calls: Semaphore,
     stops: Semaphore,
+    /// What is made ready is made one after the other, and whoever wants none waits for those before.
+    prepares: Mutex<()>,
     /// One bundle is not mounted twice at a time.
     mounts: RefCell<BTreeMap<BundleId, Rc<Mutex<()>>>>,
 }
@@ -125,7 +129,8 @@ impl Units {
         let (now, _) = watch::channel(None);
         let (calls, stops) = (Semaphore::new(MAX_CALLS), Semaphore::new(MAX_STOPS));
         let socket = socket.to_owned();
-        let shared = Shared { socket, heard, now, calls, stops, mounts: RefCell::default() };
+        let (prepares, mounts) = Default::default();
+        let shared = Shared { socket, heard, now, calls, stops, prepares, mounts };
         let shared = Rc::new(shared);
         spawn_local(keep(shared.clone()));
         Self { shared, queues: BTreeMap::new() }
@@ -163,6 +168,7 @@ impl Units {
         let shared = self.shared.clone();
         spawn_local(async move {
             let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
+            let _next = shared.prepares.lock().await;
             let _turn = shared.calls.acquire().await;
             let proxy = shared.proxy().await;
             if let Err(e) = proxy.prepare(&definition, uid, &granted).await {
@@ -201,6 +207,28 @@ impl Units {
             if let Err(why) = shared.mount(mounting).await {
                 log::debug!("nothing is mounted ahead of a start: {why}");
             }
+        });
+    }
+
+    /// What was made ahead that shows something in this tree is let go of: it is said when it is.
+    pub(crate) fn let_go(&self, tree: PathBuf) {
+        let shared = self.shared.clone();
+        spawn_local(async move {
+            let asked = async {
+                // What was to be made ready before has been, so that nothing is made of it later.
+                let _last = shared.prepares.lock().await;
+                let _turn = shared.calls.acquire().await;
+                shared.proxy().await.let_go(&tree.to_string_lossy()).await
+            };
+            // The next servicemgr has made nothing yet.
+            match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(Ok(())) => {}
+                Ok(Err(e)) => log::warn!("what shows {} is kept: {}", tree.display(), sentence(&e)),
+                Err(_) => {
+                    log::warn!("what shows {} may be kept: servicemgr is late", tree.display())
+                }
+            }
+            shared.tell(Heard::LetGo(tree)).await;
         });
     }
 

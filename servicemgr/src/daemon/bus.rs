@@ -308,6 +308,12 @@ impl Services {
         self.look(move |daemon| daemon.prepare_instance(&wanted)).await?
     }
 
+    async fn let_go(&self, tree: String) -> Result<(), Error> {
+        self.only_root("let go")?;
+        let gone = move |daemon: &mut Daemon| daemon.launcher.spares.let_go(tree.as_bytes());
+        self.look(gone).await
+    }
+
     async fn watch_ends(
         &self,
         prefix: String,

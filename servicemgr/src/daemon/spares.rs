@@ -163,6 +163,13 @@ impl Spares {
         Some(self.all.remove(at))
     }
 
+    /// Lets go of all that shows something in this tree, which is to be free; who is prepared later, or started again,
+    /// has it anew.
+    pub(super) fn let_go(&mut self, tree: &[u8]) {
+        self.all.retain(|spare| !spare.confine.has_of(tree));
+        self.bases.let_go(tree);
+    }
+
     /// Services were armed, or are no longer: it is looked which are when there is time.
     pub(super) fn arms(&mut self) {
         self.changed = true;

@@ -119,6 +119,17 @@ impl Confine {
         Some(Own { mounts, rules })
     }
 
+    /// Whether it shows something that lies in this tree, or has a rule for it: what was made of it keeps hold of
+    /// that. Who shows the tree as a whole has hold of nothing in it.
+    #[must_use]
+    pub fn has_of(&self, tree: &[u8]) -> bool {
+        let tree = tree.strip_suffix(b"/").unwrap_or(tree);
+        let inside = |path: &CStr| path.to_bytes() != tree && below(path.to_bytes(), tree);
+        let shows = |mount: &Mount| matches!(mount, Mount::Show { path, .. } if inside(path));
+        let rules = self.ruleset.iter().flat_map(|all| &all.paths);
+        self.mounts.iter().any(shows) || rules.map(|(path, _)| path).any(|path| inside(path))
+    }
+
     /// Whether its root is still to be written, as that of a base.
     pub(crate) fn is_open(&self) -> bool {
         self.mounts.last() == Some(&Mount::Open)

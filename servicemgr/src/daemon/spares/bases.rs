@@ -72,6 +72,11 @@ impl Bases {
         }
     }
 
+    /// Forgets those that show something in this tree.
+    pub(super) fn let_go(&mut self, tree: &[u8]) {
+        self.0.retain(|base| !base.confine.has_of(tree));
+    }
+
     /// Whether one is to be made.
     pub(super) fn lacks(&self) -> bool {
         self.0.iter().any(Base::lacks)

@@ -97,3 +97,30 @@ fn what_is_foreseen_is_made_before_its_first_start_and_then_it_is_as_any_other()
     all.foresee(&a);
     assert_eq!(all.hopes().count(), 0, "who starts it again is heard of then");
 }
+
+#[test]
+fn of_a_tree_that_is_to_be_free_nothing_is_kept_and_the_others_stay() {
+    let c = |text: &str| std::ffi::CString::new(text).unwrap();
+    let show = |tree: &str| {
+        let (path, target) = (c(tree), c(&format!("/run/ensemble/root{tree}")));
+        sys::confine::Mount::Show { path, target, attributes: 0 }
+    };
+    let shows = |tree| Arc::new(Confine { mounts: vec![show(tree)], ..Confine::default() });
+    let mut all = Spares::default();
+    let [one, other, keeper] =
+        ["/var/lib/apps/a/el2", "/var/lib/apps/b/el2", "/var/lib/apps"].map(shows);
+    all.foresee(&one);
+    all.foresee(&other);
+    // It started again and again, and shows the tree as a whole.
+    (0..2).for_each(|_| all.started(&keeper));
+    all.let_go(b"/var/lib/apps/a");
+    assert_eq!(all.hopes().count(), 2);
+    all.let_go(b"/var/lib/apps");
+    assert!(all.hopes().all(|spare| Arc::ptr_eq(&spare.confine, &keeper)));
+    assert_eq!(all.hopes().count(), 1);
+    // Once more it is as one that was never there.
+    all.started(&other);
+    assert_eq!(all.hopes().count(), 1);
+    all.foresee(&one);
+    assert_eq!(all.hopes().count(), 2);
+}

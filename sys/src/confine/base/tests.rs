@@ -141,3 +141,18 @@ fn a_place_is_in_a_directory_only_if_its_name_ends_there() {
     assert!(is("/usr", "/usr") && is("/usr/x", "/usr") && is("/usr", "/") && is("/", "/"));
     assert!(!is("/usrx", "/usr") && !is("/us", "/usr") && !is("/", "/usr"));
 }
+
+#[test]
+fn who_shows_something_in_a_tree_has_hold_of_it_and_who_shows_all_of_it_has_not() {
+    let shows = |tree: &str| app(&["/usr", tree], &[]);
+    for tree in [&b"/apps"[..], b"/apps/"] {
+        assert!(shows("+/apps/one").has_of(tree) && shows("/apps/one/el2").has_of(tree));
+        for other in ["/apps", "/apps-too/one", "/var", "/"] {
+            assert!(!shows(other).has_of(tree), "{other}");
+        }
+    }
+    let mut ruled = shows("/apps");
+    assert!(!ruled.has_of(b"/apps"));
+    ruled.ruleset.as_mut().unwrap().paths.push((c("/apps/one"), 4));
+    assert!(ruled.has_of(b"/apps"), "a rule keeps what it is for");
+}
