@@ -19,6 +19,16 @@ fn a_new_directory_of_each_kind_builds_and_is_whole() {
     desk.ens(&["new", "crab", "--cargo"]);
     let image = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/devices/abilities/image/image.tar");
     desk.ens(&["new", "boxed", "--oci", image]);
+    // The image leaves Python to what lies below it; here it is laid over.
+    let (_, told) = desk.fails(&["build", "boxed"]);
+    assert!(
+        told.contains("it is a script for /usr/bin/python3, which is neither in the bundle"),
+        "{told}"
+    );
+    desk.write("boxed/over/usr/bin/python3", "");
+    desk.mode("boxed/over/usr/bin/python3", 0o755);
+    let toml = fs::read_to_string(desk.path("boxed/bundle.toml")).unwrap();
+    desk.write("boxed/bundle.toml", &format!("{toml}files = \"over\"\n"));
     for (directory, bundle, id) in [
         ("gyre", "gyre.bundle", "org.example.gyre"),
         ("crab", "crab.bundle", "org.example.crab"),
