@@ -11,6 +11,7 @@ use model::text::LoadedCase;
 
 use super::{print, test_podman, verify};
 use crate::doctor;
+use crate::programs;
 use crate::progress::{self, Progress};
 use crate::verify::Verdict;
 use crate::workspace::Workspace;
@@ -61,6 +62,11 @@ impl Test {
         ];
         let full: &[doctor::For] = if self.full { &[doctor::For::Full] } else { &[] };
         doctor::provide(&[&uses[..], &[doctor::For::Test], full].concat(), &*progress)?;
+        if self.filter.is_none() {
+            // Tests inside the crates run devices too, and each has a time in which it must end.
+            programs::build(&workspace, &*progress)?;
+            programs::build_sandbox(&workspace, &*progress)?;
+        }
         let pure = self.pure(&workspace, &*progress)?;
         let cases = verify::load(&workspace, &self.folders(&workspace)?, None)?;
         let on =
