@@ -225,7 +225,7 @@ impl Units {
                 Ok(Ok(())) => {}
                 Ok(Err(e)) => log::warn!("what shows {} is kept: {}", tree.display(), sentence(&e)),
                 Err(_) => {
-                    log::warn!("what shows {} may be kept: servicemgr is late", tree.display())
+                    log::warn!("what shows {} may be kept: servicemgr is late", tree.display());
                 }
             }
             shared.tell(Heard::LetGo(tree)).await;
