@@ -210,10 +210,8 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Ask, String> {
-        let args = Args::parse(line.split(' ').map(Into::into)).map_err(|usage| usage.why)?;
-        let word =
-            args.command.and_then(|command| command.words.get(1)).copied().unwrap_or_default();
-        Ask::from_args(word, &args).map_err(|usage| usage.why)
+        let asked = crate::args::line(line).and_then(|(word, args)| Ask::from_args(word, &args));
+        asked.map_err(|usage| usage.why)
     }
 
     #[test]

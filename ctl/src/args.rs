@@ -249,6 +249,14 @@ fn dashes(name: &str) -> String {
     format!("{dashes}{name}")
 }
 
+/// A line as people write it, and the second of its words, which groups of commands read.
+#[cfg(test)]
+pub(crate) fn line(text: &str) -> Result<(&'static str, Args), Usage> {
+    let args = Args::parse(text.split(' ').map(OsString::from))?;
+    let word = args.command.and_then(|command| command.words.get(1)).copied();
+    Ok((word.unwrap_or_default(), args))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,9 +77,8 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Option<Ask>, String> {
-        let args = Args::parse(line.split(' ').map(Into::into)).map_err(|usage| usage.why)?;
-        let word = args.command.and_then(|command| command.words.get(1)).copied();
-        Ask::from_args(word.unwrap_or_default(), &args).map_err(|usage| usage.why)
+        let asked = crate::args::line(line).and_then(|(word, args)| Ask::from_args(word, &args));
+        asked.map_err(|usage| usage.why)
     }
 
     #[test]

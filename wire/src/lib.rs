@@ -10,11 +10,15 @@ pub mod client;
 #[cfg(feature = "server")]
 pub mod clients;
 #[cfg(feature = "server")]
+mod ending;
+#[cfg(feature = "server")]
 mod greeting;
 #[cfg(feature = "server")]
 mod meter;
 #[cfg(feature = "server")]
 mod server;
 
+#[cfg(feature = "server")]
+pub use ending::told_to_end;
 #[cfg(feature = "server")]
 pub use server::{Begun, Descriptors, Limits, Reader, Writer, greet, receive, send, split};

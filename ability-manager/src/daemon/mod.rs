@@ -49,15 +49,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::pending;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use model::bundle::BundleId;
-use sys::signals::{Signals, Taken};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use sys::signals::Signals;
 use tokio::net::UnixListener;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::{LocalSet, spawn_local};
@@ -200,7 +198,7 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
     spawn_local(control::serve(listener, requests, guid, daemon.clients.clone()));
     daemon.do_work();
     let mut inbox = Inbox { requests: requested, calls: called, heard };
-    let ending = told_to_end(&signals);
+    let ending = wire::told_to_end(&signals);
     tokio::pin!(ending);
     loop {
         let wait = daemon.due().map(|at| at.saturating_sub(clock()));
@@ -235,21 +233,6 @@ async fn after(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
         None => pending().await,
-    }
-}
-
-/// Waits for `SIGTERM` or `SIGINT`.
-#[expect(deprecated, reason = "the new name is unsafe, for types that do not own what they name")]
-async fn told_to_end(signals: &Signals) -> io::Result<()> {
-    let fd = signals.as_fd().try_clone_to_owned()?;
-    let ready = AsyncFd::with_interest(fd, Interest::READABLE)?;
-    loop {
-        let mut ready = ready.readable().await?;
-        match signals.next()? {
-            Some(Taken::Terminate | Taken::Interrupt) => return Ok(()),
-            Some(Taken::Child | Taken::Power) => {}
-            None => ready.clear_ready(),
-        }
     }
 }
 

@@ -12,16 +12,14 @@ mod desk;
 mod work;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::stores::PATH;
-use sys::signals::{Signals, Taken};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use sys::signals::Signals;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
@@ -125,7 +123,7 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
     tokio::select! {
         () = listen(&listener, &work, &clients, &guid) => Ok(()),
         () = clients.gone() => Ok(()),
-        ended = told_to_end(&signals) => ended,
+        ended = wire::told_to_end(&signals) => ended,
     }
 }
 
@@ -172,19 +170,4 @@ async fn serve_one(stream: UnixStream, desk: Desk, guid: String) -> zbus::Result
     let connection = tokio::time::timeout(HANDSHAKE, build).await.map_err(slow)??;
     connection.closed().await;
     Ok(())
-}
-
-/// Waits for `SIGTERM` or `SIGINT`.
-#[expect(deprecated, reason = "the new name is unsafe, for types that do not own what they name")]
-async fn told_to_end(signals: &Signals) -> io::Result<()> {
-    let fd = signals.as_fd().try_clone_to_owned()?;
-    let ready = AsyncFd::with_interest(fd, Interest::READABLE)?;
-    loop {
-        let mut ready = ready.readable().await?;
-        match signals.next()? {
-            Some(Taken::Terminate | Taken::Interrupt) => return Ok(()),
-            Some(Taken::Child | Taken::Power) => {}
-            None => ready.clear_ready(),
-        }
-    }
 }
