@@ -16,9 +16,10 @@ use crate::progress::{self, Progress};
 use crate::verify::Verdict;
 use crate::workspace::Workspace;
 
-/// Cases that always run in machines too: a boot, a restart of what matters most, limits that only a
+/// Cases that always run in machines too: a boot, a restart of what matters most, an app, limits and encryption that only a
 /// kernel of our own enforces, a disk of our own.
-const SMOKE: &[&str] = &["ready", "kill-servicemgr", "limits", "state-full"];
+const SMOKE: &[&str] =
+    &["ready", "kill-servicemgr", "limits", "state-full", "app-process", "app-sealed"];
 
 /// Tests inside the crates: all, and those of what only programs of their own hold, which is built for
 /// nothing else.
