@@ -9,6 +9,7 @@
 //! | `abilities` | anyone and ability-manager | the same, on a socket of its own |
 //! | `app` | an app and ability-manager | the same, on a socket for each instance |
 //! | `stores` | anyone and store | the same, on a socket of its own |
+//! | `devices` | anyone and softbus | the same, on a socket of its own |
 //! | [`kernel`] | PID 1 and who looks at what it set | `/proc/sys` |
 //! | [`export`] | journal and who reads its records | files and pipes |
 //! | `journal` | anyone and journal | peer-to-peer D-Bus on a UNIX socket, records in a pipe |
@@ -22,6 +23,8 @@ pub mod app;
 #[cfg(feature = "bus")]
 pub mod background;
 pub mod debug;
+#[cfg(feature = "bus")]
+pub mod devices;
 pub mod export;
 #[cfg(feature = "bus")]
 pub mod journal;

@@ -12,6 +12,9 @@ pub const ABILITIES_SOCKET: &str = "/run/ensemble/abilities.sock";
 /// Control socket of store.
 pub const STORE_SOCKET: &str = "/run/ensemble/store.sock";
 
+/// Control socket of softbus.
+pub const DEVICES_SOCKET: &str = "/run/ensemble/devices.sock";
+
 /// Control socket of journal.
 pub const JOURNAL_SOCKET: &str = "/run/ensemble/journal.sock";
 

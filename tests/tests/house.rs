@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("sandbox", &["model", "sys"]),
     ("servicemgr", &["api", "brief", "model", "sandbox", "sys", "wire"]),
+    ("softbus", &["api", "sys", "wire"]),
     ("store", &["api", "model", "sys", "tuf", "wire"]),
     ("sys", &[]),
     ("tuf", &[]),
