@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use model::bundle::BundleId;
 use model::device::{Device, File, FileContent};
 use model::text::{Loaded, Report};
 use sha2::{Digest, Sha256};
@@ -39,7 +38,7 @@ use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::recipe::{self, Program};
 use crate::run::persist;
-use crate::steps::{Found, Inputs, Output, Steps};
+use crate::steps::{Found, Held, Inputs, Output, Steps};
 use crate::tree::{Content, Tree};
 use crate::workspace::Workspace;
 use crate::write::content_uuid;
@@ -97,15 +96,15 @@ impl<'a> Builder<'a> {
     /// A package, a file or the kernel is missing or wrong, or the disk is full.
     pub fn build(&self, order: &Order<'a>, flavor: Flavor) -> Result<Built> {
         let job = self.job(order)?;
-        let parts = match flavor {
-            Flavor::Machine => job.machine()?,
+        let (parts, held) = match flavor {
+            Flavor::Machine => (job.machine()?, Held::default()),
             Flavor::Container => {
                 let root = job.rootfs()?;
-                Steps::hold(&root)?; // a container runs on it
-                Parts::Container { root: root.path }
+                let held = Held::new(&root)?; // a container runs on it
+                (Parts::Container { root: root.path }, held)
             }
         };
-        Ok(Built { device: order.loaded.device.clone(), parts })
+        Ok(Built { device: order.loaded.device.clone(), parts, held })
     }
 
     /// Writes an OCI archive that podman loads.
@@ -161,7 +160,7 @@ struct Job<'a> {
     relock: Relock,
     programs: Vec<(Program, PathBuf)>,
     tree: OnceCell<Tree>,
-    apps: OnceCell<Vec<(BundleId, Output)>>,
+    apps: OnceCell<Vec<apps::App>>,
 }
 
 impl Job<'_> {
@@ -218,7 +217,7 @@ impl Job<'_> {
         for (path, text) in &self.loaded.permissions {
             inputs = inputs.bytes(format!("permissions/{path}"), text.as_bytes());
         }
-        for (id, bundle) in self.apps()? {
+        for apps::App { id, bundle, .. } in self.apps()? {
             inputs = inputs.bytes(format!("app {id}"), bundle.key.as_bytes());
         }
         inputs = inputs.value("the trusted keys", &self.loaded.apps.trust)?;

@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail};
 use model::device::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::steps::Held;
+
 /// The file that describes a built directory.
 pub const DESCRIPTION: &str = "ensemble.json";
 
@@ -17,12 +19,15 @@ pub const DESCRIPTION: &str = "ensemble.json";
 const MAX_DESCRIPTION: u64 = 16 << 20;
 
 /// A built device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Built {
     /// What it was made from.
     pub device: Device,
     /// Its files.
     pub parts: Parts,
+    /// Keeps those of its files that are results of a step.
+    #[serde(skip)]
+    pub held: Held,
 }
 
 /// The files of a [`Built`]; relative to its directory in a [`DESCRIPTION`].

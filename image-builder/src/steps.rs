@@ -9,14 +9,14 @@
 //! leaves only a `.partial`, which the next run removes. Another builder does its steps again, but what
 //! is derived from an [`Output`]'s key does not depend on it. The last inputs of each device are kept
 //! beside the results, so that the reason for a run can be named. Results not used lately are removed
-//! (`KEEP`), unless somebody holds them ([`Steps::hold`]).
+//! (`KEEP`), unless somebody holds them ([`Held`]).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
@@ -28,9 +28,6 @@ const KEEP: usize = 12;
 
 /// Label of the builder among the inputs of a step.
 const BUILDER: &str = "the builder";
-
-/// Marks of results that this process uses until it ends.
-static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 /// Bytes hashed at a time.
 const CHUNK: usize = 1 << 16;
@@ -128,6 +125,27 @@ pub struct Output {
     pub path: PathBuf,
 }
 
+/// Keeps a result while it lives, however many others are made meanwhile.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    _mark: Option<Arc<File>>,
+}
+
+impl Held {
+    /// Keeps this one.
+    ///
+    /// # Errors
+    /// Its mark cannot be locked.
+    pub fn new(output: &Output) -> Result<Self> {
+        let mark = File::open(mark(&output.path)).and_then(|file| {
+            file.lock_shared()?;
+            Ok(file)
+        });
+        let mark = mark.with_context(|| format!("holding {}", output.path.display()))?;
+        Ok(Self { _mark: Some(Arc::new(mark)) })
+    }
+}
+
 /// All results under one directory.
 #[derive(Debug, Clone)]
 pub struct Steps {
@@ -184,20 +202,6 @@ impl Steps {
         self.used(&output, inputs);
         prune(&dir);
         Ok(output)
-    }
-
-    /// Keeps a result until this process ends, however many others are made meanwhile.
-    ///
-    /// # Errors
-    /// Its mark cannot be locked.
-    pub fn hold(output: &Output) -> Result<()> {
-        let mark = File::open(mark(&output.path)).and_then(|file| {
-            file.lock_shared()?;
-            Ok(file)
-        });
-        let mark = mark.with_context(|| format!("holding {}", output.path.display()))?;
-        HELD.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
-        Ok(())
     }
 
     fn parts(&self, inputs: &Inputs) -> BTreeMap<String, String> {

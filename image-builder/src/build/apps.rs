@@ -8,12 +8,19 @@ use model::text::bundle::write;
 
 use super::{Builder, Job, Refused, content};
 use crate::bundle::{self, Prepared, Sources};
-use crate::steps::{Inputs, Output, Steps};
+use crate::steps::{Held, Inputs, Output};
 use crate::tree::{Content, Kind, Tree};
+
+/// An app of the device. More of them than results of a step stay: each is held, none goes before the root has it.
+pub(super) struct App {
+    pub(super) id: BundleId,
+    pub(super) bundle: Output,
+    _held: Held,
+}
 
 impl Job<'_> {
     /// The bundle of each app.
-    pub(super) fn apps(&self) -> Result<&[(BundleId, Output)]> {
+    pub(super) fn apps(&self) -> Result<&[App]> {
         if let Some(apps) = self.apps.get() {
             return Ok(apps);
         }
@@ -24,13 +31,13 @@ impl Job<'_> {
                 |e: anyhow::Error| Refused(self.loaded.refused_app(&app.name, &format!("{e:#}")));
             let prepared =
                 bundle::prepare(&app.manifest, &app.source, &sources).map_err(refused)?;
-            Ok((app.manifest.id.clone(), self.app(&prepared)?))
+            self.app(&prepared)
         });
         let built = built.collect::<Result<Vec<_>>>()?;
         Ok(self.apps.get_or_init(|| built))
     }
 
-    fn app(&self, Prepared { manifest, tree }: &Prepared) -> Result<Output> {
+    fn app(&self, Prepared { manifest, tree }: &Prepared) -> Result<App> {
         let mut inputs = Inputs::new("bundle").bytes("bundle.toml", write(manifest).as_bytes());
         let cached = self.builder.cache.root();
         for (path, node) in tree.iter() {
@@ -55,11 +62,10 @@ impl Job<'_> {
                 _ => inputs.value(label, &node.mode)?,
             };
         }
-        let output =
+        let bundle =
             self.step(&inputs, |path| bundle::write(manifest, tree, path, None).map(drop))?;
-        // More apps than results of a step stay: none goes before the root has it.
-        Steps::hold(&output)?;
-        Ok(output)
+        let held = Held::new(&bundle)?;
+        Ok(App { id: manifest.id.clone(), bundle, _held: held })
     }
 
     /// Puts the apps into the root, if all is there that they need.
@@ -74,7 +80,7 @@ impl Job<'_> {
                 return Err(Refused(self.loaded.refused_app(&app.name, &why)).into());
             }
         }
-        let bundle = |(id, output): &(BundleId, Output)| Ok((id.clone(), content(&output.path)?));
+        let bundle = |app: &App| Ok((app.id.clone(), content(&app.bundle.path)?));
         let apps = self.apps()?.iter().map(bundle).collect::<Result<Vec<_>>>()?;
         let manifests = self.loaded.apps.bundles.iter().map(|app| &app.manifest);
         bundle::device::mark_work(tree, manifests)?;

@@ -13,6 +13,7 @@ use crate::built::{Built, DESCRIPTION, Flavor, Parts};
 use crate::doctor;
 use crate::progress::{self, Progress};
 use crate::run::persist;
+use crate::steps::Held;
 use crate::workspace::Workspace;
 
 /// Build an image of a device
@@ -118,7 +119,7 @@ fn export(built: &Built, out: &Path, progress: &dyn Progress) -> Result<Built> {
             Parts::Container { root: "root".into() }
         }
     };
-    let relative = Built { device: built.device.clone(), parts };
+    let relative = Built { device: built.device.clone(), parts, held: Held::default() };
     let description = out.join(DESCRIPTION);
     let partial = out.join("ensemble.partial");
     fs::write(&partial, serde_json::to_vec_pretty(&relative)?)?;

@@ -59,15 +59,18 @@ fn results(dir: &Path) -> usize {
 }
 
 #[test]
-fn a_result_in_use_stays_however_many_come_after_it() {
+fn a_result_in_use_stays_however_many_come_after_it_and_goes_when_nobody_uses_it() {
     let dir = tempfile::tempdir().unwrap();
     let steps = Steps::new(dir.path(), "phone", "1");
     let inputs = |n: usize| Inputs::new("root").bytes("n", &n.to_le_bytes());
     let held = steps.run(&inputs(0), |_| {}, |p| Ok(fs::write(p, "x")?)).unwrap();
-    Steps::hold(&held).unwrap();
+    let hold = Held::new(&held).unwrap();
     (1..KEEP + 5).for_each(|n| drop(run(&steps, &inputs(n), "x")));
     assert!(held.path.exists());
     assert_eq!(results(dir.path()), KEEP + 1);
+    drop(hold);
+    run(&steps, &inputs(KEEP + 5), "x");
+    assert!(!held.path.exists());
 }
 
 #[test]
