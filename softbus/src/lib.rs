@@ -15,6 +15,10 @@
 //! Invariants: nobody outside the group gets more than name, form and id; the cores see neither clock, network nor disk;
 //! whatever a peer sends has a length at which reading ends.
 
+pub mod engine;
 pub mod id;
+pub mod profile;
+pub mod session;
+pub mod trust;
 
 pub use id::DeviceId;
