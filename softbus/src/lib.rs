@@ -15,7 +15,6 @@
 //! Invariants: nobody outside the group gets more than name, form and id; the cores see neither clock, network nor disk;
 //! whatever a peer sends has a length at which reading ends.
 
-pub mod engine;
 pub mod id;
 pub mod profile;
 pub mod session;
