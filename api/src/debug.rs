@@ -128,8 +128,8 @@ impl ToHost {
 /// One frame, not yet understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    kind: u8,
-    payload: Vec<u8>,
+    pub(crate) kind: u8,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl TryFrom<Frame> for ToDevice {
@@ -216,7 +216,7 @@ impl Decoder {
     }
 }
 
-fn frame(kind: u8, payload: &[u8]) -> Result<Vec<u8>, Bad> {
+pub(crate) fn frame(kind: u8, payload: &[u8]) -> Result<Vec<u8>, Bad> {
     let too_long = Bad::TooLong(payload.len());
     if payload.len() > MAX_PAYLOAD {
         return Err(too_long);

@@ -10,6 +10,7 @@
 //! | `app` | an app and ability-manager | the same, on a socket for each instance |
 //! | `stores` | anyone and store | the same, on a socket of its own |
 //! | `devices` | anyone and softbus | the same, on a socket of its own |
+//! | [`remote`] | devices of one owner, by softbus | streams, and a UNIX socket |
 //! | [`kernel`] | PID 1 and who looks at what it set | `/proc/sys` |
 //! | [`export`] | journal and who reads its records | files and pipes |
 //! | `journal` | anyone and journal | peer-to-peer D-Bus on a UNIX socket, records in a pipe |
@@ -37,6 +38,7 @@ pub mod paths;
 #[cfg(feature = "bus")]
 pub mod permissions;
 pub mod pid1;
+pub mod remote;
 #[cfg(feature = "bus")]
 pub mod sandbox;
 #[cfg(feature = "bus")]

@@ -45,6 +45,14 @@ pub fn run() -> io::Result<()> {
     }
 }
 
+/// Serves one host over a channel whose reads and writes do not wait, until it is gone, and its command with it.
+///
+/// # Errors
+/// The channel is broken, or the host speaks something else.
+pub fn one(channel: &File) -> io::Result<()> {
+    Host::new(channel).serve()
+}
+
 /// Writes an error where servicemgr collects it for the journal.
 pub fn complain(e: &io::Error) {
     // Nobody is left to tell when this fails.

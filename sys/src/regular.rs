@@ -31,6 +31,14 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(regular(path, false)?.0)
 }
 
+/// The regular file at `path`, or where a link there leads, open for reading.
+///
+/// # Errors
+/// As [`read`].
+pub fn reach(path: &Path) -> io::Result<File> {
+    Ok(regular(path, true)?.0)
+}
+
 fn regular(path: &Path, follow: bool) -> io::Result<(File, Metadata)> {
     let link = if follow { 0 } else { libc::O_NOFOLLOW };
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY | link;

@@ -64,6 +64,41 @@ impl AsFd for Signals {
     }
 }
 
+/// Signals by which people end what they have begun (hang up, interrupt, quit, terminate), blocked and waiting to be
+/// read: for a tool that hands them on.
+#[derive(Debug)]
+pub struct Asked(SignalFd);
+
+impl Asked {
+    /// Blocks them and opens the descriptor. Call before any thread starts.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE`, `ENOMEM`.
+    pub fn open() -> io::Result<Self> {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+            set.add(signal);
+        }
+        set.thread_block()?;
+        Ok(Self(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
+    }
+
+    /// The number of the next one, or none for now.
+    ///
+    /// # Errors
+    /// None known.
+    pub fn next(&self) -> io::Result<Option<u8>> {
+        let info = self.0.read_signal()?;
+        info.map(|info| u8::try_from(info.ssi_signo).map_err(io::Error::other)).transpose()
+    }
+}
+
+impl AsFd for Asked {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// A signal we send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
