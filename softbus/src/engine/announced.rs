@@ -22,11 +22,16 @@ pub const MAX_STRANGERS: usize = 512;
 /// Announced devices of ours that are kept: a group has at most 1 000.
 pub const MAX_EXPECTED: usize = 1024;
 
-/// Announcements with the same tag, or with the same first address: who replays one does not fill the table.
+/// Announcements with the same tag, and of strangers those with the same first address: who replays one does not fill
+/// the table.
 const MAX_ALIKE: usize = 4;
 
 /// News in one second, once the table's worth of them has come at once.
 const NEWS_PER_SECOND: u64 = 32;
+
+/// News about which the gate is asked in one second, once two tables' worth has come at once: it compares each with every
+/// member.
+const ASKED_PER_SECOND: u64 = 256;
 
 /// Bytes of a name.
 pub const MAX_NAME: usize = 64;
@@ -62,6 +67,16 @@ pub struct Announced {
     pub what: Announcement,
     /// Where it says it is; at most [`MAX_ADDRESSES`].
     pub addresses: Vec<SocketAddr>,
+}
+
+impl Announced {
+    /// With its addresses in order, each once, no more than may be.
+    pub(super) fn new(instance: &str, what: Announcement, mut addresses: Vec<SocketAddr>) -> Self {
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses.truncate(MAX_ADDRESSES);
+        Self { instance: instance.to_owned(), what, addresses }
+    }
 }
 
 impl Announcement {
@@ -126,31 +141,55 @@ pub(super) enum News {
     Refused,
 }
 
+/// So many at once, and so many a second from then on.
+#[derive(Debug)]
+struct Bucket {
+    /// Thousandths.
+    left: u64,
+    full: u64,
+    a_second: u64,
+    filled: Duration,
+}
+
+impl Bucket {
+    fn new(at_once: usize, a_second: u64) -> Self {
+        let full = u64::try_from(at_once).unwrap_or(0).saturating_mul(1000);
+        Self { left: full, full, a_second, filled: Duration::ZERO }
+    }
+
+    fn take(&mut self, now: Duration) -> bool {
+        let passed = u64::try_from(now.saturating_sub(self.filled).as_millis()).unwrap_or(u64::MAX);
+        let earned = passed.saturating_mul(self.a_second);
+        self.left = self.left.saturating_add(earned).min(self.full);
+        self.filled = now;
+        let left = self.left.checked_sub(1000);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+}
+
 /// The announcements of one kind: those expected, or those of strangers.
 #[derive(Debug)]
 struct Shelf {
     kept: BTreeMap<String, Announced>,
     places: usize,
-    /// News that may be told at once, in thousandths.
-    budget: u64,
-    filled: Duration,
+    news: Bucket,
+    /// One address may have so many and no more. Not for ours: a bridge has the same address on many devices.
+    by_address: bool,
 }
 
 impl Shelf {
-    fn new(places: usize) -> Self {
-        let budget = u64::try_from(places).unwrap_or(0).saturating_mul(1000);
-        Self { kept: BTreeMap::new(), places, budget, filled: Duration::ZERO }
+    fn new(places: usize, by_address: bool) -> Self {
+        let news = Bucket::new(places, NEWS_PER_SECOND);
+        Self { kept: BTreeMap::new(), places, news, by_address }
     }
 
     fn put(&mut self, announced: Announced, now: Duration) -> News {
-        if self.kept.get(&announced.instance) == Some(&announced) {
-            return News::Known;
-        }
         let new = !self.kept.contains_key(&announced.instance);
         if new && (self.kept.len() >= self.places || self.alike(&announced) >= MAX_ALIKE) {
             return News::Refused;
         }
-        if !self.spend(now) {
+        if !self.news.take(now) {
             return News::Refused;
         }
         self.kept.insert(announced.instance.clone(), announced);
@@ -161,22 +200,10 @@ impl Shelf {
         let address = |announced: &Announced| announced.addresses.first().map(SocketAddr::ip);
         let alike = |other: &&Announced| {
             let same_tag = matches!(one.what, Announcement::Member(_)) && other.what == one.what;
-            same_tag || address(other).is_some_and(|ip: IpAddr| address(one) == Some(ip))
+            let same_place = |ip: IpAddr| self.by_address && address(one) == Some(ip);
+            same_tag || address(other).is_some_and(same_place)
         };
         self.kept.values().filter(alike).count()
-    }
-
-    fn spend(&mut self, now: Duration) -> bool {
-        let passed = now.saturating_sub(self.filled).as_millis();
-        let full = u64::try_from(self.places).unwrap_or(0).saturating_mul(1000);
-        let earned = u64::try_from(passed).unwrap_or(u64::MAX).saturating_mul(NEWS_PER_SECOND);
-        self.budget = self.budget.saturating_add(earned).min(full);
-        self.filled = now;
-        match self.budget.checked_sub(1000) {
-            Some(rest) => self.budget = rest,
-            None => return false,
-        }
-        true
     }
 }
 
@@ -185,30 +212,40 @@ impl Shelf {
 pub(super) struct Table {
     expected: Shelf,
     strangers: Shelf,
+    asked: Bucket,
 }
 
 impl Table {
     pub(super) fn new() -> Self {
-        Self { expected: Shelf::new(MAX_EXPECTED), strangers: Shelf::new(MAX_STRANGERS) }
+        Self {
+            expected: Shelf::new(MAX_EXPECTED, false),
+            strangers: Shelf::new(MAX_STRANGERS, true),
+            asked: Bucket::new(MAX_EXPECTED + MAX_STRANGERS, ASKED_PER_SECOND),
+        }
     }
 
-    /// An announcement was heard at `now`; `expected` by the gate or not.
+    /// An announcement was heard at `now`. `expected` says whether the gate expects it: work for the gate, so it is asked
+    /// only about news, and about so many.
     pub(super) fn heard(
         &mut self,
-        mut announced: Announced,
-        expected: bool,
+        announced: &Announced,
+        expected: impl FnOnce(&Announced) -> bool,
         now: Duration,
     ) -> News {
-        announced.addresses.sort_unstable();
-        announced.addresses.dedup();
-        announced.addresses.truncate(MAX_ADDRESSES);
-        let (shelf, other) = if expected {
+        let kept = |shelf: &Shelf| shelf.kept.get(&announced.instance) == Some(announced);
+        if kept(&self.expected) || kept(&self.strangers) {
+            return News::Known;
+        }
+        if !self.asked.take(now) {
+            return News::Refused;
+        }
+        let (shelf, other) = if expected(announced) {
             (&mut self.expected, &mut self.strangers)
         } else {
             (&mut self.strangers, &mut self.expected)
         };
         other.kept.remove(&announced.instance);
-        shelf.put(announced, now)
+        shelf.put(announced.clone(), now)
     }
 
     /// It is there no more; what was kept of it.

@@ -18,6 +18,10 @@ fn member(instance: &str, tag: u8, host: u8) -> Announced {
     }
 }
 
+fn heard(table: &mut Table, one: Announced, expected: bool, now: Duration) -> News {
+    table.heard(&one, |_| expected, now)
+}
+
 fn many(count: u32) -> impl Iterator<Item = Announced> {
     (0..count).map(|number| {
         let [a, b, c, d] = number.to_be_bytes();
@@ -74,9 +78,9 @@ fn what_breaks_a_rule_is_not_read() {
 #[test]
 fn the_same_said_again_is_no_news_and_another_address_is() {
     let mut table = Table::new();
-    assert_eq!(table.heard(member("a", 1, 1), true, Duration::ZERO), News::Told);
-    assert_eq!(table.heard(member("a", 1, 1), true, Duration::ZERO), News::Known);
-    assert_eq!(table.heard(member("a", 1, 2), true, Duration::ZERO), News::Told);
+    assert_eq!(heard(&mut table, member("a", 1, 1), true, Duration::ZERO), News::Told);
+    assert_eq!(heard(&mut table, member("a", 1, 1), true, Duration::ZERO), News::Known);
+    assert_eq!(heard(&mut table, member("a", 1, 2), true, Duration::ZERO), News::Told);
     assert_eq!(table.gone("a"), Some(member("a", 1, 2)));
     assert_eq!(table.gone("a"), None);
 }
@@ -84,10 +88,11 @@ fn the_same_said_again_is_no_news_and_another_address_is() {
 #[test]
 fn a_flood_of_strangers_leaves_room_for_ours() {
     let mut table = Table::new();
-    let told =
-        many(10_000).filter(|one| table.heard(one.clone(), false, Duration::ZERO) == News::Told);
+    let told = many(10_000)
+        .filter(|one| heard(&mut table, one.clone(), false, Duration::ZERO) == News::Told);
     assert_eq!(told.count(), MAX_STRANGERS);
-    assert_eq!(table.heard(member("tv", 0xee, 200), true, Duration::ZERO), News::Told);
+    let soon = Duration::from_secs(1);
+    assert_eq!(heard(&mut table, member("tv", 0xee, 200), true, soon), News::Told);
 }
 
 #[test]
@@ -95,9 +100,22 @@ fn a_tag_said_again_under_many_names_fills_no_table() {
     let mut table = Table::new();
     let told = (0..100).filter(|number| {
         let one = member(&format!("copy{number}"), 1, *number);
-        table.heard(one, true, Duration::ZERO) == News::Told
+        heard(&mut table, one, true, Duration::ZERO) == News::Told
     });
     assert_eq!(told.count(), MAX_ALIKE);
+}
+
+#[test]
+fn one_address_of_many_strangers_is_heard_four_times_and_of_ours_always() {
+    let mut table = Table::new();
+    let mut told = |expected| {
+        let known = |tag: &u8| {
+            let one = member(&format!("{expected}{tag}"), *tag, 1);
+            heard(&mut table, one, expected, Duration::ZERO) == News::Told
+        };
+        (0..100).filter(known).count()
+    };
+    assert_eq!((told(false), told(true)), (MAX_ALIKE, 100));
 }
 
 #[test]
@@ -107,7 +125,7 @@ fn who_changes_its_address_all_the_time_is_heard_at_a_rate() {
     for second in 0..100_u64 {
         for host in 0..100 {
             let now = Duration::from_secs(second);
-            told += u64::from(table.heard(member("a", 1, host), false, now) == News::Told);
+            told += u64::from(heard(&mut table, member("a", 1, host), false, now) == News::Told);
         }
     }
     let at_once = u64::try_from(MAX_STRANGERS).unwrap();
@@ -116,10 +134,27 @@ fn who_changes_its_address_all_the_time_is_heard_at_a_rate() {
 }
 
 #[test]
+fn the_gate_is_asked_about_news_only_and_not_by_every_datagram_of_a_flood() {
+    let mut table = Table::new();
+    let mut asked = 0;
+    for one in many(10_000).chain(many(10_000)) {
+        table.heard(
+            &one,
+            |_| {
+                asked += 1;
+                false
+            },
+            Duration::ZERO,
+        );
+    }
+    assert_eq!(asked, MAX_EXPECTED + MAX_STRANGERS);
+}
+
+#[test]
 fn who_becomes_expected_is_a_stranger_no_more() {
     let mut table = Table::new();
-    table.heard(member("a", 1, 1), false, Duration::ZERO);
-    assert_eq!(table.heard(member("a", 1, 1), true, Duration::ZERO), News::Told);
+    heard(&mut table, member("a", 1, 1), false, Duration::ZERO);
+    assert_eq!(heard(&mut table, member("a", 1, 2), true, Duration::ZERO), News::Told);
     assert_eq!(table.forget_strangers(), []);
     assert!(table.gone("a").is_some());
 }
@@ -150,7 +185,7 @@ proptest! {
     ) {
         let mut table = Table::new();
         for (instance, tag, host, expected, ms) in floods {
-            table.heard(member(&instance.to_string(), tag, host), expected, Duration::from_millis(ms));
+            heard(&mut table, member(&instance.to_string(), tag, host), expected, Duration::from_millis(ms));
             prop_assert!(table.strangers.kept.len() <= MAX_STRANGERS);
             prop_assert!(table.expected.kept.len() <= MAX_EXPECTED);
         }

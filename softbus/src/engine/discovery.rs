@@ -138,6 +138,7 @@ impl Discovery {
                 for own in &self.announcing {
                     self.say(&ear, own);
                 }
+                self.tell_deaf(None).await;
                 Some(ear)
             }
             Err(reason) => {
@@ -219,9 +220,8 @@ impl Discovery {
                 if self.announcing.iter().any(|own| own.instance == announced.instance) {
                     return;
                 }
-                let expected = self.gate.expects(&announced);
-                let now = self.started.elapsed();
-                if self.table.heard(announced.clone(), expected, now) == News::Told {
+                let (gate, now) = (Arc::clone(&self.gate), self.started.elapsed());
+                if self.table.heard(&announced, |one| gate.expects(one), now) == News::Told {
                     self.tell(Event::Announced(announced)).await;
                 }
             }
@@ -337,8 +337,8 @@ fn announced(service: &ResolvedService) -> Option<Announced> {
     let port = service.get_port();
     let addresses: Vec<_> =
         service.get_addresses().iter().filter_map(|address| reachable(address, port)).collect();
-    let instance = instance(service.get_fullname())?.to_owned();
-    (port != 0 && !addresses.is_empty()).then_some(Announced { instance, what, addresses })
+    let instance = instance(service.get_fullname())?;
+    (port != 0 && !addresses.is_empty()).then(|| Announced::new(instance, what, addresses))
 }
 
 /// An address that can be dialed: one of a single device, and with its network when it means nothing without.

@@ -244,10 +244,13 @@ async fn bind(
         .transport_config(limits::transport())
         .hooks(guard)
         .relay_mode(relays(&options.relays)?)
-        .ca_tls_config(believed(&options.relays))
         .portmapper_config(PortmapperConfig::Disabled)
         .net_report_config(NetReportConfig::minimal())
         .clear_ip_transports();
+    // A list of nobody is no list to the engine; without relays nobody is ever asked.
+    if !options.relays.is_empty() {
+        builder = builder.ca_tls_config(believed(&options.relays));
+    }
     let all = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
     let addresses = options.only.as_ref().map_or(all.as_slice(), std::slice::from_ref);
     for address in addresses {
