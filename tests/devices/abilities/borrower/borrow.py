@@ -49,10 +49,11 @@ open(os.environ["HOME"] + "/ready", "w").close()
 print("killed:", echo.recv(1000) == b"")
 echo, third = connect(action="org.example.echo")
 print("third:", say(echo, b"three"))
-echo.close()
+# Before it is closed: else the service may be told of the end, and say so, first.
 APP.Disconnect(dbus.UInt32(third))
 try:
     APP.Disconnect(dbus.UInt32(third))
 except dbus.DBusException as e:
     print("twice:", e.get_dbus_message())
+echo.close()
 time.sleep(3600)
