@@ -114,7 +114,8 @@ pub trait Stores {
     fn search(&self, text: &str) -> Result<Vec<Offer>, Error>;
 
     /// Fetches the file of a bundle, or the rest of it if it was begun before. Answers with the file, open for reading, which is the one
-    /// that the store lists, and with the keys that it vouches for. Root only.
+    /// that the store lists, and with the keys that it vouches for. Until then the one who asked is told by
+    /// `Fetching` how far it is. Root only.
     fn fetch(
         &self,
         store: &str,
@@ -122,6 +123,10 @@ pub trait Stores {
         version: &str,
         from: Vec<OwnedFd>,
     ) -> Result<(OwnedFd, Vec<String>), Error>;
+
+    /// So many bytes `of` the file that this connection asked for are there.
+    #[zbus(signal)]
+    fn fetching(&self, done: u64, of: u64) -> zbus::Result<()>;
 }
 
 /// What goes over the socket to who opens files: packets.

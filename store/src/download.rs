@@ -38,10 +38,16 @@ pub struct Fetched {
 }
 
 /// Fetches a file into `directory`; what is there of it is not asked for again. The file that comes back has no name any more.
+/// `told` is how many bytes are there, again and again.
 ///
 /// # Errors
 /// It can't be had, is not what it should be, or there is no room. What came is kept for the next try, unless it is wrong.
-pub fn fetch(directory: &Path, supply: &Supply, what: &Fetched) -> Result<File, String> {
+pub fn fetch(
+    directory: &Path,
+    supply: &Supply,
+    what: &Fetched,
+    told: &dyn Fn(u64),
+) -> Result<File, String> {
     let part = directory.join(format!("{}.part", tuf::hex(&what.sha256)));
     let failed = |e: io::Error| format!("writing {}: {e}", part.display());
     make_room(directory, &part);
@@ -52,7 +58,7 @@ pub fn fetch(directory: &Path, supply: &Supply, what: &Fetched) -> Result<File, 
         file.set_len(0).map_err(failed)?;
     } else if there < what.length {
         enough(directory, what.length - there)?;
-        rest(&mut file, supply, what, there)?;
+        rest(&mut file, supply, what, there, told)?;
     }
     if whole(&mut file, what).map_err(failed)? {
         let handed = File::open(&part).map_err(failed)?;
@@ -65,7 +71,13 @@ pub fn fetch(directory: &Path, supply: &Supply, what: &Fetched) -> Result<File, 
 }
 
 /// Appends what is missing behind `there` bytes.
-fn rest(file: &mut File, supply: &Supply, what: &Fetched, there: u64) -> Result<(), String> {
+fn rest(
+    file: &mut File,
+    supply: &Supply,
+    what: &Fetched,
+    there: u64,
+    told: &dyn Fn(u64),
+) -> Result<(), String> {
     let path = &what.path;
     let opened = supply.open(path, there, what.length - there)?;
     let opened = opened.ok_or_else(|| format!("{path} is listed, and not there"))?;
@@ -76,6 +88,7 @@ fn rest(file: &mut File, supply: &Supply, what: &Fetched, there: u64) -> Result<
     let mut from = opened.bytes.take(left.saturating_add(1));
     let mut piece = vec![0; PIECE];
     loop {
+        told(what.length - left);
         let count = match from.read(&mut piece) {
             Ok(count) => count,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,

@@ -25,3 +25,4 @@ pub use daemon::{Settings, run};
 pub use download::{Fetched, MARGIN, fetch};
 pub use shelf::{About, Shelf, Shown};
 pub use source::Supply;
+pub use web::{Terms, Web};

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use api::stores::supply;
 
-use crate::web::Web;
+use crate::web::{Terms, Web};
 
 /// Where files of a store come from.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Supply {
     /// # Errors
     /// It is a directory, and nobody opens it; or it is nothing that can be asked.
     pub fn of(place: &str, from: Vec<OwnedFd>) -> Result<Self, String> {
-        match (Web::of(place)?, from.into_iter().next()) {
+        match (Web::of(place, &Terms::default())?, from.into_iter().next()) {
             (Some(web), _) => Ok(Self::Web(web)),
             (None, Some(caller)) => Ok(Self::Caller(caller)),
             (None, None) => Err(format!("{place} is a directory, and the caller does not open it")),

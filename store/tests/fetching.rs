@@ -114,7 +114,7 @@ fn of(content: &[u8]) -> Fetched {
 
 fn got(directory: &Path, server: &Server, what: &Fetched) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    fetch(directory, &server.supply, what)?.read_to_end(&mut bytes).unwrap();
+    fetch(directory, &server.supply, what, &|_| ())?.read_to_end(&mut bytes).unwrap();
     Ok(bytes)
 }
 

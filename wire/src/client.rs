@@ -32,6 +32,9 @@ const PIECE: usize = 4096;
 /// Longest line of a daemon's greeting.
 const MAX_LINE: usize = 1024;
 
+/// Bytes of what a daemon greets with that knows us: `OK` and 32 digits, and that it agrees to descriptors.
+const GREETINGS: [usize; 2] = [37, 15];
+
 /// Signals kept while an answer is waited for; who sends more is no daemon of ours.
 const MAX_SIGNALS: usize = 4096;
 
@@ -82,7 +85,7 @@ impl Wire {
         let uid: String = uid.bytes().map(|digit| format!("{digit:02x}")).collect();
         let passing = if fds { "NEGOTIATE_UNIX_FD\r\n" } else { "" };
         let greeting = format!("\0AUTH EXTERNAL {uid}\r\n{passing}BEGIN\r\n").into_bytes();
-        let reader = Reader { stream, until, early: Vec::new(), fds: Vec::new() };
+        let reader = Reader { stream, until, early: Vec::new(), fds: Vec::new(), exact: fds };
         let (owed, signals) = (1 + usize::from(fds), VecDeque::new());
         Self(RefCell::new(Inner { reader, greeting, owed, signals }))
     }
@@ -98,7 +101,27 @@ impl Wire {
         R: DeserializeOwned + Type,
     {
         let call = Message::method_call(object.path, member).interface(object.interface);
-        let answer = self.0.borrow_mut().ask(&call.build(body)?)?;
+        let answer = self.0.borrow_mut().ask(&call.build(body)?, None)?;
+        answer.body().deserialize()
+    }
+
+    /// As [`Wire::call`]; signals that come before the answer are handed to `told`, which may not use this connection.
+    ///
+    /// # Errors
+    /// As [`Wire::call`].
+    pub fn call_told<B, R>(
+        &self,
+        object: Object,
+        member: &str,
+        body: &B,
+        told: &mut dyn FnMut(&Message),
+    ) -> zbus::Result<R>
+    where
+        B: Serialize + DynamicType,
+        R: DeserializeOwned + Type,
+    {
+        let call = Message::method_call(object.path, member).interface(object.interface);
+        let answer = self.0.borrow_mut().ask(&call.build(body)?, Some(told))?;
         answer.body().deserialize()
     }
 
@@ -119,7 +142,11 @@ impl Wire {
 }
 
 impl Inner {
-    fn ask(&mut self, call: &Message) -> zbus::Result<Message> {
+    fn ask(
+        &mut self,
+        call: &Message,
+        mut told: Option<&mut dyn FnMut(&Message)>,
+    ) -> zbus::Result<Message> {
         let fds: Vec<_> = call.data().fds().iter().map(AsFd::as_fd).collect();
         let mut bytes = std::mem::take(&mut self.greeting);
         if !fds.is_empty() {
@@ -135,7 +162,10 @@ impl Inner {
         loop {
             let message = self.reader.message()?;
             if message.header().reply_serial() != Some(serial) {
-                self.keep(message)?;
+                match &mut told {
+                    Some(told) if message.message_type() == message::Type::Signal => told(&message),
+                    _ => self.keep(message)?,
+                }
                 continue;
             }
             return match message.message_type() {
@@ -147,7 +177,8 @@ impl Inner {
 
     /// Reads what is owed for the greeting.
     fn greeted(&mut self) -> io::Result<()> {
-        (0..std::mem::take(&mut self.owed)).try_for_each(|_| self.reader.line())
+        let owed = GREETINGS.iter().take(std::mem::take(&mut self.owed));
+        owed.copied().try_for_each(|length| self.reader.line(length))
     }
 
     fn keep(&mut self, message: Message) -> zbus::Result<()> {
@@ -174,6 +205,8 @@ struct Reader {
     /// What was taken and not read yet.
     early: Vec<u8>,
     fds: Vec<OwnedFd>,
+    /// Nothing of the next message is taken: descriptors that come with it are its own.
+    exact: bool,
 }
 
 impl Reader {
@@ -201,25 +234,27 @@ impl Reader {
         }
     }
 
-    /// Takes what there is, at least a byte.
-    fn take(&mut self) -> io::Result<()> {
+    /// Takes what there is, at least a byte; no more than is `wanted` when that counts.
+    fn take(&mut self, wanted: usize) -> io::Result<()> {
         if let Some(wait) = self.wait()? {
             self.stream.set_read_timeout(Some(wait))?;
         }
         let mut piece = [0; PIECE];
-        let (count, fds, _) = seqpacket::recv(&self.stream, &mut piece)?;
+        let most = if self.exact { wanted.clamp(1, PIECE) } else { PIECE };
+        let piece = piece.get_mut(..most).unwrap_or_default();
+        let (count, fds, _) = seqpacket::recv(&self.stream, piece)?;
         self.early.extend(piece.iter().take(count));
         self.fds.extend(fds);
         if count > 0 { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// One line of the greeting, which must be a yes.
-    fn line(&mut self) -> io::Result<()> {
+    /// One line of the greeting, which must be a yes, and then has this length.
+    fn line(&mut self, length: usize) -> io::Result<()> {
         let end = loop {
             match self.early.windows(2).position(|end| end == b"\r\n") {
                 Some(end) => break end + 2,
                 None if self.early.len() > MAX_LINE => return Err(bad("its greeting has no end")),
-                None => self.take()?,
+                None => self.take(length.saturating_sub(self.early.len()))?,
             }
         };
         let line: Vec<u8> = self.early.drain(..end).collect();
@@ -251,7 +286,7 @@ impl ReadHalf for Reader {
     {
         Box::pin(async move {
             if self.early.is_empty() {
-                self.take()?;
+                self.take(buf.len())?;
             }
             let count = self.early.len().min(buf.len());
             buf.iter_mut().zip(self.early.drain(..count)).for_each(|(to, from)| *to = from);
@@ -284,7 +319,8 @@ mod tests {
             assert!(early.starts_with(b"\0AUTH EXTERNAL 3"), "{}", early.escape_ascii());
             let begin = early.windows(7).position(|end| end == b"BEGIN\r\n").unwrap();
             let early = early.split_off(begin + 7);
-            let mut reader = Reader { stream, until: None, early, fds: Vec::new() };
+            let fds = Vec::new();
+            let mut reader = Reader { stream, until: None, early, fds, exact: false };
             let call = reader.message().unwrap();
             reader.send(&answer(&call.header()), &[]).unwrap();
         });
@@ -338,7 +374,8 @@ mod tests {
                 "and no call yet"
             );
             stream.write_all(b"OK g\r\nAGREE_UNIX_FD\r\n").unwrap();
-            let mut reader = Reader { stream, until: soon(), early: vec![], fds: vec![] };
+            let (early, fds) = (vec![], vec![]);
+            let mut reader = Reader { stream, until: soon(), early, fds, exact: true };
             let call = reader.message().unwrap();
             let passed: zbus::OwnedFd = call.body().deserialize().unwrap();
             let mut text = String::new();
@@ -352,6 +389,35 @@ mod tests {
         let wire = Wire::over(client, true, soon());
         let answer = wire.call::<_, String>(OBJECT, "Install", &(zbus::Fd::from(file.as_fd()),));
         assert_eq!(answer, Ok("ready".to_owned()));
+        daemon.join().unwrap();
+    }
+
+    #[test]
+    fn a_descriptor_is_of_the_answer_that_it_comes_with_and_signals_before_it_are_told() {
+        let (client, mut stream) = UnixStream::pair().unwrap();
+        let (mut early, fds) = (vec![0; PIECE], vec![]);
+        let daemon = thread::spawn(move || {
+            let count = stream.read(&mut early).unwrap();
+            let begin = early.windows(7).position(|end| end == b"BEGIN\r\n").unwrap() + 7;
+            let early = early[begin..count].to_vec();
+            let mut reader = Reader { stream, until: soon(), early, fds, exact: false };
+            let call = reader.message().unwrap();
+            let signal = |n: u32| Message::signal(PATH, INTERFACE, "Fetching").build(&n).unwrap();
+            let file = tempfile::tempfile().unwrap();
+            let answer = Message::method_return(&call.header());
+            let answer = answer.build(&zbus::Fd::from(file.as_fd())).unwrap();
+            // All at once: the client is slow.
+            let greeting = format!("OK {}\r\nAGREE_UNIX_FD\r\n", "0".repeat(32)).into_bytes();
+            let before = [&greeting, &**signal(1).data(), &**signal(2).data()].concat();
+            reader.send(&before, &[]).unwrap();
+            reader.send(answer.data(), &[file.as_fd()]).unwrap();
+        });
+        let wire = Wire::over(client, true, soon());
+        let mut heard = Vec::new();
+        let mut told = |signal: &Message| heard.push(signal.body().deserialize::<u32>().unwrap());
+        let answer = wire.call_told::<_, zbus::OwnedFd>(OBJECT, "Fetch", &("x",), &mut told);
+        assert!(answer.is_ok(), "{answer:?}");
+        assert_eq!(heard, [1, 2]);
         daemon.join().unwrap();
     }
 

@@ -1,12 +1,19 @@
-//! `org.ensemble.Stores1`: who may ask what. The work is done on a thread that may wait.
+//! `org.ensemble.Stores1`: who may ask what. The work is done on a thread that may wait; how far a file is, is told now and
+//! then to the one who asked for it.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::stores::{Error, Offer, Store};
+use tokio::sync::watch;
 use zbus::interface;
+use zbus::object_server::SignalEmitter;
 
 use super::work::Work;
+
+/// How often is told how far a file is.
+const TELL: Duration = Duration::from_millis(250);
 
 /// One client's view.
 pub(super) struct Desk {
@@ -76,12 +83,33 @@ impl Desk {
         id: String,
         version: String,
         from: Vec<zbus::OwnedFd>,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) -> Result<(zbus::OwnedFd, Vec<String>), Error> {
         self.only_root("fetch")?;
-        self.ask(move |work| {
-            let (file, keys) = work.fetch(&store, (&id, &version), owned(from))?;
+        let (tell, mut told) = watch::channel((0, 0));
+        let fetched = self.ask(move |work| {
+            let tell = |done, of| {
+                tell.send_replace((done, of));
+            };
+            let (file, keys) = work.fetch(&store, (&id, &version), owned(from), &tell)?;
             Ok((OwnedFd::from(file).into(), keys))
-        })
-        .await
+        });
+        tokio::pin!(fetched);
+        let mut tick = tokio::time::interval(TELL);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut fetched => return done,
+                _ = tick.tick() => {}
+            }
+            if told.has_changed().unwrap_or(false) {
+                let (done, of) = *told.borrow_and_update();
+                // Who has gone is noticed elsewhere.
+                let _gone = Self::fetching(&emitter, done, of).await;
+            }
+        }
     }
+
+    #[zbus(signal)]
+    async fn fetching(emitter: &SignalEmitter<'_>, done: u64, of: u64) -> zbus::Result<()>;
 }

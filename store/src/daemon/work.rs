@@ -156,6 +156,7 @@ impl Work {
         store: &str,
         (id, version): (&str, &str),
         from: Vec<OwnedFd>,
+        told: &dyn Fn(u64, u64),
     ) -> Result<(File, Vec<String>), Error> {
         let _turn = taken(&self.fetching);
         let (name, shown) = self.known(store)?;
@@ -175,7 +176,8 @@ impl Work {
         let supply = Supply::of(&shown.about().place, from).map_err(Error::Failed)?;
         let failed = |e: std::io::Error| Error::Failed(format!("a place for what is fetched: {e}"));
         let directory = self.shelf.fetched().map_err(failed)?;
-        let file = download::fetch(&directory, &supply, &what).map_err(Error::Failed)?;
+        let told = |done| told(done, what.length);
+        let file = download::fetch(&directory, &supply, &what, &told).map_err(Error::Failed)?;
         Ok((file, found.app.keys))
     }
 
@@ -353,11 +355,14 @@ mod tests {
         assert_eq!(work.list().len(), 2);
         assert_eq!(work.search("TEXT").len(), 2);
         assert_eq!(work.search("nothing").len(), 0);
-        let (mut file, keys) = work.fetch("py", ("org.example.text", "1.0.0"), from()).unwrap();
+        let (mut file, keys) = {
+            let told = |done, of| assert!(done <= of);
+            work.fetch("py", ("org.example.text", "1.0.0"), from(), &told).unwrap()
+        };
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         assert!(text.starts_with("Ein Text") && keys.is_empty());
-        let none = work.fetch("py", ("org.example.text", "2.0.0"), from());
+        let none = work.fetch("py", ("org.example.text", "2.0.0"), from(), &|_, _| ());
         assert!(matches!(none, Err(Error::NotFound(_))));
         work.remove("py").unwrap();
         assert!(matches!(work.refresh("py", from()), Err(Error::NotFound(_))));
