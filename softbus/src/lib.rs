@@ -15,9 +15,13 @@
 //! Invariants: nobody outside the group gets more than name, form and id; the cores see neither clock, network nor disk;
 //! whatever a peer sends has a length at which reading ends.
 
+mod daemon;
+pub mod engine;
 pub mod id;
 pub mod profile;
 pub mod session;
+pub mod streams;
 pub mod trust;
 
+pub use daemon::{Settings, run};
 pub use id::DeviceId;
