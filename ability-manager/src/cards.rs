@@ -3,6 +3,7 @@
 //! ```text
 //! add ─► to be filled ─ the app: update ─► filled ─┬─ its time has come ─► to be filled
 //!                                                 └─ the app has news: update ─► filled
+//! to be filled ─ it can't be ─► says why ─ the device is unlocked ─► to be filled
 //! remove, the bundle is removed ─► gone
 //! ```
 //!
@@ -10,7 +11,7 @@
 //! after the last time by itself, nor more than [`MAX_REFRESHES`] times a day; what an app puts on one is bounded, and how
 //! often; all lists are.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use model::bundle::{BundleId, CardSize, MIN_REFRESH};
@@ -92,6 +93,9 @@ pub struct Cards {
     last: u32,
     /// Nothing is filled by itself before.
     rests: Duration,
+    /// Those that are to be filled once more.
+    #[serde(skip)]
+    again: BTreeSet<u32>,
     #[serde(skip)]
     updates: BTreeMap<BundleId, VecDeque<Duration>>,
 }
@@ -182,9 +186,16 @@ impl Cards {
         if now < self.rests {
             return Vec::new();
         }
-        let due = |(_, card): &(&u32, &mut Card)| card.next().is_some_and(|next| next <= now);
+        let again = std::mem::take(&mut self.again);
+        let due = |(number, card): &(&u32, &mut Card)| {
+            again.contains(*number) || card.next().is_some_and(|next| next <= now)
+        };
         let mut all = Vec::new();
-        for (number, card) in self.all.iter_mut().filter(due).take(AT_ONCE) {
+        for (number, card) in self.all.iter_mut().filter(due) {
+            if all.len() >= AT_ONCE {
+                self.again.extend(again.contains(number).then_some(*number));
+                continue;
+            }
             card.count(now);
             all.push((*number, card.target.clone(), card.size));
         }
@@ -197,8 +208,15 @@ impl Cards {
     /// When something is to be filled.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
-        let next = self.all.values().filter_map(Card::next).min()?;
+        let again = (!self.again.is_empty()).then_some(Duration::ZERO);
+        let next = self.all.values().filter_map(Card::next).chain(again).min()?;
         Some(next.max(self.rests))
+    }
+
+    /// The device was unlocked: what could not be filled may be by now.
+    pub fn unlocked(&mut self) {
+        let failed = self.all.iter().filter(|(_, card)| card.why.is_some());
+        self.again = failed.map(|(number, _)| *number).collect();
     }
 
     /// An app has filled a card, or has news for it.
@@ -357,6 +375,34 @@ mod tests {
         assert!(filled(&mut cards, now).is_empty());
         assert_eq!(cards.due(), Some(now + SECOND));
         assert_eq!(filled(&mut cards, now + SECOND).len(), 1);
+    }
+
+    #[test]
+    fn what_could_not_be_filled_is_once_the_device_is_unlocked_a_few_at_a_time() {
+        let mut cards = Cards::default();
+        let fine = add(&mut cards, HOUR, None, 1).unwrap();
+        let locked: Vec<u32> =
+            (0..=AT_ONCE).map(|_| add(&mut cards, HOUR, None, 1).unwrap()).collect();
+        for number in &locked {
+            cards.failed(*number, "the device is locked".into());
+        }
+        assert_eq!(cards.due(), None, "nothing but the owner helps");
+        cards.unlocked();
+        let now = cards.due().unwrap() + HOUR;
+        assert_eq!(filled(&mut cards, now), locked[..AT_ONCE]);
+        assert_eq!(cards.due(), Some(now + SECOND));
+        assert_eq!(filled(&mut cards, now + SECOND), locked[AT_ONCE..]);
+        assert_eq!(cards.due(), None);
+        for number in &locked {
+            cards.update(now + HOUR * *number, &id("weather"), *number, Data::new()).unwrap();
+        }
+        cards.unlocked();
+        assert_eq!(cards.due(), None, "{fine} and all others are filled");
+        cards.failed(fine, "it has ended".into());
+        cards.unlocked();
+        cards.remove(fine);
+        assert!(filled(&mut cards, 99 * HOUR).is_empty(), "what is gone is not filled");
+        assert_eq!(cards.due(), None);
     }
 
     proptest! {

@@ -57,6 +57,9 @@ pub mod event {
     /// The time of the task with the number that is parameter `task` is over in `seconds`, and then the instance is ended.
     /// Nothing is answered but `EndTask`.
     pub const TASK_ENDING: &str = "task-ending";
+    /// The task with the number that is parameter `task` goes on no more: a transfer that told of no progress for ten
+    /// minutes. Nothing is answered.
+    pub const TASK_CANCELLED: &str = "task-cancelled";
 }
 
 /// What an instance is told when it attaches, as `a{sv}`.
@@ -120,6 +123,14 @@ pub trait App {
 
     /// It does so no more.
     fn end_continuous(&self, task: u32) -> Result<(), Error>;
+
+    /// How far a task of mode `data-transfer` has come, in whatever the app counts; `total` is 0 if nobody knows. One whose
+    /// `done` has not changed for ten minutes is cancelled.
+    fn progress(&self, task: u32, done: u64, total: u64) -> Result<(), Error>;
+
+    /// A page on the screen begins anew, once a minute at most: it ends, and is started again with `state`, which is kept
+    /// in place of what was saved unless it is empty; at most [`MAX_STATE`].
+    fn restart(&self, state: &[u8]) -> Result<(), Error>;
 
     /// Connects to a service ability. Answers with a stream socket to it, and the number of the connection, when it has
     /// taken that. The library must have agreed on descriptors.

@@ -123,6 +123,8 @@ pub enum Event {
     /// The time of the task with this number is over in so many seconds; then the instance is ended. Not answered, but by
     /// [`App::end_task`].
     TaskEnding(u32, u32),
+    /// The transfer with this number told of no progress for too long, and goes on no more. Not answered.
+    TaskCancelled(u32),
     /// Something newer than this library. Answered as all others.
     Other(String),
 }
@@ -287,6 +289,24 @@ impl App {
         Ok(self.0.call(APP, "EndContinuous", &(task,))?)
     }
 
+    /// How far a transfer has come, in whatever the app counts; `total` is 0 if nobody knows. One whose `done` has not
+    /// changed for ten minutes is cancelled: [`Event::TaskCancelled`].
+    ///
+    /// # Errors
+    /// It goes on no more, is of another mode, or the device went away.
+    pub fn progress(&mut self, task: u32, done: u64, total: u64) -> Result<(), Error> {
+        Ok(self.0.call(APP, "Progress", &(task, done, total))?)
+    }
+
+    /// Begins anew with this state, or with what was saved if it is empty: the app ends, by itself or when it is told to,
+    /// and is started again.
+    ///
+    /// # Errors
+    /// It is not on the screen, or has begun anew within the last minute.
+    pub fn restart(&mut self, state: &[u8]) -> Result<(), Error> {
+        Ok(self.0.call(APP, "Restart", &(state,))?)
+    }
+
     /// Ends this instance: what follows is [`Event::Terminate`].
     ///
     /// # Errors
@@ -339,6 +359,9 @@ fn read(word: String, want: Want) -> Event {
             (Some(task), Some(seconds)) => Event::TaskEnding(task, seconds),
             _ => Event::Other(word),
         },
+        event::TASK_CANCELLED => {
+            number(&want, "task").map_or(Event::Other(word), Event::TaskCancelled)
+        }
         event::MEMORY => {
             let level = want.parameters.and_then(|mut all| all.remove("level"));
             Event::Memory(level.unwrap_or_default())
@@ -368,6 +391,9 @@ mod tests {
             [("task", "3"), ("seconds", "6")].map(|(name, text)| (name.into(), text.into()));
         let ending = Want { parameters: Some(ending.into()), ..Want::default() };
         assert_eq!(read("task-ending".into(), ending), Event::TaskEnding(3, 6));
+        let task =
+            Want { parameters: Some([("task".into(), "3".into())].into()), ..Want::default() };
+        assert_eq!(read("task-cancelled".into(), task), Event::TaskCancelled(3));
         assert_eq!(read("melt".into(), Want::default()), Event::Other("melt".into()));
         let low = Want {
             parameters: Some([("level".to_owned(), "low".to_owned())].into()),

@@ -13,6 +13,7 @@ use model::permission::MAX_ASKED;
 use super::asks::Asker;
 use super::seat::{Call, Reply, What};
 use super::{Daemon, clock, today, wanted};
+use crate::engine::continuous::Progress;
 use crate::engine::{Event, InstanceId};
 use crate::permission::{self, Clock};
 use crate::store::Held;
@@ -64,6 +65,14 @@ impl Daemon {
                 self.begin_continuous(instance, &mode, &reason, reply);
             }
             What::EndContinuous(task) => self.end_continuous(instance, task, reply),
+            What::Progress { task, done, total } => {
+                self.progress(instance, task, Progress { done, total }, reply);
+            }
+            What::Restart(state) => {
+                if let Some(request) = self.asked_by(Asker::App(reply)) {
+                    self.feed(Event::Restart { request, instance, state });
+                }
+            }
             What::Resource(name) => self.resource(instance, name, reply),
         }
     }

@@ -177,6 +177,7 @@ impl Daemon {
     pub(super) fn not_filled(&mut self, number: u32, why: String) {
         log::warn!("card {number} could not be filled: {why}");
         if self.cards.failed(number, why) {
+            self.keep_cards(false);
             self.tell_clients(Told::Form(number));
         }
     }

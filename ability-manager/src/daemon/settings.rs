@@ -1,9 +1,16 @@
-//! Where everything is. A device never says otherwise; tests do.
+//! Where everything is. A device never says otherwise; tests do. And what a device does say, in the environment of the
+//! service.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use api::paths;
 use model::bundle::INSTANCES;
+
+use crate::engine::background::{GRANT, MIN_GRANT};
+
+/// Names the seconds that an app has at most to finish something off the screen, if that is to be less than always.
+const TASK_SECONDS: &str = "ENSEMBLE_TASK_SECONDS";
 
 /// Where everything is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +33,23 @@ pub struct Settings {
     pub forms: PathBuf,
     /// Where instances have their buses.
     pub instances: PathBuf,
+    /// The longest time that an app gets to finish something off the screen.
+    pub task: Duration,
+}
+
+impl Settings {
+    /// Those of a device, with what the environment of this process says.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        let said = std::env::var(TASK_SECONDS).ok();
+        Self { task: longest(said.as_deref()), ..Self::default() }
+    }
+}
+
+/// The longest time of a task, of which somebody has said something.
+fn longest(said: Option<&str>) -> Duration {
+    let said = said.and_then(|said| said.parse().ok()).map(Duration::from_secs);
+    said.map_or(GRANT, |said| said.clamp(MIN_GRANT, GRANT))
 }
 
 impl Default for Settings {
@@ -40,6 +64,19 @@ impl Default for Settings {
             defaults: "/var/lib/ensemble/defaults".into(),
             forms: "/var/lib/ensemble/forms".into(),
             instances: INSTANCES.into(),
+            task: GRANT,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_may_give_less_time_and_never_more_nor_too_little_to_do_anything() {
+        let seconds = |said| longest(said).as_secs();
+        assert_eq!([None, Some("60"), Some("many")].map(seconds), [180, 60, 180]);
+        assert_eq!([Some("0"), Some("600"), Some("-1")].map(seconds), [16, 180, 180]);
     }
 }

@@ -1,9 +1,9 @@
 //! Apps that go on off the screen: for some minutes to finish something, or for as long as what they said takes.
 //!
 //! ```text
-//! BeginTask ───────┐                   ┌─ does not stand still, is worth more when memory lacks
-//! BeginContinuous ─┼─► Tasks ─ rules ──┼─ task-ending, 6 s before its time is over
-//! who is in front ─┘                   └─ over: killed
+//! BeginTask ────────────────┐                   ┌─ does not stand still, is worth more when memory lacks
+//! BeginContinuous, Progress ┼─► Tasks ─ rules ──┼─ task-ending, 6 s before its time is over; over: killed
+//! who is in front ──────────┘                   └─ task-cancelled: a transfer that moves nothing any more
 //! ```
 //!
 //! The rules are in [`crate::engine::background`] and [`crate::engine::continuous`]. Invariant: what the engine takes for busy is
@@ -23,9 +23,11 @@ use serde::{Deserialize, Serialize};
 use super::seat::Reply;
 use super::{Daemon, clock, facts};
 use crate::engine::background::{
-    ASK_WITHIN, Background, DAY_QUOTA, MAX_TASKS, NotGranted, Outcome,
+    ASK_WITHIN, Background, DAY_QUOTA, LOW_GRANT, MAX_TASKS, NotGranted, Outcome,
 };
-use crate::engine::continuous::{Asking, Continuous, MAX_EACH, NotBegun, PERMISSION};
+use crate::engine::continuous::{
+    Asking, Continuous, MAX_EACH, NotBegun, NotMoved, PERMISSION, Progress, STALL,
+};
 use crate::engine::memory::{PERCEIVED, TRANSIENT};
 use crate::engine::{Event, Exit, InstanceId};
 
@@ -48,6 +50,11 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
+    /// When time brings something.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.background.due().into_iter().chain(self.continuous.due()).min()
+    }
+
     /// Since when nothing of a bundle is on the screen; none while something is.
     fn away(&self, now: Duration, bundle: &BundleId) -> Option<Duration> {
         if self.front.contains(bundle) {
@@ -84,9 +91,10 @@ impl Daemon {
         let now = clock();
         let away = self.tasks.away(now, &bundle);
         let granted = check(reason).and_then(|reason| {
-            let low = facts::power().is_low();
+            let longest = self.settings.task;
+            let longest = if facts::power().is_low() { longest.min(LOW_GRANT) } else { longest };
             let who = (&bundle, instance, reason);
-            self.tasks.background.ask(now, who, away, low).map_err(not_granted)
+            self.tasks.background.ask(now, who, away, longest).map_err(not_granted)
         });
         let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
         let granted = granted.map(|granted| (granted.task, seconds(granted.time)));
@@ -147,6 +155,19 @@ impl Daemon {
         self.tasks_changed();
     }
 
+    /// How far a transfer of an app has come.
+    pub(super) fn progress(
+        &mut self,
+        instance: InstanceId,
+        task: u32,
+        progress: Progress,
+        reply: Reply,
+    ) {
+        let moved = self.tasks.continuous.moved(clock(), instance, task, progress);
+        self.dirty |= moved.is_ok();
+        reply.send(moved.map_err(|why| not_moved(why, task)).as_ref());
+    }
+
     fn bundle_of(&self, instance: InstanceId) -> Option<BundleId> {
         self.lives.get(&instance).map(|live| live.target.bundle.clone())
     }
@@ -200,17 +221,34 @@ impl Daemon {
                 }
             }
         }
+        for (task, stalled) in self.tasks.continuous.expire(clock()) {
+            self.dirty = true;
+            if let Some(live) = self.lives.get(&stalled.instance) {
+                let (minutes, reason) = (STALL.as_secs() / 60, &stalled.reason);
+                log::info!("{}: moved nothing for {minutes} min, cancelled: {reason}", live.unit);
+            }
+            self.say_of_task(stalled.instance, event::TASK_CANCELLED, [("task", task.to_string())]);
+        }
         self.follow_tasks();
         self.pump();
     }
 
     fn warn(&self, instance: InstanceId, task: u32, left: Duration) {
-        let Some(live) = self.lives.get(&instance) else { return };
         let said = [("task", task.to_string()), ("seconds", left.as_secs().to_string())];
+        self.say_of_task(instance, event::TASK_ENDING, said);
+    }
+
+    fn say_of_task<const N: usize>(
+        &self,
+        instance: InstanceId,
+        event: &str,
+        said: [(&str, String); N],
+    ) {
+        let Some(live) = self.lives.get(&instance) else { return };
         let said = said.map(|(name, value)| (name.to_owned(), value)).into();
         let said = Said { parameters: Some(said), ..Said::default() };
-        // One that does not hear is ended all the same.
-        let _deaf = live.seat.as_ref().map(|seat| seat.tell(event::TASK_ENDING, 0, &said));
+        // For one that does not hear it is so all the same.
+        let _deaf = live.seat.as_ref().map(|seat| seat.tell(event, 0, &said));
     }
 
     /// What instances are worth for going on off the screen.
@@ -263,6 +301,23 @@ fn not_begun(why: NotBegun, mode: BackgroundMode, ability: &Name) -> Error {
     })
 }
 
+fn not_moved(why: NotMoved, task: u32) -> Error {
+    match why {
+        NotMoved::NoTask => {
+            Error::NotFound(format!("this app has no task {task}: it was done, or cancelled"))
+        }
+        NotMoved::NoTransfer => {
+            let transfer = BackgroundMode::DataTransfer.word();
+            Error::Invalid(format!(
+                "task {task} is not of the mode `{transfer}`: it goes on without"
+            ))
+        }
+        NotMoved::TooMuch => {
+            Error::Invalid("more is done than there is: 0 is a total that nobody knows".to_owned())
+        }
+    }
+}
+
 fn too_late() -> String {
     let seconds = ASK_WITHIN.as_secs();
     format!("it is not on the screen: ask there, or within {seconds} s after")
@@ -305,6 +360,9 @@ mod tests {
         for why in [NotGranted::TooLate, NotGranted::TooMany, NotGranted::Spent] {
             all.push(not_granted(why).to_string());
         }
+        for why in [NotMoved::NoTask, NotMoved::NoTransfer, NotMoved::TooMuch] {
+            all.push(not_moved(why, 7).to_string());
+        }
         all.push(check("").unwrap_err().to_string());
         all.push(check(&"x".repeat(300)).unwrap_err().to_string());
         let all: Vec<&str> = all.iter().map(|line| line.split_once(": ").unwrap().1).collect();
@@ -317,6 +375,9 @@ mod tests {
                 "it is not on the screen: ask there, or within 5 s after",
                 "it has 3 tasks already: end one of them",
                 "it has had its 10 minutes of this day: work that can wait is an ability of kind `work`",
+                "this app has no task 7: it was done, or cancelled",
+                "task 7 is not of the mode `data-transfer`: it goes on without",
+                "more is done than there is: 0 is a total that nobody knows",
                 "say what for: people read it",
                 "a reason of 300 bytes: at most 256",
             ]

@@ -142,7 +142,8 @@ impl Account {
 }
 
 impl Background {
-    /// An instance wants time. `away`: how long its app has been off the screen; none while it is there.
+    /// An instance wants time, `longest` at most. `away`: how long its app has been off the screen; none while it is
+    /// there.
     ///
     /// # Errors
     /// It gets none.
@@ -151,7 +152,7 @@ impl Background {
         now: Duration,
         (bundle, instance, reason): (&BundleId, InstanceId, &str),
         away: Option<Duration>,
-        low_battery: bool,
+        longest: Duration,
     ) -> Result<Granted, NotGranted> {
         // What counts for nothing any more takes no memory.
         self.apps.retain(|_, app| !app.tasks.is_empty() || now < app.day + DAY);
@@ -165,7 +166,7 @@ impl Background {
         if app.tasks.len() >= MAX_TASKS {
             return Err(NotGranted::TooMany);
         }
-        let time = app.quota().min(if low_battery { LOW_GRANT } else { GRANT });
+        let time = app.quota().min(longest);
         if time < MIN_GRANT {
             return Err(NotGranted::Spent);
         }

@@ -1,6 +1,7 @@
 //! How a life ends: told, stopped by servicemgr, killed, killed again; each with a time.
 //!
-//! Invariant: the reason that was there first stays; after a kill nothing but kills is asked for.
+//! Invariant: the reason that was there first stays, but for [`Exit::Restarted`]: what ends for another reason too does not come
+//! back. After a kill nothing but kills is asked for.
 
 use api::abilities::State;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,13 @@ pub(super) enum Step {
 }
 
 impl Instance {
+    /// It ends as soon as it can.
+    pub(super) fn ends_for(&mut self, why: Exit) {
+        if self.ending.as_ref().is_none_or(|ending| *ending == Exit::Restarted) {
+            self.ending = Some(why);
+        }
+    }
+
     pub(super) fn pursue_end(&mut self, around: &mut Around<'_>) {
         match self.state {
             State::Foreground if self.is_told() => self.leave(around),
@@ -52,12 +60,12 @@ impl Instance {
         around.act(Action::Terminate { instance: around.id });
     }
 
-    /// It goes at once. The reason that was there first stays.
+    /// It goes at once.
     pub(super) fn kill(&mut self, around: &mut Around<'_>, why: Exit) {
         if self.state == State::Terminating && matches!(self.step, Step::Killed | Step::Stuck) {
             return;
         }
-        self.ending.get_or_insert(why);
+        self.ends_for(why);
         self.enter(around, State::Terminating, Some(KILL_TIMEOUT));
         self.step = Step::Killed;
         self.act_kill(around);

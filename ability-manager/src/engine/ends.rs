@@ -11,14 +11,38 @@ use super::Engine;
 use super::instance::{Instance, Who};
 use super::refusal::Refusal;
 use super::requests::Again;
-use super::words::{Action, Exit, InstanceId, MissionId};
+use super::words::{Action, Exit, InstanceId, MissionId, RequestId};
 
 impl Engine {
-    /// An instance ends as soon as it can. The reason that was there first stays.
+    /// An instance ends as soon as it can.
     pub(super) fn end(&mut self, id: InstanceId, why: Exit) {
         if let Some(instance) = self.instances.get_mut(&id) {
-            instance.ending.get_or_insert(why);
+            instance.ends_for(why);
         }
+    }
+
+    /// A page wants to begin anew.
+    pub(super) fn ask_restart(&mut self, request: RequestId, id: InstanceId, state: Vec<u8>) {
+        let result = self.restart(id, state).map(|()| None);
+        self.answer(request, result);
+    }
+
+    fn restart(&mut self, id: InstanceId, state: Vec<u8>) -> Result<(), Refusal> {
+        let instance = self.instances.get(&id).ok_or(Refusal::NoInstance)?;
+        if let Some(why) = &instance.ending {
+            return Err(Refusal::Ending(why.clone()));
+        }
+        if !instance.is_page() || instance.state != State::Foreground {
+            return Err(Refusal::NotShown);
+        }
+        if !self.rules.restarts(self.now, &instance.target.bundle) {
+            return Err(Refusal::TooSoon);
+        }
+        if !state.is_empty() {
+            self.save(id, state);
+        }
+        self.end(id, Exit::Restarted);
+        Ok(())
     }
 
     /// All of a bundle ends.
@@ -54,12 +78,14 @@ impl Engine {
         let crashed = instance.ending.is_none() && how.is_crash();
         let again = crashed && instance.is_page() && instance.state == State::Foreground;
         let exit = instance.ending.take().unwrap_or(how);
+        // Unless people look at something else by now.
+        let anew = exit == Exit::Restarted && self.next.is_none() && self.in_front().is_none();
         for waiting in mem::take(&mut instance.waiting) {
             self.answer(waiting.request, Instance::last_answer(waiting, &exit));
         }
         if let Some(mission) = instance.mission {
             self.leave_mission(mission, exit, instance.forget);
-            if again && self.rules.restarts(self.now, &instance.target.bundle) {
+            if anew || (again && self.rules.restarts(self.now, &instance.target.bundle)) {
                 // Nobody waits for it, and there was room for it before.
                 let _ = self.restore(mission);
             }

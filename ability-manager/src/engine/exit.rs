@@ -35,6 +35,8 @@ pub enum Exit {
     Locked,
     /// Nobody was there to see it.
     Unknown,
+    /// It wanted to begin anew.
+    Restarted,
 }
 
 impl Exit {
@@ -62,6 +64,7 @@ impl fmt::Display for Exit {
             Self::BackgroundTime => f.write_str("background-time"),
             Self::Locked => f.write_str("locked"),
             Self::Unknown => f.write_str("unknown"),
+            Self::Restarted => f.write_str("restarted"),
         }
     }
 }

@@ -127,6 +127,9 @@ impl Engine {
             Event::Show { request, mission, traits } => self.ask_show(request, mission, traits),
             Event::Hide { request, mission } => self.ask_hide(request, mission),
             Event::Stop { request, instance } => self.ask_stop(request, instance),
+            Event::Restart { request, instance, state } => {
+                self.ask_restart(request, instance, state);
+            }
             Event::Forget { request, mission } => self.ask_forget(request, mission),
             Event::End { bundle, why } => self.end_all(&bundle, &why),
             Event::Kill { instance, why } => {
@@ -169,7 +172,14 @@ impl Engine {
             return;
         }
         let saves = self.around(id, |instance, around| instance.done(around, token));
-        if saves != Some(true) || state.len() > MAX_STATE {
+        if saves == Some(true) {
+            self.save(id, state);
+        }
+    }
+
+    /// What an instance wants to find again is kept for its mission.
+    fn save(&mut self, id: InstanceId, state: Vec<u8>) {
+        if state.len() > MAX_STATE {
             return;
         }
         let Some(mission) = self.instances.get(&id).and_then(|instance| instance.mission) else {

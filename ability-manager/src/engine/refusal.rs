@@ -41,6 +41,10 @@ pub enum Refusal {
     Declined,
     /// The service did not take the connection in time.
     NotTaken,
+    /// Only what people look at begins anew.
+    NotShown,
+    /// Its app began anew a moment ago.
+    TooSoon,
     /// Meanwhile something else was asked for.
     Replaced,
     /// It could not be started; why.
@@ -90,6 +94,8 @@ impl Refusal {
             | Self::TooManyMissions
             | Self::Busy
             | Self::Replaced
+            | Self::NotShown
+            | Self::TooSoon
             | Self::Declined
             | Self::Ending(_) => Kind::Refused,
         }
@@ -129,6 +135,10 @@ impl fmt::Display for Refusal {
             Self::NotTaken => {
                 "the service did not take the connection within 10 s: its log may say more"
             }
+            Self::NotShown => {
+                "only a page on the screen begins anew: others are started when they are needed"
+            }
+            Self::TooSoon => "its app began anew less than a minute ago: ask again later, or end",
             Self::Replaced => "meanwhile something else was asked for",
             Self::LaunchFailed(why) => return write!(f, "it could not be started: {why}"),
             Self::TimedOut => {

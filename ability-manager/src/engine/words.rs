@@ -149,6 +149,16 @@ pub enum Event {
         /// Which.
         instance: InstanceId,
     },
+    /// A page on the screen wants to begin anew. Answered at once; then it ends, and is started again with the state of
+    /// its mission.
+    Restart {
+        /// Whose answer it is.
+        request: RequestId,
+        /// Which.
+        instance: InstanceId,
+        /// State to find again; empty: what was saved.
+        state: Vec<u8>,
+    },
     /// A mission should end and be forgotten. Answered when it is.
     Forget {
         /// Whose answer it is.

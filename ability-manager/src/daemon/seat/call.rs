@@ -70,6 +70,17 @@ pub(crate) enum What {
     },
     /// It does so no more.
     EndContinuous(u32),
+    /// A transfer that goes on has come so far.
+    Progress {
+        /// Its number.
+        task: u32,
+        /// What is done.
+        done: u64,
+        /// Of how much; 0 if nobody knows.
+        total: u64,
+    },
+    /// It wants to begin anew, and to find this again.
+    Restart(Vec<u8>),
     /// It wants to know where its resource of this name is.
     Resource(String),
 }

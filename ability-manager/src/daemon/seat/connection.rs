@@ -142,15 +142,9 @@ fn understand(message: &Message) -> Result<What, Wrong> {
         "Attach" => arguments::<()>(message, "").map(|()| What::Attach)?,
         "Done" => {
             let (token, state): (u32, Vec<u8>) = arguments(message, "uay")?;
-            if state.len() > MAX_STATE {
-                let why = format!(
-                    "a state of {} bytes: at most {MAX_STATE} are kept: save less, and keep the rest in files",
-                    state.len()
-                );
-                return Err(("org.ensemble.Abilities1.Error.Invalid", why));
-            }
-            What::Done { token, state }
+            What::Done { token, state: bounded(state)? }
         }
+        "Restart" => What::Restart(bounded(arguments::<(Vec<u8>,)>(message, "ay")?.0)?),
         "Start" => What::Start(arguments::<(Want,)>(message, "a{sv}")?.0),
         "Candidates" => What::Candidates(arguments::<(Want,)>(message, "a{sv}")?.0),
         "Terminate" => arguments::<()>(message, "").map(|()| What::Terminate)?,
@@ -163,6 +157,10 @@ fn understand(message: &Message) -> Result<What, Wrong> {
             What::BeginContinuous { mode, reason }
         }
         "EndContinuous" => What::EndContinuous(arguments::<(u32,)>(message, "u")?.0),
+        "Progress" => {
+            let (task, done, total) = arguments(message, "utt")?;
+            What::Progress { task, done, total }
+        }
         "Connect" => What::Connect(arguments::<(Want,)>(message, "a{sv}")?.0),
         "Accept" => What::Accept(arguments::<(u32,)>(message, "u")?.0),
         "UpdateForm" => {
@@ -173,6 +171,18 @@ fn understand(message: &Message) -> Result<What, Wrong> {
         "Resource" => What::Resource(arguments::<(String,)>(message, "s")?.0),
         _ => return Err((NO_SUCH_METHOD, format!("{INTERFACE} has no method {member}"))),
     })
+}
+
+/// A state that is not too large to be kept.
+fn bounded(state: Vec<u8>) -> Result<Vec<u8>, Wrong> {
+    if state.len() <= MAX_STATE {
+        return Ok(state);
+    }
+    let why = format!(
+        "a state of {} bytes: at most {MAX_STATE} are kept: save less, and keep the rest in files",
+        state.len()
+    );
+    Err(("org.ensemble.Abilities1.Error.Invalid", why))
 }
 
 /// The arguments of a call.

@@ -34,6 +34,7 @@ fn request(event: &Event) -> Option<RequestId> {
         | Event::Show { request, .. }
         | Event::Hide { request, .. }
         | Event::Stop { request, .. }
+        | Event::Restart { request, .. }
         | Event::Forget { request, .. } => Some(*request),
         _ => None,
     }

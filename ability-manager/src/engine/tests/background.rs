@@ -7,12 +7,14 @@ use proptest::prelude::*;
 
 use super::world::{id, s};
 use crate::engine::InstanceId;
-use crate::engine::background::{Background, DAY, DAY_QUOTA, Granted, NotGranted, Outcome};
+use crate::engine::background::{
+    Background, DAY, DAY_QUOTA, GRANT, Granted, LOW_GRANT, NotGranted, Outcome,
+};
 
 const ONE: InstanceId = InstanceId(1);
 
 fn on_screen(b: &mut Background, now: u64, low: bool) -> Result<Granted, NotGranted> {
-    b.ask(s(now), (&id("mail"), ONE, "sends"), None, low)
+    b.ask(s(now), (&id("mail"), ONE, "sends"), None, if low { LOW_GRANT } else { GRANT })
 }
 
 fn ask(b: &mut Background, now: u64) -> Result<Granted, NotGranted> {
@@ -48,8 +50,8 @@ fn time_stands_still_on_the_screen() {
 fn it_is_asked_for_on_the_screen_or_within_five_seconds_after() {
     let mut b = Background::default();
     let who = (&id("mail"), ONE, "sends");
-    assert!(b.ask(s(9), who, Some(s(5)), false).is_ok());
-    assert_eq!(b.ask(s(9), who, Some(s(6)), false), Err(NotGranted::TooLate));
+    assert!(b.ask(s(9), who, Some(s(5)), GRANT).is_ok());
+    assert_eq!(b.ask(s(9), who, Some(s(6)), GRANT), Err(NotGranted::TooLate));
 }
 
 #[test]
@@ -98,7 +100,7 @@ fn what_has_ended_has_no_time_and_has_spent_what_it_had() {
 fn those_who_hold_tasks_of_an_app_end_together_when_its_time_is_over() {
     let mut b = Background::default();
     ask(&mut b, 0).unwrap();
-    b.ask(s(10), (&id("mail"), InstanceId(2), "syncs"), None, false).unwrap();
+    b.ask(s(10), (&id("mail"), InstanceId(2), "syncs"), None, GRANT).unwrap();
     b.moved(s(10), &id("mail"), true);
     let rows: Vec<_> = b.rows(s(20)).into_iter().map(|row| (row.reason, row.left)).collect();
     assert_eq!(rows, [("sends".to_owned(), s(170)), ("syncs".to_owned(), s(170))]);
@@ -124,7 +126,7 @@ proptest! {
             had += if away && !b.with_time().is_empty() { end - now } else { Duration::ZERO };
             now = end;
             match what {
-                0..=2 => drop(b.ask(now, (&id("mail"), ONE, ""), away.then_some(Duration::ZERO), false)),
+                0..=2 => drop(b.ask(now, (&id("mail"), ONE, ""), away.then_some(Duration::ZERO), GRANT)),
                 3 => away = !away,
                 4 => drop(b.done(now, &id("mail"), u32::try_from(seconds).unwrap())),
                 _ => b.ended(now, ONE),

@@ -10,6 +10,7 @@ mod memory;
 mod missions;
 mod pages;
 mod random;
+mod restart;
 mod rules;
 mod search;
 mod services;

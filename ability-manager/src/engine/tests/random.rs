@@ -93,7 +93,8 @@ impl Fate {
                 Event::Done { instance, token: token(engine, instance, odd), state: vec![0] }
             }
             29 => Event::Ended { instance, exit: exit(other) },
-            30..=32 => Event::Accepted { instance, token: token(engine, instance, odd) },
+            30 | 31 => Event::Accepted { instance, token: token(engine, instance, odd) },
+            32 => Event::Restart { request, instance, state: vec![0] },
             _ => Event::Tick,
         }
     }

@@ -132,6 +132,7 @@ fn asks(engine: &Engine, abilities: &[Ability], request: RequestId, events: &mut
     }
     for instance in engine.instances.keys().copied() {
         events.push(Event::Stop { request, instance });
+        events.push(Event::Restart { request, instance, state: vec![1] });
     }
 }
 

@@ -162,6 +162,11 @@ impl World {
         self.feed(Event::Stop { request, instance })
     }
 
+    pub(super) fn restart(&mut self, instance: u64, state: &[u8]) -> Vec<String> {
+        let (request, instance, state) = (self.request(), InstanceId(instance), state.to_vec());
+        self.feed(Event::Restart { request, instance, state })
+    }
+
     pub(super) fn forget(&mut self, mission: u32) -> Vec<String> {
         let (request, mission) = (self.request(), MissionId(mission));
         self.feed(Event::Forget { request, mission })
