@@ -1,19 +1,15 @@
 //! Bundles and their permissions, on the control socket.
 //!
 //! ```text
-//! install ─► copied and checked, beside all else ─► its instances end ─► what servicemgr made ahead of its starts is
-//!    let go of ─► the store changes ─► answer
+//! install ─► copied and checked, beside all else ─► changed (see `changes`) ─► answer
 //! ```
-//!
-//! Invariant: nothing of a bundle runs, or is started, while it is changed.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use api::abilities::{Bundle, BundleInfo, Error, Installed, Permission, PermissionLog};
 use model::Name;
-use model::bundle::{APP_IDS, BundleId, DATA};
+use model::bundle::{APP_IDS, BundleId};
 use tokio::sync::Semaphore;
 use zbus::interface;
 
@@ -22,36 +18,12 @@ use super::decide::error;
 use super::definition::definition;
 use super::{Daemon, today};
 use crate::engine::Exit;
-use crate::store::{Changed, Held, Key, Prepared, Refusal, Vouched, Wish};
+use crate::store::{Change, Changed, Held, Key, Prepared, Refusal, Vouched, Wish};
 
 /// Bundles that are copied and checked at a time: each reads and writes as fast as the disk does.
 const MAX_INTAKES: usize = 2;
 
 static INTAKES: Semaphore = Semaphore::const_new(MAX_INTAKES);
-
-/// Something that waits until nothing of these bundles runs, and nothing that was made ahead holds the data of the first.
-pub(super) struct Waiting {
-    bundles: Vec<BundleId>,
-    data: Data,
-    then: Box<dyn FnOnce(&mut Daemon) + Send>,
-}
-
-/// Whether views that were made ahead show data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Data {
-    /// They may; nobody was asked, for something runs.
-    Held,
-    /// They are being let go of.
-    Asked,
-    /// None does.
-    Free,
-}
-
-impl std::fmt::Debug for Waiting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Waiting").field("bundles", &self.bundles).finish_non_exhaustive()
-    }
-}
 
 /// One client's view of bundles.
 pub(super) struct Bundles {
@@ -171,65 +143,9 @@ impl Bundles {
 }
 
 impl Daemon {
-    /// Ends all of a bundle, and of those that lie upon it, and does something once nothing of them runs.
-    fn once_ended(
-        &mut self,
-        bundle: &BundleId,
-        why: Exit,
-        then: impl FnOnce(&mut Self) + Send + 'static,
-    ) {
-        let upon = self.store.upon(bundle);
-        let bundles = [std::slice::from_ref(bundle), &upon].concat();
-        self.changes.push(Waiting { bundles, data: Data::Held, then: Box::new(then) });
-        self.end_bundle(bundle, why);
-        upon.iter().for_each(|bundle| self.end_bundle(bundle, Exit::Upgraded));
-    }
-
-    /// Does what waited for bundles of which nothing runs any more.
-    pub(super) fn do_changes(&mut self) {
-        let Self { engine, units, changes, .. } = self;
-        let ended = |waiting: &Waiting| !waiting.bundles.iter().any(|one| engine.runs(one));
-        for waiting in changes.iter_mut().filter(|one| one.data == Data::Held && ended(one)) {
-            waiting.data = Data::Asked;
-            waiting.bundles.first().iter().for_each(|id| units.let_go(data_of(id)));
-        }
-        loop {
-            let engine = &self.engine;
-            let ended = |waiting: &Waiting| !waiting.bundles.iter().any(|one| engine.runs(one));
-            let free = |waiting: &Waiting| waiting.data == Data::Free && ended(waiting);
-            let Some(at) = self.changes.iter().position(free) else { return };
-            let waiting = self.changes.remove(at);
-            (waiting.then)(self);
-            self.dirty = true;
-        }
-    }
-
-    /// Nothing that was made ahead shows these data any more.
-    pub(super) fn changes_let_go(&mut self, tree: &Path) {
-        let asked = |one: &&mut Waiting| one.data == Data::Asked;
-        for waiting in self.changes.iter_mut().filter(asked) {
-            if waiting.bundles.first().is_some_and(|id| data_of(id) == tree) {
-                waiting.data = Data::Free;
-            }
-        }
-        self.do_changes();
-    }
-
-    /// Whether a bundle is being changed: nothing of it is started then.
-    pub(super) fn is_changing(&self, bundle: &BundleId) -> bool {
-        self.changes.iter().any(|waiting| waiting.bundles.contains(bundle))
-    }
-
     fn install(&mut self, prepared: Prepared, reply: Reply<Installed>) {
-        let id = prepared.manifest().id.clone();
-        if self.store.replaces(&prepared).is_none() {
-            let done = self.store.commit(prepared, today());
-            return self.installed(done, reply);
-        }
-        self.once_ended(&id, Exit::Upgraded, move |daemon| {
-            let done = daemon.store.commit(prepared, today());
-            daemon.installed(done, reply);
-        });
+        let change = Change::install(prepared, today());
+        self.change(change, Exit::Upgraded, |daemon, done| daemon.installed(done, reply));
     }
 
     fn rollback(&mut self, id: &str, reply: Reply<Installed>) {
@@ -237,11 +153,8 @@ impl Daemon {
             Ok(held) => held,
             Err(e) => return drop(reply.send(Err(e))),
         };
-        let id = held.id().clone();
-        self.once_ended(&held.id().clone(), Exit::Upgraded, move |daemon| {
-            let done = daemon.store.rollback(&id, today());
-            daemon.installed(done, reply);
-        });
+        let change = Change::rollback(held.id().clone(), today());
+        self.change(change, Exit::Upgraded, |daemon, done| daemon.installed(done, reply));
     }
 
     fn installed(&mut self, done: Result<Changed, Refusal>, reply: Reply<Installed>) {
@@ -282,8 +195,8 @@ impl Daemon {
             }
         };
         let bundle = id.clone();
-        self.once_ended(&id, Exit::Removed, move |daemon| {
-            let done = daemon.store.remove(&bundle, keep_data).map_err(|why| error(&why));
+        self.change(Change::remove(id, keep_data), Exit::Removed, move |daemon, done| {
+            let done = done.map_err(|why| error(&why));
             if done.is_ok() {
                 daemon.integrity.remove(&bundle);
                 daemon.forget_defaults(&bundle);
@@ -298,9 +211,4 @@ impl Daemon {
             drop(reply.send(done.map(|_| ())));
         });
     }
-}
-
-/// Where the data of a bundle are.
-fn data_of(id: &BundleId) -> PathBuf {
-    Path::new(DATA).join(id.as_str())
 }

@@ -139,6 +139,7 @@ impl Daemon {
     fn unlocked(&mut self, opened: Opened) -> Result<(), Error> {
         self.store.unlock(opened).map_err(|why| error(&why))?;
         self.ahead = Ahead::begin(clock());
+        self.cards.unlocked();
         log::info!("unlocked");
         Ok(())
     }
@@ -161,11 +162,11 @@ impl Daemon {
         self.lock_once_ended();
     }
 
-    /// Once nothing runs that may not, what was made ahead goes.
+    /// Once nothing runs that may not, and no data are copied, what was made ahead goes.
     pub(super) fn lock_once_ended(&mut self) {
         let Locking { waiting, asked } = &self.locking;
         let ended = || self.lives.values().all(|live| self.runs_locked(&live.target));
-        if !waiting.is_empty() && !*asked && ended() {
+        if !waiting.is_empty() && !*asked && ended() && !self.changes.is_making() {
             self.locking.asked = true;
             self.units.let_go(PathBuf::from(DATA));
         }
@@ -188,12 +189,17 @@ impl Daemon {
             // Who has hung up meanwhile wants no answer.
             let _gone = reply.send(done.as_ref().map(|_| ()).map_err(error));
         }
+        self.do_changes();
+    }
+
+    /// Whether a lock has begun, and has not ended.
+    pub(super) fn is_being_locked(&self) -> bool {
+        !self.locking.waiting.is_empty()
     }
 
     /// Whether the device is locked, or is being locked, or nobody knows.
     pub(super) fn is_locked(&self) -> bool {
-        !self.locking.waiting.is_empty()
-            || matches!(self.store.lock_state(), Ok(Lock::Locked) | Err(_))
+        self.is_being_locked() || matches!(self.store.lock_state(), Ok(Lock::Locked) | Err(_))
     }
 
     fn runs_locked(&self, target: &Target) -> bool {

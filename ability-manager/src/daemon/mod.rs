@@ -18,6 +18,7 @@ mod apps;
 mod asks;
 mod bundles;
 mod cards;
+mod changes;
 mod choices;
 mod choosing;
 mod clients;
@@ -69,7 +70,7 @@ use acts::Live;
 use ahead::Ahead;
 use answers::Answers;
 use asks::{Asker, Wait};
-use bundles::Waiting;
+use changes::Changes;
 use clients::Told;
 use control::Request;
 use lock::Locking;
@@ -92,8 +93,8 @@ const CALLS: usize = 64;
 /// What is known of servicemgr that may wait for the loop.
 const HEARD: usize = 64;
 
-/// Threads for what may take long: bundles that are checked, or mounted for the first time.
-const BLOCKING: usize = 4;
+/// Threads for what may take long: bundles that are checked, mounted for the first time, or changed.
+const BLOCKING: usize = 5;
 
 /// The daemon.
 #[derive(Debug)]
@@ -118,8 +119,8 @@ struct Daemon {
     asks: BTreeMap<RequestId, Asker>,
     last_request: RequestId,
     waits: Vec<Wait>,
-    /// What waits until nothing of a bundle runs.
-    changes: Vec<Waiting>,
+    /// Changes of what is installed.
+    changes: Changes,
     /// Who waits until the device is locked.
     locking: Locking,
     /// Instances that asked the owner for permissions, by request.
@@ -195,6 +196,7 @@ async fn serve(settings: Settings, handed: Vec<(String, OwnedFd)>) -> io::Result
     let mut daemon = Daemon::begin(settings, guid.clone(), calls, tell)?;
     spawn_local(pressure::watch(requests.clone()));
     daemon.work.by(requests.clone());
+    daemon.changes.by(requests.clone());
     spawn_local(control::serve(listener, requests, guid, daemon.clients.clone()));
     daemon.do_work();
     let mut inbox = Inbox { requests: requested, calls: called, heard };
@@ -276,7 +278,7 @@ impl Daemon {
             asks: BTreeMap::new(),
             last_request: 0,
             waits: Vec::new(),
-            changes: Vec::new(),
+            changes: Changes::default(),
             locking: Locking::default(),
             questions: BTreeMap::new(),
             integrity: BTreeMap::new(),
@@ -310,7 +312,7 @@ impl Daemon {
     /// When something is to be done, if nothing else happens before.
     fn due(&self) -> Option<Duration> {
         let back = self.lives.values().filter_map(|live| live.back_by).min();
-        let (tasks, work) = (self.tasks.background.due(), self.work.works.due(clock()));
+        let (tasks, work) = (self.tasks.due(), self.work.works.due(clock()));
         let owners = [self.choices.due(), self.cards.due(), self.flow.due(), self.logged.due()];
         let all = [tasks, work, self.engine.due(), back, self.ahead.due()];
         all.into_iter().chain(owners).flatten().min()

@@ -1,23 +1,20 @@
-//! What changes what is installed: installation, removal, the way back, trust.
+//! What changes what is installed: trust and decisions here, installation, removal and the way back in [`steps`](super::steps).
 //!
 //! ```text
-//! instances have ended (the caller) ─► unmounted ─► data saved ─► content in place ─► generation swapped
-//!                                                                                       │ what counts has changed
-//!                                     garbage removed ◄── data put in order, and said ◄─┘
+//! next generation written beside ─► synced ─► renamed over it ─► directory synced: it counts
 //! ```
 //!
 //! Invariants: before the swap nothing has changed, after it everything has, wherever it is cut; what is left to be
 //! done is in the generation, and done before anything else is done with that bundle.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use model::Name;
-use model::bundle::{BundleId, DATA_SIZE, Version};
+use model::bundle::{BundleId, Version};
 
 use super::disk::{As, beside};
-use super::generation::{Admission, Generation};
-use super::intake::{Intake, Prepared, admitted};
-use super::layers::{below, may_become};
+use super::generation::Generation;
+use super::intake::Intake;
 use super::refusal::Tried;
 use super::{Base, Key, Refusal, Store};
 use crate::permission::{Clock, Decisions, Effect, Flow, Wish};
@@ -42,146 +39,6 @@ impl Store {
         let shipped = shipped.map(|(id, held)| (id.clone(), held.as_shipped(keys))).collect();
         let (base, generation) = (Arc::clone(&self.base), self.generation.clone());
         Intake { base, generation, shipped, here: self.held.clone() }
-    }
-
-    /// The version whose place it takes, as things are now: others may have been installed since it was
-    /// prepared. Its instances are to end before [`Self::commit`].
-    #[must_use]
-    pub fn replaces(&self, prepared: &Prepared) -> Option<Version> {
-        let held = self.get(&prepared.offer.id)?;
-        (held.digest != prepared.offer.digest).then_some(held.manifest.version)
-    }
-
-    /// Installs what was prepared. Instances of what it replaces have ended. `at`: seconds since 1970.
-    ///
-    /// # Errors
-    /// It may not be installed any more, or could not be written; nothing has changed then.
-    pub fn commit(&mut self, prepared: Prepared, at: u64) -> Result<Changed, Refusal> {
-        let Prepared { copy, offer, signatures, wish, vouched, sealed, manifest } = prepared;
-        let id = &offer.id;
-        self.settle(id)?;
-        let shipped = self.image.get(id).map(|held| held.as_shipped(&self.base.keys));
-        let (admission, key) = admitted(
-            &self.base,
-            (&self.generation, shipped.as_ref()),
-            &offer,
-            wish,
-            vouched.as_ref(),
-        )?;
-        below(&manifest, &self.held)?;
-        may_become(id, Some((manifest.kind, manifest.version)), &self.held)?;
-        let before = self.get(id).map(|held| held.manifest.version);
-        let mut changed = Changed { id: id.clone(), before, notes: Vec::new() };
-        let mut next = self.generation.clone();
-        if wish.trust && !self.base.keys.contains(&key) {
-            next.trust(&key, at).map_err(Refusal::Refused)?;
-        }
-        if admission == Admission::There && self.get(id).is_some() {
-            changed.notes.push("exactly this is installed already".to_owned());
-            if next != self.generation {
-                self.put(next)?;
-            }
-            return Ok(changed);
-        }
-        let user = self.generation.user(id).map(|user| user.uid);
-        if user.is_none() && self.base.has_data(id)? {
-            return Err(Refusal::Refused(format!(
-                "there are data of {id} of which nobody knows whose they are: erase them: `ensctl app remove {id}`"
-            )));
-        }
-        self.unmount(id)?;
-        let saved = match (admission, user) {
-            (Admission::Over(_), Some(uid)) => {
-                let place = &self.base.places.bundles;
-                let number = self.base.next_saved(&self.generation).tried("looking into", place)?;
-                let size = self.get(id).map_or(DATA_SIZE, |held| held.manifest.data.size);
-                self.base.save_data(id, (number, uid), size)?
-            }
-            _ => None,
-        };
-        self.base.place(&copy.path, &offer.digest, &signatures)?;
-        drop(copy);
-        // Where its file was lost, what is installed does not change.
-        if admission != Admission::There {
-            next.install(&offer, shipped.as_ref(), &key, at, saved).map_err(Refusal::Refused)?;
-            next.came_from(id, vouched.map(|vouched| vouched.store));
-        }
-        self.put(next)?;
-        if !sealed {
-            let why = "its files are checked when it is mounted, not at each read: the file system has no fs-verity";
-            changed.notes.push(why.to_owned());
-        }
-        let unknown = |name: &Name| self.base.library.find(name).is_none();
-        for asked in manifest.permissions.iter().filter(|asked| unknown(&asked.permission)) {
-            let name = &asked.permission;
-            changed
-                .notes
-                .push(format!("this device knows no permission `{name}`, so it does not have it"));
-        }
-        self.refresh();
-        Ok(changed)
-    }
-
-    /// Removes a bundle, with its data unless they are kept. Its instances have ended.
-    ///
-    /// # Errors
-    /// It can't be removed; nothing has changed then. Or its data can't be erased now: that is tried again.
-    pub fn remove(&mut self, id: &BundleId, keep_data: bool) -> Result<Changed, Refusal> {
-        self.settle(id)?;
-        let shipped = self.image.get(id);
-        let ships = shipped.is_some();
-        // What came with the device counts again.
-        let after = shipped.filter(|_| self.generation.bundle(id).is_some());
-        let after = after.map(|held| (held.manifest.kind, held.manifest.version));
-        if self.held.contains_key(id) {
-            may_become(id, after, &self.held)?;
-        }
-        let mut next = self.generation.clone();
-        let known = self.generation.user(id).is_some();
-        if !known && !ships && !keep_data && self.base.has_data(id)? {
-            next.erase(id);
-        } else {
-            next.remove(id, ships, keep_data).map_err(Refusal::Refused)?;
-        }
-        next.came_from(id, None);
-        let before = self.get(id).map(|held| held.manifest.version);
-        self.unmount(id)?;
-        self.put(next)?;
-        let done = self.settle(id);
-        self.refresh();
-        done?;
-        let mut notes = Vec::new();
-        if let Some(held) = self.get(id) {
-            let version = held.manifest.version;
-            notes.push(format!("{id} {version}, which came with the device, counts again"));
-        }
-        Ok(Changed { id: id.clone(), before, notes })
-    }
-
-    /// Back to the version before, with its data as they were. Instances have ended.
-    ///
-    /// # Errors
-    /// There is none, or it is damaged; nothing has changed then.
-    pub fn rollback(&mut self, id: &BundleId, at: u64) -> Result<Changed, Refusal> {
-        self.settle(id)?;
-        if self.generation.bundle(id).is_none() && !self.image.contains_key(id) {
-            return Err(Refusal::NotFound(format!(
-                "{id} is not installed: `ensctl app list` shows what is"
-            )));
-        }
-        let mut next = self.generation.clone();
-        let previous = next.rollback(id, at).map_err(Refusal::Refused)?;
-        next.came_from(id, None);
-        let manifest = self.before(id, previous.digest.as_ref())?;
-        below(&manifest, &self.held)?;
-        may_become(id, Some((manifest.kind, manifest.version)), &self.held)?;
-        let before = self.get(id).map(|held| held.manifest.version);
-        self.unmount(id)?;
-        self.put(next)?;
-        let done = self.settle(id);
-        self.refresh();
-        done?;
-        Ok(Changed { id: id.clone(), before, notes: Vec::new() })
     }
 
     /// Trusts a key from now on, or no more; answers with sentences about what that concerns.
@@ -246,6 +103,11 @@ impl Store {
             return Ok(());
         };
         self.base.finish_data(id, left)?;
+        self.settled(id)
+    }
+
+    /// What was left to be done for a bundle is done.
+    pub(super) fn settled(&mut self, id: &BundleId) -> Result<(), Refusal> {
         let mut next = self.generation.clone();
         next.finish(id);
         self.put(next)
@@ -261,7 +123,7 @@ impl Store {
 
 impl Base {
     /// Puts a prepared content where generations look for it.
-    fn place(
+    pub(super) fn place(
         &self,
         copy: &std::path::Path,
         digest: &bundle::Digest,
@@ -282,6 +144,7 @@ impl Base {
 
     /// The file of what is installed becomes another one.
     fn swap(&self, next: &Generation) -> Result<(), Refusal> {
+        let _alone = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
         let file = self.installed();
         let new = beside(&file, ".new");
         let text = next.print();

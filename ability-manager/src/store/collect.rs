@@ -3,13 +3,14 @@
 //! | in the store | stays while |
 //! |---|---|
 //! | `DIGEST.content`, `DIGEST.signature` | a bundle, or the version before it, is of that digest |
-//! | `unpacked/DIGEST` | a bundle that counts is of that digest |
+//! | `unpacked/DIGEST`, `unpacked/DIGEST.new` | a bundle that counts is of that digest; the second one is made anew when it is unpacked |
 //! | `saved/NUMBER` | a version before, or something unfinished, has those data |
 //! | `incoming-N` | it is being prepared |
 //! | `manifests` | always: see `manifests` |
-//! | `installed.new`, `manifests.new`, `unpacked/DIGEST.new`, `saved/NUMBER.old` | never |
+//! | `installed.new`, `manifests.new`, `saved/NUMBER.old` | never |
 //!
-//! Invariant: nothing else is touched, and nothing at all while it is not certain what is installed.
+//! Invariant: nothing else is touched, and nothing at all while it is not certain what is installed. Bundles are
+//! prepared, mounted and started meanwhile.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,21 +28,30 @@ impl Base {
         let bundles = &self.places.bundles;
         let contents = generation.contents();
         let saved = generation.saved();
-        let incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
+        // Looked at once the names are known: whoever makes one has said so before.
+        let incoming = |path: &PathBuf| {
+            self.incoming.lock().unwrap_or_else(PoisonError::into_inner).1.contains(path)
+        };
         let file = |name: &str| {
             let digest = name.strip_suffix(CONTENT).or_else(|| name.strip_suffix(".signature"));
             match digest.map(str::parse::<Digest>) {
                 Some(Ok(digest)) => !contents.contains(&digest),
                 Some(Err(_)) => false,
-                None if name.starts_with("incoming-") => !incoming.contains(&bundles.join(name)),
+                None if name.starts_with("incoming-") => !incoming(&bundles.join(name)),
                 None => matches!(name, "installed.new" | "manifests.new"),
             }
         };
         for path in chosen(bundles, file) {
+            // What nobody writes just now is nobody's.
+            let _alone = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
             logged(&path, self.disk.remove(&path));
         }
         let kept = |name: &str| saved.iter().any(|number| number.to_string() == name);
-        let unpacked = |name: &str| counting.iter().any(|digest| digest.to_string() == name);
+        // It may be unpacked just now.
+        let unpacked = |name: &str| {
+            let name = name.strip_suffix(".new").unwrap_or(name);
+            counting.iter().any(|digest| digest.to_string() == name)
+        };
         let trees = chosen(&bundles.join("saved"), |name| !kept(name))
             .into_iter()
             .chain(chosen(&bundles.join("unpacked"), |name| !unpacked(name)));

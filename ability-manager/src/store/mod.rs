@@ -6,7 +6,7 @@
 //! /var/lib/apps/ID            data of bundles, encrypted with keys of the vault      │
 //! /run/bundles/ID             where they are mounted ◄── Mounting ────────────────┘
 //!
-//! install: Store::intake ─► Intake::prepare (long, beside all else) ─► instances end ─► Store::commit
+//! install: Store::intake ─► Intake::prepare (long, beside all else) ─► instances end ─► Store::go_on ◄─► Labour (long)
 //! start:   Store::enrol (user, data) ─► Mounting::run (may be long) ─► the instance
 //! ```
 //!
@@ -31,6 +31,7 @@ mod manifests;
 mod mounting;
 mod opening;
 mod refusal;
+mod steps;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use bundle::Digest;
 use model::bundle::{BUNDLES, BundleId, DATA, ROOTS};
 use model::device::FormFactor;
 use model::permission::PERMISSIONS_PATH;
@@ -57,6 +59,7 @@ pub use library::Library;
 pub use lock::Protection;
 pub use mounting::{Integrity, Mounting, Mounts, Seen};
 pub use refusal::Refusal;
+pub use steps::{Change, Labour, Next};
 
 /// Most bundles that the image brings.
 pub const MAX_SHIPPED: usize = 1000;
@@ -137,6 +140,8 @@ struct Base {
     keys: Vec<Key>,
     /// The last number, and those that are in use.
     incoming: Mutex<(u64, BTreeSet<PathBuf>)>,
+    /// Held while the next generation is written.
+    swapping: Mutex<()>,
 }
 
 impl Base {
@@ -262,10 +267,19 @@ impl Store {
 
     /// What counts is read anew, and garbage goes.
     fn refresh(&mut self) {
+        self.renew();
+        self.base.collect(&self.generation, &self.counting());
+    }
+
+    /// What counts is read anew.
+    fn renew(&mut self) {
         self.load();
         self.damaged = false;
-        let counting = self.held.values().map(|held| held.digest).collect();
-        self.base.collect(&self.generation, &counting);
+    }
+
+    /// Digests of what counts.
+    fn counting(&self) -> BTreeSet<Digest> {
+        self.held.values().map(|held| held.digest).collect()
     }
 
     /// What counts: of the image and of the generation, each with its file.

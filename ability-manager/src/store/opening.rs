@@ -52,7 +52,19 @@ impl Store {
         let incoming = Mutex::default();
         let vault = Vault::new(places.keys.clone(), places.unlocked.clone());
         let manifests = Manifests::of(&places.bundles);
-        let base = Base { places, device, disk, mounts, library, manifests, vault, keys, incoming };
+        let swapping = Mutex::default();
+        let base = Base {
+            places,
+            device,
+            disk,
+            mounts,
+            library,
+            manifests,
+            vault,
+            keys,
+            incoming,
+            swapping,
+        };
         let bundles = &base.places.bundles;
         make_all(&*base.disk, bundles, 0o700).tried("making the directory", bundles)?;
         let (generation, wrong) = read(&base)?;

@@ -1,5 +1,6 @@
 //! The store on a directory of its own: stories, and the plug pulled at every step.
 
+mod beside;
 mod device;
 #[expect(dead_code, reason = "more can be spoilt with it than is here")]
 #[path = "../../../bundle/tests/bundle/image.rs"]

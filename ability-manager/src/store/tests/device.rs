@@ -11,7 +11,9 @@ use tempfile::TempDir;
 
 use super::image::Files;
 use super::plug::{Plug, Table};
-use crate::store::{Changed, Device, Key, Places, Refusal, Store, Wish, disk};
+use crate::store::{
+    Change, Changed, Device, Key, Next, Places, Prepared, Refusal, Store, Wish, disk,
+};
 
 /// Trusts the key that a bundle is signed with.
 pub(crate) const TRUST: Wish = Wish { trust: true, downgrade: false };
@@ -111,6 +113,31 @@ pub(crate) fn place() -> TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.unwrap()
+}
+
+impl Store {
+    /// All of a change, one step after the other.
+    fn change(&mut self, change: Change) -> Result<Changed, Refusal> {
+        let mut next = self.go_on(change)?;
+        loop {
+            match next {
+                Next::Labour(labour) => next = self.go_on(labour.run())?,
+                Next::Done(changed) => return Ok(changed),
+            }
+        }
+    }
+
+    pub(crate) fn commit(&mut self, prepared: Prepared, at: u64) -> Result<Changed, Refusal> {
+        self.change(Change::install(prepared, at))
+    }
+
+    pub(crate) fn remove(&mut self, id: &BundleId, keep_data: bool) -> Result<Changed, Refusal> {
+        self.change(Change::remove(id.clone(), keep_data))
+    }
+
+    pub(crate) fn rollback(&mut self, id: &BundleId, at: u64) -> Result<Changed, Refusal> {
+        self.change(Change::rollback(id.clone(), at))
+    }
 }
 
 /// A device in a directory.

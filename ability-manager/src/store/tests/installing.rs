@@ -7,7 +7,7 @@ use model::permission::Grant;
 
 use super::device::{Bench, PLAIN, TRUST, Wanted, id, key, version, wanted};
 use crate::permission::{Clock, Effect, Flow, Wish as Decision};
-use crate::store::{Device, Origin, Refusal, Store, Vouched, Wish, disk};
+use crate::store::{Change, Device, Origin, Refusal, Store, Vouched, Wish, disk};
 
 const ID: &str = "org.example.notes";
 
@@ -136,7 +136,6 @@ fn an_update_is_by_the_same_maker_newer_and_names_what_it_replaces() {
     let refused = why(bench.install(&mut store, &wanted(ID, 1), PLAIN));
     assert!(refused.contains("with --downgrade"), "{refused}");
     let prepared = store.intake().prepare(&bench.file(&wanted(ID, 3).by(&[2, 1])), PLAIN).unwrap();
-    assert_eq!(store.replaces(&prepared), Some(Version(2, 0, 0)));
     assert_eq!(store.commit(prepared, 7).unwrap().before, Some(Version(2, 0, 0)));
     assert_eq!(store.get(&id(ID)).unwrap().previous, Some(Version(2, 0, 0)));
     let older = Wish { downgrade: true, trust: false };
@@ -152,10 +151,11 @@ fn of_two_that_are_prepared_at_once_the_second_replaces_the_first() {
         store.intake().prepare(&bench.file(&wanted(ID, version)), TRUST).unwrap()
     };
     let (first, same, second) = (prepared(&store, 1), prepared(&store, 1), prepared(&store, 2));
-    assert_eq!(store.replaces(&second), None);
+    let [same, second] = [same, second].map(|prepared| Change::install(prepared, 7));
+    assert!(!store.interrupts(&second));
     store.commit(first, 7).unwrap();
     // By now it may run.
-    assert_eq!((store.replaces(&same), store.replaces(&second)), (None, Some(Version(1, 0, 0))));
+    assert_eq!((store.interrupts(&same), store.interrupts(&second)), (false, true));
 }
 
 #[test]

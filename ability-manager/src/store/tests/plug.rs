@@ -77,6 +77,11 @@ impl Plug {
         (state.left, state.loss) = (Some(after), loss);
     }
 
+    /// Whether the power is gone, or would be at the next step.
+    pub(crate) fn is_pulled(&self) -> bool {
+        self.state.lock().unwrap().left == Some(0)
+    }
+
     /// The power is back.
     pub(crate) fn put_back(&self) {
         let mut state = self.state.lock().unwrap();
