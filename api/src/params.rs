@@ -3,7 +3,7 @@
 //!
 //! Everybody may look, wait and watch; only root may set. Names have parts with dots between:
 //! `const.` is set once, `persist.` is kept over reboots, `service.NAME` is the state of a service
-//! in one word and set by nobody.
+//! in one word and set by nobody, `device.NAME` tells whether that device of the owner is here and is set by softbus.
 //!
 //! Invariant: `set` of a `persist.` answers when the value is on disk.
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::device::{Screen, Shape};
+use crate::device::{Input, Screen, Shape};
 use crate::word::Word;
 
 /// Where an image has its values.
@@ -31,11 +31,20 @@ pub const PERSIST: &str = "persist.";
 /// What the name of a service's state begins with.
 pub const SERVICE: &str = "service.";
 
+/// What the names of those begin with that a service sets by itself, and that service: its user need not be root.
+pub const OWNED: [(&str, &str); 2] = [("device.", "softbus"), ("devices.", "softbus")];
+
+/// Most parameters that a service may set so, of each kind.
+pub const MAX_OWNED: usize = 1024;
+
 /// Constants that the system sets about itself, whatever an image says.
 pub const SYSTEM: [&str; 2] = ["const.device", "const.ensemble"];
 
 /// What the image says of its screen.
 const SCREEN: &str = "const.screen.";
+
+/// What the image says of how people act on the device: words, with a space between.
+const INPUT: &str = "const.input.kinds";
 
 /// How the screen stands now, where that is not as it is built: `vertical`, `horizontal`.
 pub const ORIENTATION: &str = "screen.orientation";
@@ -57,6 +66,13 @@ pub fn of_screen(screen: &Screen) -> BTreeMap<String, String> {
         ("shape", shape.word().to_owned()),
     ];
     all.into_iter().map(|(name, value)| (format!("{SCREEN}{name}"), value)).collect()
+}
+
+/// How people act on a device, as a constant; none where they can't.
+#[must_use]
+pub fn of_input(kinds: &[Input]) -> Option<(String, String)> {
+    let words: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
+    (!words.is_empty()).then(|| (INPUT.to_owned(), words.join(" ")))
 }
 
 /// The screen that these constants are of; none where they say nothing of one.

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use api::params::{Error, Param};
 use api::services::{Row, State as Shown};
+use model::parameter::{MAX_OWNED, OWNED};
 use model::service::ParameterMatch;
 use tokio::sync::mpsc;
 
@@ -230,6 +231,19 @@ impl Daemon {
             return self.saver.save(self.params.all.saved(), Some(reply));
         }
         let _hung_up = reply.send(Ok(()));
+    }
+
+    /// Whether this is one that a service sets by itself, and this the user of that service.
+    fn owns_param(&self, uid: u32, name: &str) -> bool {
+        let owned = OWNED.iter().find(|(prefix, _)| name.starts_with(prefix));
+        let Some((prefix, owner)) = owned else { return false };
+        let owner = self.find(owner).and_then(|id| self.plan.services.get(id));
+        let user = owner
+            .filter(|service| service.user.is_some())
+            .map(|service| self.launcher.ids(service));
+        let many = self.params.all.with_prefix(prefix).count() >= MAX_OWNED;
+        matches!(user, Some(Ok((is, _))) if is == uid)
+            && (!many || self.params.all.get(name).is_some())
     }
 
     /// Waits until a parameter has this value.

@@ -55,11 +55,16 @@ impl Client {
 
     #[zbus(name = "Set")]
     async fn set_value(&self, name: String, value: String) -> Result<(), Error> {
-        if self.uid != 0 {
-            let why = format!("set: only root may, and you are user {}", self.uid);
-            return Err(Error::NotPermitted(why));
-        }
-        self.call(move |daemon, reply| daemon.set_param(&name, &value, reply)).await?
+        let uid = self.uid;
+        let set = move |daemon: &mut Daemon, reply: Reply<Result<(), Error>>| {
+            if uid != 0 && !daemon.owns_param(uid, &name) {
+                let why = format!("set: only root may, and you are user {uid}");
+                let _gone = reply.send(Err(Error::NotPermitted(why)));
+                return;
+            }
+            daemon.set_param(&name, &value, reply);
+        };
+        self.call(set).await?
     }
 
     async fn list(&self, prefix: String) -> Result<Vec<Param>, Error> {
