@@ -187,10 +187,10 @@ fn hear(said: &mut BTreeMap<DeviceId, Said>, entry: &Entry, removed: &mut BTreeS
             said.over = said.over.max(who.life);
         }
         What::Name { device, name } => {
-            said.entry(*device).or_default().name = Some((at, name.clone()))
+            said.entry(*device).or_default().name = Some((at, name.clone()));
         }
         What::Label { device, label } => {
-            said.entry(*device).or_default().label = Some((at, *label))
+            said.entry(*device).or_default().label = Some((at, *label));
         }
         What::Level { who, level, .. } => {
             let life = said.entry(who.device).or_default().lives.get_mut(&who.life);
