@@ -36,6 +36,10 @@ pub const MAX_LINKS: usize = 16;
 /// Links that are kept because a peer is there; those above are for who is wanted now, and for greetings.
 pub const KEPT: usize = 14;
 
+/// Links that a device of a group with more than [`KEPT`] others makes by itself: with those that others make to it there is a way between any
+/// two, and always a device that has room for one more. If each made as many as it keeps, the first ones would be a group of their own.
+pub const SOUGHT: usize = 6;
+
 /// Dials at once: each sends to all addresses of a peer.
 pub const MAX_DIALS: usize = 4;
 
@@ -124,15 +128,26 @@ impl Session {
     /// When there is something to do without an event.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        let (free, taken) = (self.dialing.len() < MAX_DIALS, self.taken());
+        let free = self.dialing.len() < MAX_DIALS;
+        let (wanted, unwanted) = (self.room(true), self.room(false));
         let due = |(id, peer): (&DeviceId, &Peer)| {
-            let room = !peer.held || taken < most(peer);
+            let room = !peer.held || if peer.wanted { wanted } else { unwanted };
             let may = free && room && peer.may_dial(&self.added) && !self.dialing.contains(id);
             peer.due.filter(|_| may)
         };
         let silent = |up: &Up| up.at.saturating_add(GREETING);
         let greetings = self.peers.values().flat_map(|peer| peer.fresh.iter().map(silent));
         self.peers.iter().filter_map(due).chain(greetings).min()
+    }
+
+    /// Whether there is room for one more link that is made from here.
+    fn room(&self, wanted: bool) -> bool {
+        if wanted || self.peers.len() <= KEPT {
+            return self.taken() < if wanted { MAX_LINKS } else { KEPT };
+        }
+        let ups = self.peers.values().flat_map(Peer::ups);
+        let made = ups.filter(|up| up.dialed).count() + self.dialing.len();
+        self.taken() < KEPT && made < SOUGHT
     }
 
     fn take(&mut self, now: Duration, event: Event, jitter: u16, actions: &mut Vec<Action>) {
@@ -324,7 +339,7 @@ impl Session {
             now && peer.may_dial(&self.added) && !self.dialing.contains(id)
         };
         let order = |(id, peer): (&DeviceId, &Peer)| {
-            (!peer.wanted, peer.announced.is_none(), peer.due, *id)
+            (!peer.wanted, peer.announced.is_none(), self.lot(id), *id)
         };
         let mut all: Vec<_> = self.peers.iter().filter(due).map(order).collect();
         all.sort_unstable();
@@ -332,9 +347,9 @@ impl Session {
             if !unwanted && self.taken() >= MAX_LINKS {
                 self.evict(&id, now, actions);
             }
-            let (taken, free) = (self.taken(), self.dialing.len() < MAX_DIALS);
+            let (room, free) = (self.room(!unwanted), self.dialing.len() < MAX_DIALS);
             let Some(peer) = self.peers.get_mut(&id) else { continue };
-            peer.held = taken >= most(peer);
+            peer.held = !room;
             if free && !peer.held {
                 peer.due = None;
                 self.dialing.insert(id);
@@ -344,13 +359,16 @@ impl Session {
         }
     }
 
+    /// In which order this device dials others: each has an order of its own.
+    fn lot(&self, id: &DeviceId) -> u64 {
+        let bytes = self.own.0.iter().zip(id.0).map(|(own, other)| own ^ other.rotate_left(3));
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
     /// Places of links that are taken.
     fn taken(&self) -> usize {
         self.links.len() + self.dialing.len()
     }
-}
-
-/// How many places may be taken when this peer is dialed.
-fn most(peer: &Peer) -> usize {
-    if peer.wanted { MAX_LINKS } else { KEPT }
 }

@@ -339,8 +339,15 @@ fn fifty_devices_see_each_other_over_few_links_and_who_is_wanted_gets_one() {
     let mut net = Net::of(50);
     (1..=50).for_each(|device| net.announce(device, 1));
     net.run(Duration::from_secs(30));
-    let there = |net: &Net| (1..=50).all(|a| (1..=50).all(|b| a == b || net.sees(a, b)));
-    assert!(there(&net));
+    assert!((1..=50).all(|a| (1..=50).all(|b| a == b || net.sees(a, b))));
+    // What one says reaches all.
+    let mut reached = BTreeSet::from([1]);
+    while let Some((a, b)) =
+        net.links.values().find(|(a, b)| reached.contains(a) != reached.contains(b))
+    {
+        reached.extend([*a, *b]);
+    }
+    assert_eq!(reached.len(), 50, "{reached:?}");
     let far = (2..=50).find(|other| net.devices[&1].0.link(&id(*other)).is_none()).unwrap();
     net.tell(1, Event::Wanted(id(far)));
     net.run(ms(200));
