@@ -196,12 +196,11 @@ impl Desk {
 
     async fn doctor(&self, device: String) -> Result<Vec<Check>, Error> {
         let looked = device.clone();
-        let peer = self.ask(move |hub| hub.to_examine(&looked)).await?;
-        if peer.is_some() {
+        if self.ask(move |hub| Ok(hub.to_examine(&looked).is_some())).await? {
             // Whether there is a link now is seen then.
-            let _tried = self.reached(device).await;
+            let _tried = self.reached(device.clone()).await;
         }
-        self.ask(move |hub| Ok(hub.examine(peer))).await
+        self.ask(move |hub| Ok(hub.examine(&device))).await
     }
 
     async fn pick(&self, needs: Vec<String>) -> Result<Vec<Device>, Error> {

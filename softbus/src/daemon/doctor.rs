@@ -1,6 +1,6 @@
 //! What works between this device and another, looked at step by step.
 
-use api::devices::{Check, Error};
+use api::devices::{Check, Nearby};
 
 use super::gate::NOT_OURS;
 use super::hub::Hub;
@@ -21,24 +21,47 @@ fn check(what: &str, verdict: &str, found: impl Into<String>, remedy: &str) -> C
 }
 
 impl Hub {
-    /// Which device is to be looked at; none where only the network is.
-    pub(super) fn to_examine(&self, device: &str) -> Result<Option<DeviceId>, Error> {
-        if device.is_empty() {
-            return Ok(None);
-        }
-        self.find(device).map(|id| Some(id).filter(|id| *id != self.own))
+    /// Which device of the group is to be looked at, if one is.
+    pub(super) fn to_examine(&self, device: &str) -> Option<DeviceId> {
+        self.find(device).ok().filter(|id| *id != self.own)
     }
 
-    /// Everything, in the order in which it is needed.
-    pub(super) fn examine(&self, peer: Option<DeviceId>) -> Vec<Check> {
-        let mut all = vec![self.key_check(), self.network(), self.multicast(), self.group_check()];
-        let Some(peer) = peer else {
-            all.push(self.others());
-            return all;
-        };
-        all.push(self.address(&peer));
-        all.extend(self.link_checks(&peer));
+    /// Everything, in the order in which it is needed. An empty name: of this device alone.
+    pub(super) fn examine(&self, device: &str) -> Vec<Check> {
+        let mut all = vec![self.key_check(), self.network(), self.multicast()];
+        match self.to_examine(device) {
+            Some(peer) => {
+                all.extend([self.group_check(), self.address(&peer)]);
+                all.extend(self.link_checks(&peer));
+            }
+            None if device.is_empty() || self.find(device).is_ok() => {
+                all.extend([self.group_check(), self.others()]);
+            }
+            None => all.push(self.window(device)),
+        }
         all
+    }
+
+    /// Whether a device that is not of the group can be paired with.
+    fn window(&self, device: &str) -> Check {
+        let is = |one: &&Nearby| one.name == device || one.id.starts_with(&device.to_lowercase());
+        match self.nearby().iter().find(is) {
+            Some(near) => {
+                let found =
+                    format!("{} waits to be paired, at {}", near.name, near.addresses.join(", "));
+                check("window", "ok", found, "`ensctl device pair` does it")
+            }
+            None => {
+                let found =
+                    "it is not of the group, and no device near of that name waits to be paired";
+                check(
+                    "window",
+                    "failed",
+                    found,
+                    "`ensctl device accept` there, then `ensctl device pair` here",
+                )
+            }
+        }
     }
 
     fn key_check(&self) -> Check {

@@ -116,9 +116,11 @@ async fn devices_of_a_group_meet_agree_and_part() {
         phone.ask(move |hub| hub.change(&Change::Level { device, level: Level::Guest })).await;
     assert!(lowered.is_err(), "a member changes nothing");
 
-    let checks = tv.ask(move |hub| hub.examine(Some(id))).await;
+    let checks = tv.ask(move |hub| hub.examine("handset")).await;
     let link = checks.iter().find(|check| check.what == "link").unwrap();
     assert_eq!(link.verdict, "ok", "{checks:?}");
+    let checks = tv.ask(|hub| hub.examine("watch")).await;
+    assert!(checks.iter().any(|check| check.what == "window" && check.verdict == "failed"));
     let info = tv.ask(|hub| hub.info("handset")).await.unwrap();
     assert!(info.contains_key("memory"), "its profile came: {info:?}");
     assert_eq!(tv.ask(|hub| hub.pick(&["memory=1M".to_owned()])).await.unwrap().len(), 2);
