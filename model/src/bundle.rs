@@ -97,7 +97,7 @@ pub struct Manifest {
     pub abilities: Vec<Ability>,
     /// How much it keeps.
     pub data: Data,
-    /// Its picture: a file of the bundle.
+    /// Its picture: a file of the bundle, or else a resource.
     pub icon: Option<String>,
     /// A directory of the bundle with a directory for each combination of qualifiers, and `base`.
     pub resources: Option<String>,

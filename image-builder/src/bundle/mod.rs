@@ -18,6 +18,7 @@ mod files;
 pub mod keys;
 mod node;
 pub mod oci;
+pub mod outside;
 mod python;
 mod rooted;
 
@@ -158,18 +159,22 @@ pub fn write(
 /// Whether what the manifest names is there.
 fn fits(manifest: &Manifest, view: View<'_>) -> Result<()> {
     let own = View { lower: None, ..view };
-    if let Some(icon) = &manifest.icon
-        && !own.find(icon).is_some_and(|(_, node)| is_file(&node.kind))
-    {
-        bail!("the icon `{icon}` is not among the files of the bundle");
-    }
+    let mut named = Named::new();
     if let Some(directory) = &manifest.resources {
         let files = own.upper.iter().filter(|(_, node)| is_file(&node.kind)).map(|(path, _)| path);
-        if resources(directory, files)?.is_empty() {
+        named = resources(directory, files)?;
+        if named.is_empty() {
             bail!(
                 "[resources] directory: no file is in `{directory}` of the bundle: `{directory}/base/NAME` would be one"
             );
         }
+    }
+    if let Some(icon) = &manifest.icon
+        && !own.find(icon).is_some_and(|(_, node)| is_file(&node.kind))
+        && !named.contains_key(icon.as_str())
+    {
+        let nor = if named.is_empty() { "" } else { ", nor among its resources" };
+        bail!("the icon `{icon}` is not among the files of the bundle{nor}");
     }
     for ability in &manifest.abilities {
         program(ability, manifest, view)?;
@@ -248,6 +253,27 @@ mod tests {
     use model::text::bundle::parse;
 
     use super::*;
+
+    #[test]
+    fn an_icon_is_a_file_of_the_bundle_or_a_resource() {
+        let text = "id = \"org.example.x\"\nversion = \"1.0.0\"\nname = \"X\"\nicon = \"media/icon.png\"\n\
+                    [resources]\ndirectory = \"resources\"\n[[ability]]\nname = \"main\"\nexec = [\"/bin/true\"]\n";
+        let manifest = parse("x", text).unwrap();
+        let told = |files: &[&str]| {
+            let mut tree = Tree::new();
+            for file in files.iter().chain(&["resources/base/page.html"]) {
+                tree.insert(file, Node::file(0o644, "")).unwrap();
+            }
+            let fits = fits(&manifest, View { upper: &tree, lower: None });
+            fits.map_err(|why| format!("{why:#}")).err().unwrap_or_default()
+        };
+        assert_eq!(told(&["media/icon.png"]), "");
+        assert_eq!(told(&["resources/base/media/icon.png", "resources/xldpi/media/icon.png"]), "");
+        assert_eq!(
+            told(&["resources/base/icon.png"]),
+            "the icon `media/icon.png` is not among the files of the bundle, nor among its resources"
+        );
+    }
 
     #[test]
     fn what_reads_a_script_must_be_where_its_programs_look() {

@@ -16,6 +16,9 @@ const MAX_LAYERS: usize = 128;
 /// Deepest index within an index.
 const MAX_DEPTH: usize = 3;
 
+/// Most indexes of one archive.
+const MAX_INDEXES: usize = 64;
+
 /// Go's names of processors, by which images are named, with the kernel's.
 const PROCESSORS: &[(&str, &str)] =
     &[("amd64", "x86_64"), ("arm64", "aarch64"), ("arm", "armv7l"), ("riscv64", "riscv64")];
@@ -72,8 +75,7 @@ impl Config {
     /// The processor it is for, in the kernel's spelling where that is known.
     #[must_use]
     pub fn processor(&self) -> &str {
-        let known = PROCESSORS.iter().find(|(go, _)| *go == self.architecture);
-        known.map_or(&self.architecture, |(_, kernel)| kernel)
+        processor(&self.architecture)
     }
 
     /// Program and arguments.
@@ -103,12 +105,17 @@ impl Config {
     }
 }
 
+/// A processor in the kernel's spelling where that is known.
+fn processor(go: &str) -> &str {
+    PROCESSORS.iter().find(|(name, _)| *name == go).map_or(go, |(_, kernel)| kernel)
+}
+
 impl Image {
-    /// Finds out what is in an archive.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    /// Finds out what is in an archive; of several images, the one for one of these processors.
+    pub(super) fn open(path: &Path, processors: &[String]) -> Result<Self> {
         let archive = Archive::open(path)?;
         let (config, layers) = if archive.has("index.json") {
-            oci(&archive)?
+            oci(&archive, processors)?
         } else if archive.has("manifest.json") {
             docker(&archive)?
         } else {
@@ -150,6 +157,8 @@ struct Descriptor {
 struct Platform {
     architecture: String,
     os: String,
+    #[serde(default)]
+    variant: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -166,44 +175,81 @@ struct Manifest {
 type Layers = Vec<(String, Option<String>)>;
 
 /// An OCI layout.
-fn oci(archive: &Archive) -> Result<(Config, Layers)> {
-    let mut index: Index = json(&archive.small("index.json")?, "index.json")?;
-    for _ in 0..MAX_DEPTH {
-        let chosen = chosen(&index.manifests)?;
-        let bytes = blob(archive, &chosen.digest)?;
-        if chosen.media.contains("index") || chosen.media.contains("manifest.list") {
-            index = json(&bytes, "its index")?;
-            continue;
-        }
-        let manifest: Manifest = json(&bytes, "its manifest")?;
-        let config = json(&blob(archive, &manifest.config.digest)?, "its configuration")?;
-        let layer = |layer: &Descriptor| {
-            let sum = sha256(&layer.digest)?;
-            Ok((format!("blobs/sha256/{sum}"), Some(sum)))
-        };
-        return Ok((config, manifest.layers.iter().map(layer).collect::<Result<_>>()?));
-    }
-    bail!("indexes in indexes")
+fn oci(archive: &Archive, processors: &[String]) -> Result<(Config, Layers)> {
+    let mut all = Vec::new();
+    let index: Index = json(&archive.small("index.json")?, "index.json")?;
+    images(archive, index, (&mut 1, MAX_DEPTH), &mut all)?;
+    let manifest: Manifest =
+        json(&blob(archive, &chosen(&all, processors)?.digest)?, "its manifest")?;
+    let config = json(&blob(archive, &manifest.config.digest)?, "its configuration")?;
+    let layer = |layer: &Descriptor| {
+        let sum = sha256(&layer.digest)?;
+        Ok((format!("blobs/sha256/{sum}"), Some(sum)))
+    };
+    Ok((config, manifest.layers.iter().map(layer).collect::<Result<_>>()?))
 }
 
-/// The one image of an index.
-fn chosen(manifests: &[Descriptor]) -> Result<&Descriptor> {
-    // Attestations are for no platform.
-    let real = |one: &&Descriptor| one.platform.as_ref().is_none_or(|on| on.os != "unknown");
-    let images: Vec<&Descriptor> = manifests.iter().filter(real).collect();
-    match images.as_slice() {
-        [one] => Ok(one),
-        [] => bail!("there is no image in it"),
-        several => {
-            let on = several
-                .iter()
-                .map(|one| one.platform.as_ref().map_or("?", |on| on.architecture.as_str()));
-            bail!(
-                "there are {} images in it ({}): save one of them",
-                several.len(),
-                on.collect::<Vec<_>>().join(", ")
-            )
+/// All images of an index and of those in it, each once; `read` counts indexes.
+fn images(
+    archive: &Archive,
+    index: Index,
+    (read, depth): (&mut usize, usize),
+    all: &mut Vec<Descriptor>,
+) -> Result<()> {
+    for one in index.manifests {
+        // Attestations are for no platform.
+        if one.platform.as_ref().is_some_and(|on| on.os == "unknown") {
+            continue;
         }
+        if !one.media.contains("index") && !one.media.contains("manifest.list") {
+            if !all.iter().any(|known| known.digest == one.digest) {
+                all.push(one);
+            }
+            continue;
+        }
+        *read += 1;
+        ensure!(depth > 0 && *read <= MAX_INDEXES, "indexes in indexes, too many");
+        let inner = json(&blob(archive, &one.digest)?, "its index")?;
+        images(archive, inner, (read, depth - 1), all)?;
+    }
+    Ok(())
+}
+
+/// The one image, or the one of several that is for one of these processors.
+fn chosen<'a>(images: &'a [Descriptor], processors: &[String]) -> Result<&'a Descriptor> {
+    if let [one] = images {
+        return Ok(one);
+    }
+    ensure!(!images.is_empty(), "there is no image in it");
+    let fits = |one: &&Descriptor| {
+        let on = one.platform.as_ref().filter(|on| on.os == "linux");
+        on.is_some_and(|on| processors.iter().any(|wanted| wanted == processor(&on.architecture)))
+    };
+    let there = || images.iter().map(Descriptor::shown).collect::<Vec<_>>().join(", ");
+    let wanted = processors.join(" or ");
+    match images.iter().filter(fits).collect::<Vec<_>>().as_slice() {
+        [one] => Ok(one),
+        [] if processors.is_empty() => bail!(
+            "it has several images, {}: [requires] architectures says which one is meant",
+            there()
+        ),
+        [] => bail!("it has no image for {wanted}; it has {}", there()),
+        several => bail!(
+            "it has {} images for {wanted}: {}: name one processor in [requires] architectures, or save one image",
+            several.len(),
+            there()
+        ),
+    }
+}
+
+impl Descriptor {
+    /// What it is for.
+    fn shown(&self) -> String {
+        let Some(on) = &self.platform else { return "one for who knows what".to_owned() };
+        let words = [&on.os, &on.architecture, &on.variant];
+        let words: Vec<&str> =
+            words.into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+        words.join("/").escape_debug().to_string()
     }
 }
 

@@ -29,6 +29,7 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 pub use image::Config;
 use image::Image;
+pub(super) use unpack::decompressed;
 
 /// The files of an image.
 pub(super) fn tree(
@@ -37,7 +38,7 @@ pub(super) fn tree(
     architectures: &[String],
     sources: &Sources<'_>,
 ) -> Result<Tree> {
-    let image = open(path)?;
+    let image = open(path, architectures)?;
     let processor = image.config.processor();
     if !architectures.iter().any(|one| one == processor) {
         bail!(
@@ -48,12 +49,12 @@ pub(super) fn tree(
     unpacked(path, &image, exclude, sources)
 }
 
-/// How an image is started, and the files it has.
+/// How an image is started, and the files it has. Of several images it is the one for this host's processor.
 ///
 /// # Errors
 /// It is no image, or a damaged one.
 pub fn read(path: &Path, sources: &Sources<'_>) -> Result<(Config, Tree)> {
-    let image = open(path)?;
+    let image = open(path, &[std::env::consts::ARCH.to_owned()])?;
     let tree = unpacked(path, &image, &[], sources)?;
     Ok((image.config, tree))
 }
@@ -86,8 +87,22 @@ pub fn started(config: &Config, tree: &Tree) -> Vec<String> {
     ["/bin/sh", "-c", &go, "sh"].map(str::to_owned).into_iter().chain(exec).collect()
 }
 
-fn open(path: &Path) -> Result<Image> {
-    Image::open(path).with_context(|| format!("reading the image {}", path.display()))
+/// How many layers an image has.
+pub(super) fn looked_at(path: &Path, processors: &[String]) -> Result<usize> {
+    let image = Image::open(path, processors)?;
+    Ok(image.layers.len())
+}
+
+/// The files of layers, each a tar.
+pub(super) fn laid(tars: &[&Path]) -> Result<Tree> {
+    let mut tree = Tree::new();
+    tars.iter().try_for_each(|tar| layers::apply(&mut tree, tar))?;
+    layers::share(&mut tree)?;
+    rooted::fit(&tree, &[DEVICES_OWN], &[])
+}
+
+fn open(path: &Path, processors: &[String]) -> Result<Image> {
+    Image::open(path, processors).with_context(|| format!("reading the image {}", path.display()))
 }
 
 fn unpacked(path: &Path, image: &Image, exclude: &[String], sources: &Sources<'_>) -> Result<Tree> {

@@ -38,19 +38,31 @@ fn config(tars: &[Vec<u8>]) -> Vec<u8> {
     serde_json::to_vec(&config).unwrap()
 }
 
-/// An OCI layout in a directory, its layers compressed.
+/// Puts a file into a layout under its sum; what names it.
+fn put(layout: &Path, bytes: &[u8]) -> Value {
+    let blobs = layout.join("blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    fs::write(blobs.join(sum(bytes)), bytes).unwrap();
+    json!({ "mediaType": "application/vnd.oci.image", "digest": format!("sha256:{}", sum(bytes)), "size": bytes.len() })
+}
+
+/// The manifest of an image in a layout, its layers compressed.
+fn manifest(layout: &Path, tars: &[Vec<u8>]) -> Value {
+    let layers: Vec<Value> = tars.iter().map(|tar| put(layout, &gzip(tar))).collect();
+    let config = put(layout, &config(tars));
+    let manifest = json!({ "schemaVersion": 2, "config": config, "layers": layers });
+    put(layout, &serde_json::to_vec(&manifest).unwrap())
+}
+
+fn write_index(layout: &Path, manifests: &[Value]) {
+    fs::write(layout.join("index.json"), json!({ "manifests": manifests }).to_string()).unwrap();
+}
+
+/// An OCI layout in a directory.
 fn layout(directory: &Path, tars: &[Vec<u8>]) -> PathBuf {
     let path = directory.join("image");
-    let blobs = path.join("blobs/sha256");
-    fs::create_dir_all(&blobs).unwrap();
-    let put = |bytes: &[u8]| -> Value {
-        fs::write(blobs.join(sum(bytes)), bytes).unwrap();
-        json!({ "mediaType": "application/vnd.oci.image", "digest": format!("sha256:{}", sum(bytes)), "size": bytes.len() })
-    };
-    let layers: Vec<Value> = tars.iter().map(|tar| put(&gzip(tar))).collect();
-    let manifest = json!({ "schemaVersion": 2, "config": put(&config(tars)), "layers": layers });
-    let manifest = put(&serde_json::to_vec(&manifest).unwrap());
-    fs::write(path.join("index.json"), json!({ "manifests": [manifest] }).to_string()).unwrap();
+    let manifest = manifest(&path, tars);
+    write_index(&path, &[manifest]);
     path
 }
 
@@ -125,6 +137,56 @@ fn both_formats_give_the_same_files_and_say_how_they_are_started() {
     assert!(first.contains(&"usr/bin/serve = usr/bin/also".to_owned()), "{first:?}");
     assert!(first.contains(&"etc/mtab -> ../proc/mounts".to_owned()), "{first:?}");
     assert!(!first.iter().any(|path| path.starts_with("dev") || path.starts_with("var")));
+}
+
+#[test]
+fn of_images_for_several_processors_the_one_that_fits_is_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("image");
+    let of = |os: &str, go: &str, variant: &str| {
+        let mut image = manifest(&path, &[tar(&[Item::File("which", go.as_bytes())])]);
+        let platform = json!({ "os": os, "architecture": go, "variant": variant });
+        image.as_object_mut().unwrap().insert("platform".to_owned(), platform);
+        image
+    };
+    let index = |manifests: &[Value]| {
+        let mut index = put(&path, json!({ "manifests": manifests }).to_string().as_bytes());
+        index["mediaType"] = "application/vnd.oci.image.index.v1+json".into();
+        index
+    };
+    let taken = |processors: &[&str]| {
+        let processors: Vec<String> = processors.iter().map(|&one| one.to_owned()).collect();
+        let image = Image::open(&path, &processors).map_err(|why| format!("{why:#}"))?;
+        Ok::<_, String>(image.layers[0].tar.clone())
+    };
+    let which = |go: &str| sum(&tar(&[Item::File("which", go.as_bytes())]));
+    // What builders write beside each image, which is none.
+    let attestation = of("unknown", "unknown", "");
+    let all = [
+        of("linux", "amd64", ""),
+        attestation,
+        of("linux", "arm64", "v8"),
+        of("windows", "riscv64", ""),
+    ];
+    let nested = index(&[index(&all)]);
+    for manifests in [&all[..], std::slice::from_ref(&nested), &[nested.clone(), nested.clone()]] {
+        write_index(&path, manifests);
+        assert_eq!(taken(&["x86_64"]), Ok(which("amd64")));
+        assert_eq!(taken(&["aarch64"]), Ok(which("arm64")));
+        assert_eq!(
+            taken(&["riscv64"]).unwrap_err(),
+            "it has no image for riscv64; it has linux/amd64, linux/arm64/v8, windows/riscv64"
+        );
+        let both = taken(&["x86_64", "aarch64"]).unwrap_err();
+        assert!(both.contains("2 images for x86_64 or aarch64: linux/amd64, "), "{both}");
+        assert!(taken(&[]).unwrap_err().contains("architectures says which one is meant"));
+    }
+    let deep = (0..4).fold(of("linux", "amd64", ""), |inner, _| index(&[inner]));
+    write_index(&path, &[deep]);
+    assert!(taken(&["x86_64"]).unwrap_err().contains("indexes in indexes"));
+    // The only one there is, whatever it says: that it fits is looked at where its configuration is.
+    write_index(&path, &[of("linux", "arm64", "")]);
+    assert_eq!(taken(&["x86_64"]), Ok(which("arm64")));
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn take(left: &mut u64, length: u64) -> Result<()> {
 }
 
 /// By how it begins: names and types of layers are not to be relied on.
-fn decompressed<'a>(from: &'a mut impl Read) -> Result<Box<dyn Read + 'a>> {
+pub(in super::super) fn decompressed<'a>(from: &'a mut impl Read) -> Result<Box<dyn Read + 'a>> {
     let mut begin = Vec::new();
     from.by_ref().take(4).read_to_end(&mut begin)?;
     let how = match begin.as_slice() {

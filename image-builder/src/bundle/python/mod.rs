@@ -13,6 +13,7 @@ mod wheel;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -50,7 +51,8 @@ pub(super) fn tree(
         if let Err(why) = name.fits(&target) {
             bail!("{}: {why}: {}", shown(), download(&target));
         }
-        let wheel = wheel::read(&file).with_context(shown)?;
+        let opened = fs::File::open(&file).with_context(shown)?;
+        let wheel = wheel::read(BufReader::new(opened)).with_context(shown)?;
         wheel::join(&mut tree, &wheel.tree).with_context(shown)?;
         for need in needed(&wheel.metadata) {
             needs.entry(need).or_insert_with(|| name.package.clone());
@@ -73,6 +75,21 @@ pub(super) fn tree(
         }
     }
     Ok(tree)
+}
+
+/// One wheel for a device that nobody knows: its files, and what it needs.
+pub(super) fn one(name: &str, zip: impl Read + Seek) -> Result<(Tree, Vec<String>)> {
+    let any = Target { minor: Some(13), glibc: Some(41), architecture: Some("x86_64".to_owned()) };
+    if let Err(why) = Name::parse(name)?.fits(&any) {
+        bail!(why);
+    }
+    let wheel = wheel::read(zip)?;
+    Ok((wheel.tree, needed(&wheel.metadata)))
+}
+
+/// `RECORD` of a wheel.
+pub(super) fn record(text: &str) -> Result<()> {
+    record::sums(text).map(drop)
 }
 
 /// The Python that will run it.

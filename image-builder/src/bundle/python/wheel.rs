@@ -10,9 +10,7 @@
 //!
 //! Every file is as `RECORD` says. Refused: paths that lead out, links, what is encrypted, more than the limits.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::io::{Read, Seek};
 
 use anyhow::{Context, Result, bail, ensure};
 use zip::ZipArchive;
@@ -43,10 +41,8 @@ pub(super) struct Wheel {
 }
 
 /// Reads a wheel.
-pub(super) fn read(path: &Path) -> Result<Wheel> {
-    let file = File::open(path)?;
-    let mut archive =
-        ZipArchive::new(BufReader::new(file)).context("it is no ZIP file, or a damaged one")?;
+pub(super) fn read(file: impl Read + Seek) -> Result<Wheel> {
+    let mut archive = ZipArchive::new(file).context("it is no ZIP file, or a damaged one")?;
     ensure!(archive.len() <= MAX_NAMES, "more than {MAX_NAMES} files");
     let own = own(&archive)?;
     let text = |archive: &mut ZipArchive<_>, name: &str| text(archive, &format!("{own}/{name}"));
@@ -91,7 +87,7 @@ pub(super) fn read(path: &Path) -> Result<Wheel> {
 }
 
 /// The one directory that describes it.
-fn own<R: Read + std::io::Seek>(archive: &ZipArchive<R>) -> Result<String> {
+fn own<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<String> {
     let names = archive
         .file_names()
         .filter_map(|name| name.ok()?.strip_suffix("/RECORD").map(str::to_owned));
@@ -102,10 +98,7 @@ fn own<R: Read + std::io::Seek>(archive: &ZipArchive<R>) -> Result<String> {
     }
 }
 
-fn text<R: Read + std::io::Seek>(
-    archive: &mut ZipArchive<R>,
-    name: &str,
-) -> Result<Option<String>> {
+fn text<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str) -> Result<Option<String>> {
     /// Longest description that is read.
     const MAX_TEXT: u64 = 64 << 20;
     let Some(index) = archive.index_for_name(name) else { return Ok(None) };

@@ -48,7 +48,7 @@ const TOP: Part = Part {
         row("names", "{}", LANGUAGES),
         row("about", "\"\"", Text("a line of at most 256 bytes")),
         row("abouts", "{}", LANGUAGES),
-        row("icon", "none", Text("a path from the top of the bundle")),
+        row("icon", "none", Text("a path from the top of the bundle, or the name of a resource")),
         row("kind", "\"app\"", Any),
         row("layout", "\"app\"", Text("of kind `runtime` always `root`")),
         row("level", "\"normal\"", Any),

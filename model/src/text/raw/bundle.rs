@@ -34,7 +34,7 @@ table! {
         "about" => about: At<String>,
         /// The same in other languages.
         "abouts" => abouts: Pairs,
-        /// Its picture: a file of the bundle.
+        /// Its picture: a file of the bundle, or else a resource.
         "icon" => icon: At<String>,
         /// Whether it is an app, or what others lie upon: then it has no abilities and asks for nothing.
         "kind" => kind: At<Choice<BundleKind>>,
