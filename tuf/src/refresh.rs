@@ -50,7 +50,8 @@ pub fn known(kept: &dyn Kept) -> Result<Trusted, Refused> {
 /// Asks for what is new.
 ///
 /// # Errors
-/// It can't be had, or is not believed; what is [`known`] stays as it was.
+/// It can't be had, or is not believed; what is [`known`] stays as it was, unless a new root came that has taken away the keys which
+/// signed that.
 pub fn refresh(
     source: &mut dyn Source,
     kept: &mut dyn Kept,
