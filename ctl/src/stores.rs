@@ -6,13 +6,12 @@
 //!    └── files of a directory that is a store, opened by us ─────┘
 //! ```
 
-use std::fs::File;
-use std::io::{BufRead, IsTerminal};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
-use std::thread;
+mod progress;
+mod supply;
 
-use api::stores::supply::{FOUND, MAX_PACKET, MISSING, WRONG, legal};
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+
 use api::stores::{Offer, Store};
 
 use crate::abilities::done;
@@ -23,6 +22,8 @@ use crate::fault::Fault;
 use crate::near::hint;
 use crate::run::{Out, local};
 use crate::show::{apps, stores as show};
+use progress::Progress;
+use supply::supplied;
 
 /// Longest root that is read, in bytes: as `store` takes it.
 const MAX_ROOT: u64 = 512_000;
@@ -197,7 +198,11 @@ fn bring(
     }
     let place = stores.iter().find(|store| store.name == offer.store).map(|store| &store.place);
     let from = place.map(|place| supplied(place)).transpose()?.flatten();
-    let (file, keys) = call::stores(true, None, |bus| bus.fetch(offer, from.as_ref()))?;
+    let line = Progress::new(!json);
+    let told = |done, of| line.at(done, |rate| show::fetched(done, of, rate));
+    let fetched = call::stores(true, None, |bus| bus.fetch(offer, from.as_ref(), &told));
+    line.end();
+    let (file, keys) = fetched?;
     let install = |bus: Abilities<'_>| bus.install_from(&file, &keys, &offer.store, downgrade);
     call::abilities(true, None, install)
 }
@@ -313,44 +318,6 @@ fn agreed(out: &Out) -> Result<bool, Fault> {
     Ok(["y", "yes"].contains(&line.trim().to_lowercase().as_str()))
 }
 
-/// A socket to a thread that opens the files of a store which is a directory; none of one that is not.
-fn supplied(place: &str) -> Result<Option<OwnedFd>, Fault> {
-    if place.contains("://") {
-        return Ok(None);
-    }
-    let wrong = |e: std::io::Error| Fault::NotWell(format!("cannot open {place}: {e}"));
-    let directory = File::open(place).map_err(wrong)?;
-    let (ours, theirs) = sys::seqpacket::pair().map_err(wrong)?;
-    thread::spawn(move || supply(&ours, &directory));
-    Ok(Some(theirs))
-}
-
-/// Opens files for as long as somebody asks.
-fn supply(asks: &OwnedFd, directory: &File) {
-    let mut packet = [0; MAX_PACKET];
-    while let Ok((count @ 1.., _, _)) = sys::seqpacket::recv(asks, &mut packet) {
-        let path = std::str::from_utf8(packet.get(..count).unwrap_or_default());
-        let path = path.ok().filter(|path| legal(path));
-        let opened = path.map(|path| sys::below::open(directory, Path::new(path)));
-        let sent = match opened {
-            Some(Ok(file)) => sys::seqpacket::send(asks, &[FOUND], &[file.as_fd()]),
-            Some(Err(e)) if e.kind() == std::io::ErrorKind::NotFound => {
-                sys::seqpacket::send(asks, &[MISSING], &[])
-            }
-            Some(Err(e)) => wrong(asks, &e.to_string()),
-            None => wrong(asks, "it is no file of a store"),
-        };
-        if sent.is_err() {
-            return;
-        }
-    }
-}
-
-fn wrong(asks: &OwnedFd, why: &str) -> std::io::Result<()> {
-    let packet: Vec<u8> = std::iter::once(WRONG).chain(why.bytes()).take(MAX_PACKET).collect();
-    sys::seqpacket::send(asks, &packet, &[])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -390,25 +357,5 @@ mod tests {
         let plan = newer(&installed, offers);
         assert_eq!(plan.len(), 1);
         assert_eq!((plan[0].0.as_str(), plan[0].1.version.as_str()), ("1.9.0", "1.11.0"));
-    }
-
-    #[test]
-    fn only_files_of_the_store_are_opened() {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir(directory.path().join("metadata")).unwrap();
-        std::fs::write(directory.path().join("metadata/1.root.json"), "{}").unwrap();
-        std::fs::write(directory.path().join("secret"), "x").unwrap();
-        let asks = supplied(directory.path().to_str().unwrap()).unwrap().unwrap();
-        let ask = |path: &str| {
-            sys::seqpacket::send(&asks, path.as_bytes(), &[]).unwrap();
-            let mut packet = [0; MAX_PACKET];
-            let (_, fds, _) = sys::seqpacket::recv(&asks, &mut packet).unwrap();
-            (packet[0], fds.len())
-        };
-        assert_eq!(ask("metadata/1.root.json"), (FOUND, 1));
-        assert_eq!(ask("metadata/2.root.json"), (MISSING, 0));
-        assert_eq!(ask("metadata/../secret"), (WRONG, 0));
-        assert_eq!(ask("secret"), (WRONG, 0));
-        assert_eq!(supplied("https://example.org").unwrap().map(drop), None);
     }
 }

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use api::stores::{Error, INTERFACE, Offer, PATH, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zbus::Fd;
 use zbus::zvariant::{DynamicType, Type};
+use zbus::{Fd, Message};
 
 use wire::client::{Object, Wire};
 
@@ -51,14 +51,22 @@ impl Stores<'_> {
         self.call("Search", &(text,))
     }
 
+    /// `told` is how many bytes are there, and of how many.
     pub(crate) fn fetch(
         &self,
         offer: &Offer,
         from: Option<&OwnedFd>,
+        told: &dyn Fn(u64, u64),
     ) -> Result<(OwnedFd, Vec<String>), Error> {
         let Offer { store, id, version, .. } = offer;
         let body = &(store, id, version, passed(from));
-        let (file, keys): (zbus::OwnedFd, Vec<String>) = self.call("Fetch", body)?;
+        let mut told = |signal: &Message| {
+            if let Ok((done, of)) = signal.body().deserialize() {
+                told(done, of);
+            }
+        };
+        let (file, keys): (zbus::OwnedFd, Vec<String>) =
+            self.0.call_told(STORES, "Fetch", body, &mut told)?;
         Ok((file.into(), keys))
     }
 }

@@ -92,6 +92,23 @@ pub fn fetching(offer: &Offer) -> String {
     format!("Fetching {id} {version} from {store}, {}", bytes(*size))
 }
 
+/// How far that is: one line, with bytes a second if they are known.
+#[must_use]
+pub fn fetched(done: u64, of: u64, rate: Option<u64>) -> String {
+    let percent = done.saturating_mul(100).checked_div(of).unwrap_or(100).min(100);
+    let mut line = format!("  {percent:3} %  {} of {}", bytes(done), bytes(of));
+    let Some(rate) = rate else { return line };
+    let _ = write!(line, "  {}/s", bytes(rate));
+    if let Some(left) = of.saturating_sub(done).checked_div(rate) {
+        let _ = match left {
+            0..100 => write!(line, "  {left} s left"),
+            100..6000 => write!(line, "  {} min left", left / 60),
+            _ => write!(line, "  {} h left", left / 3600),
+        };
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +139,22 @@ mod tests {
             plan(&[("1.0.0".into(), offer())]),
             "org.example.notes 1.0.0 becomes 1.2.0, from shop, 20.0 KiB"
         );
+    }
+
+    #[test]
+    fn how_far_a_file_is_fits_a_line() {
+        let (mib, file) = (1 << 20, 40 << 20);
+        let line = |done, rate| fetched(done, file, rate);
+        assert_eq!(line(0, None), "    0 %  0 B of 40.0 MiB");
+        assert_eq!(line(9 * mib, Some(mib)), "   22 %  9.0 MiB of 40.0 MiB  1.0 MiB/s  31 s left");
+        assert_eq!(line(mib, Some(0)), "    2 %  1.0 MiB of 40.0 MiB  0 B/s");
+        assert_eq!(
+            line(mib, Some(100 << 10)),
+            "    2 %  1.0 MiB of 40.0 MiB  100.0 KiB/s  6 min left"
+        );
+        assert_eq!(line(mib, Some(1000)), "    2 %  1.0 MiB of 40.0 MiB  1000 B/s  11 h left");
+        assert_eq!(line(file, Some(mib)), "  100 %  40.0 MiB of 40.0 MiB  1.0 MiB/s  0 s left");
+        assert_eq!(fetched(0, 0, None), "  100 %  0 B of 0 B");
     }
 
     #[test]
