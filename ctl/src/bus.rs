@@ -3,6 +3,7 @@
 mod abilities;
 mod background;
 mod choices;
+mod devices;
 mod lock;
 mod stores;
 
@@ -20,6 +21,7 @@ use zbus::zvariant::{DynamicType, Type};
 use wire::client::{Object, Wire};
 
 pub(crate) use abilities::Abilities;
+pub(crate) use devices::{Devices, Stage, Words};
 pub(crate) use stores::Stores;
 
 const SERVICES: Object = Object { path: services::PATH, interface: services::INTERFACE };

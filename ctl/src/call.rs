@@ -8,6 +8,8 @@
 //!
 //! Invariant: what is asked again changes nothing the second time.
 
+mod devices;
+
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -18,6 +20,7 @@ use api::{abilities, journal, params, services, stores};
 
 use crate::bus::{self, Abilities, Params, Services, Stores};
 use crate::fault::Fault;
+pub(crate) use devices::{Next, devices, pairing, said_devices};
 use wire::client::{self, Deadline, Wire};
 
 /// Time a daemon has to answer a question that it need not wait for.

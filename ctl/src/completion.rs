@@ -23,6 +23,12 @@ const PERMISSIONS: &str = r"ensctl permission list 2>/dev/null | sed -n 's/^\([a
 const APPS: &str =
     r"ensctl app list 2>/dev/null | sed -n 's/^\([a-z][a-z0-9-]*\.[a-z0-9.-]*\) .*/\1/p'";
 
+/// Prints the names of devices.
+const DEVICES: &str = r"ensctl device list 2>/dev/null | sed -n '1d; s/^\([^ ]*\)  .*/\1/p'";
+
+/// What the help calls one.
+const DEVICE: &str = "DEVICE";
+
 /// Prints what runs of apps, and the numbers of missions.
 const INSTANCES: &str = r"{ ensctl ability list; ensctl ability missions; } 2>/dev/null | sed -n 's/^\(app@[^ ]*\|[0-9][0-9]*\) .*/\1/p'";
 
@@ -105,6 +111,8 @@ fn names(operand: Operand) -> Option<&'static str> {
         Operand::Words(words, ..) if words.split(['[', ' ', '/']).any(|word| word == "ID") => {
             Some("apps")
         }
+        Operand::Words(words, ..) if words.contains(DEVICE) => Some("devices"),
+        Operand::Words("TARGET" | "ADDRESS", ..) => None,
         Operand::Words(words, ..) if words.contains("UNIT") || words == "MISSION" => {
             Some("instances")
         }
@@ -127,6 +135,8 @@ fn group(command: &Command) -> Option<&'static str> {
 fn group_about(group: &str) -> &'static str {
     match group {
         "ability" => "What runs of apps, and what it can do",
+        "device" => "Other devices of the owner",
+        "file" => "Files to and from other devices",
         "app" => "Install and look after apps",
         "param" => "Read and set parameters",
         "permission" => "What services ask for, and what they get",
@@ -160,6 +170,7 @@ _ensctl_params() {{ {PARAMS}; }}
 _ensctl_permissions() {{ {PERMISSIONS}; }}
 _ensctl_apps() {{ {APPS}; }}
 _ensctl_instances() {{ {INSTANCES}; }}
+_ensctl_devices() {{ {DEVICES}; }}
 _ensctl() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}} line= words= word
     for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do
@@ -174,6 +185,7 @@ _ensctl() {{
         let words = match value {
             Value::Service => "$(_ensctl_services)".to_owned(),
             Value::OneOf(_, words) => words.join(" "),
+            Value::Text(DEVICE) => "$(_ensctl_devices)".to_owned(),
             Value::Text(_) => String::new(),
         };
         let _ = writeln!(
@@ -207,6 +219,7 @@ _ensctl_params() {{ {PARAMS}; }}
 _ensctl_permissions() {{ {PERMISSIONS}; }}
 _ensctl_apps() {{ {APPS}; }}
 _ensctl_instances() {{ {INSTANCES}; }}
+_ensctl_devices() {{ {DEVICES}; }}
 _ensctl() {{
     local line='' word
     local -a known
@@ -221,6 +234,7 @@ _ensctl() {{
             Value::Service => "compadd -- ${(f)\"$(_ensctl_services)\"}; ".to_owned(),
             Value::OneOf(_, words) => format!("compadd -- {}; ", words.join(" ")),
             Value::Text(FILE) => "_files; ".to_owned(),
+            Value::Text(DEVICE) => "compadd -- ${(f)\"$(_ensctl_devices)\"}; ".to_owned(),
             Value::Text(_) => String::new(),
         };
         let _ = writeln!(out, "    {pattern}) {offer}return ;;");
@@ -259,6 +273,7 @@ function __ensctl_params; {PARAMS}; end
 function __ensctl_permissions; {PERMISSIONS}; end
 function __ensctl_apps; {APPS}; end
 function __ensctl_instances; {INSTANCES}; end
+function __ensctl_devices; {DEVICES}; end
 function __ensctl_at
     set -l line (string match -v -- '-*' (commandline -opc)[2..])
     string match -q -- \"$argv[1]*\" (string join ' ' -- $line '')
@@ -290,6 +305,7 @@ complete -c ensctl -f
             let values = match &flag.value {
                 None => String::new(),
                 Some(Value::Text(FILE)) => " -r -F".to_owned(),
+                Some(Value::Text(DEVICE)) => " -x -a '(__ensctl_devices)'".to_owned(),
                 Some(Value::Text(_)) => " -x".to_owned(),
                 Some(Value::Service) => " -x -a '(__ensctl_services)'".to_owned(),
                 Some(Value::OneOf(_, words)) => format!(" -x -a '{}'", words.join(" ")),

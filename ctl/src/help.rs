@@ -115,7 +115,7 @@ mod tests {
             let begins = line.starts_with("  ") && !line.starts_with("   ");
             let wrapped = line.starts_with("   ");
             skipped = if begins {
-                ["  service ", "  app ", "  ability ", "  lock "]
+                ["  service ", "  app ", "  ability ", "  lock ", "  store ", "  device "]
                     .iter()
                     .any(|group| line.starts_with(group))
             } else {
@@ -151,10 +151,12 @@ mod tests {
                                                         once
           permission log [ID]                           What apps used of what they have, how often and
                                                         when, and what was decided
-          store list                                    Stores that the device knows
-          store add URL|DIR                             Get to know a store: a URL, or a directory
-          store remove STORE                            Forget a store; what came from it stays
-          store refresh [STORE]                         Ask a store, or all, what is new
+          run PROGRAM [ARGUMENT...]                     Run a program on another device, `--on DEVICE`, and
+                                                        end as it does
+          file push FILE DEVICE:PATH                    Send a file to another device
+          file pull DEVICE:PATH [FILE]                  Fetch a file from another device
+          forward [ADDRESS:]PORT DEVICE:PORT            Let a port here be one of another device, until
+                                                        Ctrl-C
           security                                      What protects the device, layer by layer
           reload                                        Read the definitions of services again
           param get NAME                                Print the value of a parameter
@@ -185,12 +187,12 @@ mod tests {
 
     #[test]
     fn apps_and_abilities_are_groups() {
-        let both = [help(Some("app"), None), help(Some("ability"), None)];
+        let all = ["app", "store", "ability"].map(|group| help(Some(group), None));
         let commands = |text: &str| {
             let lines = text.lines().skip_while(|line| *line != "Commands:").skip(1);
             lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
         };
-        insta::assert_snapshot!(both.map(|text| commands(&text)).join("\n"), @r"
+        insta::assert_snapshot!(all.map(|text| commands(&text)).join("\n"), @r"
         app list              All installed apps
         app info ID           One app in full
         app install BUNDLE    Install an app, or update to it: from the file of its bundle, or by its
@@ -203,6 +205,10 @@ mod tests {
         app trust KEY         Trust a key: apps that it signed may be installed
         app search [TEXT...]  What stores offer, with all of these words; exit status 1 when nothing
         app upgrade [ID...]   Install newer versions of apps from stores: of all, or of these
+        store list             Stores that the device knows
+        store add URL|DIR      Get to know a store: a URL, or a directory
+        store remove STORE     Forget a store; what came from it stays
+        store refresh [STORE]  Ask a store, or all, what is new
         ability list                               What runs of apps, and where it is
         ability start ID[/ABILITY]                 Start an app, or one ability of it, and bring it to
                                                    the front

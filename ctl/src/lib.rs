@@ -18,6 +18,8 @@ pub(crate) mod bus;
 pub(crate) mod call;
 pub mod choices;
 pub mod completion;
+pub mod devices;
+pub mod far;
 pub mod fault;
 pub mod files;
 pub mod forms;

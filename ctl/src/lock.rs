@@ -130,7 +130,7 @@ fn secret(prompt: &str) -> Result<Vec<u8>, Fault> {
 }
 
 /// One byte at a time: what comes after the line is for the next one.
-fn line(from: &mut impl Read) -> io::Result<Vec<u8>> {
+pub(crate) fn line(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     let mut byte = [0];
     while line.len() < MAX_LINE && from.read(&mut byte)? == 1 && byte != *b"\n" {

@@ -12,6 +12,8 @@ use crate::apps;
 use crate::args::{Args, Usage};
 use crate::background;
 use crate::choices;
+use crate::devices;
+use crate::far;
 use crate::forms;
 use crate::lock;
 use crate::near::hint;
@@ -108,6 +110,10 @@ pub enum Request {
     Lock(lock::Ask),
     /// Look after stores of apps.
     Store(stores::Ask),
+    /// Look after other devices of the owner.
+    Device(devices::Ask),
+    /// Do something on one of them.
+    Far(far::Ask),
     /// Look at parameters, or set them.
     Param(params::Ask),
     /// Show the log.
@@ -244,6 +250,10 @@ impl Request {
             }
             ["ability", word] => Self::Ability(abilities::Ask::from_args(word, args)?),
             ["lock", word] => Self::Lock(lock::Ask::from_word(word)),
+            ["device", word] => Self::Device(devices::Ask::from_args(word, args)?),
+            ["run" | "forward"] | ["file", _] => {
+                far::Ask::from_args(command.words, args)?.map_or_else(help, Self::Far)
+            }
             ["param", word] => Self::Param(params::Ask::from_args(word, args)?),
             ["service", word] => match job(word, args.has("now")) {
                 Some(job) if args.has("dry-run") => Self::Rehearse(job, operands()),

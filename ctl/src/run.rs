@@ -22,6 +22,8 @@ use crate::bus::Services;
 use crate::call::{self, PATIENCE};
 use crate::choices;
 use crate::completion::script;
+use crate::devices;
+use crate::far;
 use crate::fault::{Fault, NOT_WELL};
 use crate::forms;
 use crate::learn;
@@ -87,6 +89,16 @@ impl Out {
         Ok(writeln!(io::stderr(), "{}", harmless(text))?)
     }
 
+    /// Whether a line beside the output can be written anew: somebody sees it.
+    pub(crate) fn live(&self) -> bool {
+        self.errors.terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    }
+
+    /// Tells what people are to do now, where it does not get into the output.
+    pub(crate) fn tell(&self, text: &str) -> Result<(), Fault> {
+        Ok(io::stderr().write_all(text.as_bytes())?)
+    }
+
     pub(crate) fn text(&self, text: &str) -> Result<(), Fault> {
         Ok(io::stdout().write_all(text.as_bytes())?)
     }
@@ -119,6 +131,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>, out: &Out) -> Result<ExitCo
         Request::Sandbox(sandbox::Ask::Try { name, profile, command }) => {
             return sandbox::attempt(&name, &sandbox::tried(&profile, &command)?, json, out);
         }
+        Request::Far(ask) => return far::run(&ask, json, out),
         Request::Run { name, definition, wait, pipe } => {
             services::fits(&definition)?;
             return match pipe {
@@ -161,6 +174,7 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         Request::Form(ask) => forms::run(&ask, json, out),
         Request::Background(ask) => background::run(&ask, json, out),
         Request::Lock(ask) => lock::run(ask, json, out),
+        Request::Device(ask) => devices::run(&ask, json, out),
         Request::Param(ask) => params::run(ask, json, out),
         Request::Boot | Request::Chart(_) => boot(&request, json, out),
         Request::Down(end) => down(end, json, out),
@@ -169,6 +183,7 @@ fn ask(request: Request, json: bool, out: &Out) -> Result<bool, Fault> {
         | Request::Completion(_)
         | Request::Learn(_)
         | Request::Run { .. }
+        | Request::Far(_)
         | Request::Log(..) => Ok(true),
     }
 }

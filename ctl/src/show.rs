@@ -5,6 +5,7 @@ pub mod apps;
 pub mod background;
 pub mod boot;
 pub mod choices;
+pub mod devices;
 pub mod forms;
 pub mod log;
 pub mod permission;

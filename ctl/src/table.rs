@@ -3,6 +3,7 @@
 mod apps;
 mod background;
 mod choices;
+mod devices;
 mod lock;
 mod options;
 mod sandboxes;
@@ -12,6 +13,8 @@ mod stores;
 use apps::APPS;
 use background::BACKGROUND;
 use choices::CHOICES;
+use devices::DEVICES;
+pub use devices::{LABELS, LEVELS};
 use lock::LOCK;
 pub use options::{COMMON, PRIORITIES, STATES};
 use options::{DRY_RUN, LOG, UNIT, flag, with};
@@ -85,7 +88,7 @@ pub enum Operand {
 
 /// All commands, in the order of the help.
 pub fn commands() -> impl Iterator<Item = &'static Command> + Clone {
-    [HEALTH, SERVICES, SANDBOXES, APPS, STORES, CHOICES, BACKGROUND, LOCK, DEVICE]
+    [HEALTH, SERVICES, SANDBOXES, APPS, STORES, CHOICES, BACKGROUND, LOCK, DEVICES, DEVICE]
         .into_iter()
         .flatten()
 }

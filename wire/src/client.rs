@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sys::poll::{For, poll};
 use sys::seqpacket;
 use zbus::connection::socket::ReadHalf;
 use zbus::zvariant::{DynamicType, Type};
@@ -123,6 +124,26 @@ impl Wire {
         let call = Message::method_call(object.path, member).interface(object.interface);
         let answer = self.0.borrow_mut().ask(&call.build(body)?, Some(told))?;
         answer.body().deserialize()
+    }
+
+    /// Waits until something comes over it, or until `other` can be read. Answers whether it was the first.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`.
+    pub fn comes_before(&self, other: BorrowedFd<'_>) -> io::Result<bool> {
+        let inner = self.0.borrow();
+        if !inner.signals.is_empty() || !inner.reader.early.is_empty() {
+            return Ok(true);
+        }
+        let stream = inner.reader.stream.as_fd();
+        loop {
+            let ready = poll(&[(stream, For::Reading), (other, For::Reading)], None)?;
+            match ready.as_slice() {
+                [ours, _] if ours.read || ours.hangup => return Ok(true),
+                [_, other] if other.read || other.hangup => return Ok(false),
+                _ => {}
+            }
+        }
     }
 
     /// The next signal.
@@ -361,6 +382,17 @@ mod tests {
         let number = || wire.signal().unwrap().body().deserialize::<u32>().unwrap();
         assert_eq!([number(), number(), number()], [1, 2, 3]);
         assert!(matches!(wire.signal(), Err(zbus::Error::InputOutput(_))), "it has hung up");
+    }
+
+    #[test]
+    fn whichever_comes_first_is_told() {
+        let (client, mut daemon) = UnixStream::pair().unwrap();
+        let (mut typing, typed) = UnixStream::pair().unwrap();
+        let wire = Wire::over(client, false, soon());
+        typing.write_all(b"y").unwrap();
+        assert!(!wire.comes_before(typed.as_fd()).unwrap());
+        daemon.write_all(b"x").unwrap();
+        assert!(wire.comes_before(typed.as_fd()).unwrap());
     }
 
     #[test]
