@@ -37,6 +37,7 @@ impl Daemon {
                 }
             }
             Action::Arm(id) => self.arm(id),
+            Action::Hush(id) => self.hush_paths(id),
             Action::Listen(id) => self.listen_again(id),
             Action::Disarm(id) => self.disarm(id),
             Action::Spawn(id) => return Some(self.spawn(id)),

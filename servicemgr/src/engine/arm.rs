@@ -5,6 +5,8 @@
 //!                                       └── it failed: not watched until it is reset or started
 //! ```
 //!
+//! One that a person stopped is armed again, and what stands there does not start it: only what comes.
+//!
 //! While one that it conflicts with is up, the sockets of an armed service are closed, for the other
 //! may want the same addresses. What else triggers it does, and takes the other down.
 
@@ -15,7 +17,7 @@ use super::{Action, Down, Engine, Id, Next, Now, State};
 impl Engine {
     pub(super) fn arm(&mut self, id: Id) {
         let Some(unit) = self.units.get_mut(id) else { return };
-        unit.life.armed = true;
+        (unit.life.armed, unit.life.hushed) = (true, false);
         if unit.life.state != State::Failed {
             self.actions.push(Action::Arm(id));
         }

@@ -94,6 +94,13 @@ impl Engine {
         for (id, job) in all {
             self.note(*id, ask, *job);
         }
+        if ask == Ask::Stop {
+            for id in &draft.stop {
+                if let Some(unit) = self.units.get_mut(*id) {
+                    unit.life.hushed = true;
+                }
+            }
+        }
         self.carry_out(now, &draft);
         all.iter().for_each(|(id, _)| self.mark(*id));
     }
@@ -152,7 +159,7 @@ impl Engine {
         let (again, free) = (self.again_if_done(id, person), !self.foe_is_up(id));
         let Some(unit) = self.units.get_mut(id) else { return };
         let life = &mut unit.life;
-        life.wanted = true;
+        (life.wanted, life.hushed) = (true, false);
         life.times.asked.get_or_insert(now);
         let state = life.state;
         if person {

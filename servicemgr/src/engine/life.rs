@@ -137,6 +137,8 @@ pub struct Life {
     pub requested: bool,
     /// Its triggers should start it. They are watched unless it has failed.
     pub armed: bool,
+    /// A person stopped it since: what stands there and would trigger it does not, only what comes.
+    pub hushed: bool,
     /// Its main process was started and has not ended.
     pub main: bool,
     /// Its main process ended and others are left.

@@ -25,6 +25,9 @@ impl Engine {
                 unit.life.reason = why;
                 self.actions.push(Action::Disarm(id));
             } else if matches!(state, State::Off | State::Done) || old == State::Failed {
+                if unit.life.hushed {
+                    self.actions.push(Action::Hush(id));
+                }
                 self.actions.push(Action::Arm(id));
             }
         }

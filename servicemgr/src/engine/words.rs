@@ -151,6 +151,8 @@ pub enum Action {
     Reload(Id),
     /// Watch for what triggers it.
     Arm(Id),
+    /// Before `Arm`: a person stopped it, and what triggered it until now counts no more.
+    Hush(Id),
     /// Stop watching.
     Disarm(Id),
     /// Open the sockets of an armed service again and watch them: what it conflicts with is off.

@@ -219,6 +219,7 @@ impl Story {
             Action::EndCommand(id) => format!("end command of {}", who(id)),
             Action::Reload(id) => format!("signal {} to reload", who(id)),
             Action::Arm(id) => format!("arm {}", who(id)),
+            Action::Hush(id) => format!("hush {}", who(id)),
             Action::Disarm(id) => format!("disarm {}", who(id)),
             Action::Abandon(id) => format!("abandon command of {}", who(id)),
             Action::Listen(id) => format!("listen {}", who(id)),

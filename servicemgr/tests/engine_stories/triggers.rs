@@ -13,8 +13,21 @@ fn a_service_on_demand_is_armed_at_boot_and_the_boot_does_not_wait_for_it() {
     assert_eq!(s.play("ok:ssh"), "arm ssh");
     assert_eq!(
         s.play("trigger:ssh up:ssh stop:ssh ok:ssh"),
-        "spawn ssh, term ssh, arm ssh, 1 done"
+        "spawn ssh, term ssh, hush ssh, arm ssh, 1 done"
     );
+}
+
+#[test]
+fn what_stood_there_before_a_person_stopped_it_does_not_start_it_again() {
+    let mut s = Story::at("+a demand\n +b demand requires a", "boot trigger:b up:a up:b");
+    assert_eq!(s.play("stop:a ok:b"), "term b, hush b, arm b, term a");
+    assert_eq!(s.play("ok:a"), "hush a, arm a, 1 done");
+    assert!(s.life("a").hushed && s.life("b").hushed);
+    assert_eq!(s.play("trigger:a up:a"), "spawn a", "something came");
+    assert!(!s.life("a").hushed);
+    assert_eq!(s.play("quiet:a ok:a"), "term a, arm a", "nobody stopped it");
+    assert_eq!(s.play("stop:a start:a up:a"), "2 done, spawn a, 3 done");
+    assert!(!s.life("a").hushed);
 }
 
 #[test]

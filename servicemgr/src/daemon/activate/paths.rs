@@ -1,7 +1,8 @@
 //! Files and directories that trigger a service.
 //!
 //! Each service has a queue of the kernel of its own (`inotify`), held at PID 1. While the service
-//! runs nobody reads it: what changes meanwhile is found when the service is armed again.
+//! runs nobody reads it: what changes meanwhile is found when the service is armed again. If a person stopped it, that
+//! is let go of, and what is there does not count before something comes: else it would be up again at once.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -50,7 +51,9 @@ impl Daemon {
         let before = self.take_changes(id, &watches);
         let came = self.place_paths(id, &watches);
         let after = self.take_changes(id, &watches);
-        if before.changed || came || after.changed || watches.iter().any(holds) {
+        let (hushed, seen) = (self.engine.life(id).is_some_and(|l| l.hushed), before.and(after));
+        let counts = !hushed || seen.perhaps || seen.moved;
+        if seen.changed || came || (counts && watches.iter().any(holds)) {
             self.activate.due.push_back(Due::Trigger(id));
             return;
         }
@@ -61,6 +64,13 @@ impl Daemon {
         if let Err(e) = watched {
             log::error!("could not watch paths: {e}");
         }
+    }
+
+    /// What is in its queue came before a person stopped it.
+    pub(in crate::daemon) fn hush_paths(&mut self, id: Id) {
+        let Some(service) = self.plan.services.get(id) else { return };
+        let watches = service.activation.paths.clone();
+        self.take_changes(id, &watches);
     }
 
     /// Something happened at or near the paths of an armed service.
