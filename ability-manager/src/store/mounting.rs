@@ -77,7 +77,7 @@ pub trait Mounts: fmt::Debug + Send + Sync {
     /// As [`mount::mount`].
     fn layers(&self, name: &str, directories: [&Path; 2], at: &Path) -> io::Result<()>;
 
-    /// Unmounts what is there.
+    /// Unmounts what is there; a place where nothing is left goes too.
     ///
     /// # Errors
     /// As [`mount::unmount`].
@@ -127,7 +127,10 @@ impl Mounts for Real {
     }
 
     fn unmount(&self, at: &Path) -> io::Result<()> {
-        mount::unmount(at)
+        mount::unmount(at)?;
+        // With the last mount the place goes too. Where one was below, it is in use, and so it stays.
+        let _stays = std::fs::remove_dir(at);
+        Ok(())
     }
 
     fn mounted(&self, at: &Path) -> io::Result<Option<Seen>> {
