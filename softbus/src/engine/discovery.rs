@@ -116,7 +116,7 @@ impl Discovery {
                 Wake::Heard(event) => self.hear(event).await,
                 Wake::Ended => ear = self.quiet(ear.take(), &mut until).await,
                 Wake::Count if too_much(ear.as_ref()).await => {
-                    ear = self.quiet(ear.take(), &mut until).await
+                    ear = self.quiet(ear.take(), &mut until).await;
                 }
                 Wake::Count => {}
                 Wake::Time => {

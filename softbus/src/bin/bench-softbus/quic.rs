@@ -79,7 +79,7 @@ pub(crate) fn endpoint(address: SocketAddr) -> Result<noq::Endpoint> {
     let mut client =
         builder.dangerous().with_custom_certificate_verifier(Arc::new(Any)).with_no_client_auth();
     client.alpn_protocols = vec![ALPN.to_vec()];
-    let mut endpoint = noq::Endpoint::server(server, address)?;
+    let endpoint = noq::Endpoint::server(server, address)?;
     endpoint.set_default_client_config(noq::ClientConfig::new(Arc::new(
         QuicClientConfig::try_from(client)?,
     )));

@@ -41,7 +41,10 @@ fn interface(name: &str, address: &str) -> Result<()> {
 fn line(from: &mut impl BufRead) -> Result<String> {
     let mut line = String::new();
     from.read_line(&mut line)?;
-    if line.is_empty() { bail!("the one there has ended") } else { Ok(line.trim_end().to_owned()) }
+    if line.is_empty() {
+        bail!("the one there has ended");
+    }
+    Ok(line.trim_end().to_owned())
 }
 
 impl There {
