@@ -11,7 +11,9 @@
 
 mod bundles;
 mod files;
+mod made;
 pub mod seeds;
+mod stores;
 
 use api::debug::{self, ToDevice, ToHost};
 use api::export;
@@ -100,6 +102,21 @@ pub fn device(bytes: &[u8]) {
 /// A bundle: any file, any image, and an image that is right but for some places.
 pub fn bundle_read(bytes: &[u8]) {
     bundles::read(bytes);
+}
+
+/// What a store says of its apps.
+pub fn store(bytes: &[u8]) {
+    stores::read(bytes);
+}
+
+/// A wheel of Python.
+pub fn wheel(bytes: &[u8]) {
+    made::wheel(bytes);
+}
+
+/// The image of a container, and its layers.
+pub fn oci(bytes: &[u8]) {
+    made::oci(bytes);
 }
 
 /// A datagram of `sd_notify`.

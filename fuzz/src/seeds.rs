@@ -50,6 +50,9 @@ fn of(target: &str) -> Vec<Vec<u8>> {
             messages.map(|message| [greeting.as_slice(), &message].concat()).collect()
         }
         "bundle_read" => crate::bundles::seeds(),
+        "store" => crate::stores::seeds(),
+        "wheel" => crate::made::wheels(),
+        "oci" => crate::made::images(),
         "export" => vec![records()],
         "input" => INPUT.iter().map(|bytes| bytes.to_vec()).collect(),
         "packets" => packets(),
