@@ -4,7 +4,7 @@
 //! ```text
 //! file ─ header, signatures proved ─ manifest ─ fits? trusted? may it? ─ room ─┐            cheap, nothing is copied
 //!   ┌──────────────────────────────────────────────────────────────────────────┘
-//!   └─► copied: is it what was signed? ─ every file of its image ─ on disk, sealed ─► Prepared ─► Store::commit
+//!   └─► copied: is it what was signed? ─ every file of its image ─ on disk, sealed ─► Prepared ─► Change::install
 //! ```
 //!
 //! Invariants: what is prepared was checked in the copy that is kept, which nobody else can write; a copy that
