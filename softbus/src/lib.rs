@@ -18,6 +18,7 @@
 mod daemon;
 pub mod engine;
 pub mod id;
+pub mod pairing;
 pub mod profile;
 pub mod session;
 pub mod streams;

@@ -159,6 +159,7 @@ impl Hub {
                 let peer = self.whose(&announced);
                 self.near.insert(announced.instance.clone(), (announced.clone(), peer));
                 self.met(announced, peer);
+                self.seek();
             }
             Event::Gone(announced) => {
                 let Some((_, Some(peer))) = self.near.remove(&announced.instance) else { return };
@@ -247,6 +248,7 @@ impl Hub {
             addresses.insert(0, address);
             addresses.truncate(session::MAX_ADDRESSES);
             self.save_soon();
+            self.step(session::Event::Known(peer, vec![address]));
         }
         self.answer_waiting(&peer, &Ok(link.clone()));
     }

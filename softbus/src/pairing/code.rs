@@ -1,6 +1,6 @@
 //! The six digits.
 //!
-//! Invariant: 100000 to 999999; never in a log: it is shown only where [`Code::digits`] is called.
+//! Invariant: those that are shown are 100000 to 999999; never in a log: it is shown only where [`Code::digits`] is called.
 
 use std::fmt;
 use std::str::FromStr;
@@ -36,7 +36,7 @@ impl Code {
     /// As it is shown and typed.
     #[must_use]
     pub fn digits(&self) -> String {
-        self.0.to_string()
+        format!("{:06}", self.0)
     }
 }
 
@@ -48,8 +48,8 @@ impl FromStr for Code {
         let digits: String =
             text.chars().filter(|letter| !matches!(letter, ' ' | '-')).take(7).collect();
         let plain = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_digit());
-        let number = digits.parse().ok().filter(|number| plain && *number >= FIRST);
-        number.map(Self).ok_or(BadCode)
+        // None that is shown begins with 0; typed, it is a wrong one like others.
+        digits.parse().ok().filter(|_| plain).map(Self).ok_or(BadCode)
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
         }
         assert_eq!(" 123 456".parse::<Code>().unwrap().digits(), "123456");
         assert_eq!("123-456".parse::<Code>().unwrap().digits(), "123456");
-        for wrong in ["", "12345", "1234567", "012345", "12345a", "+12345", "١٢٣٤٥٦"] {
+        for wrong in ["", "12345", "1234567", "12345a", "+12345", "١٢٣٤٥٦"] {
             assert_eq!(wrong.parse::<Code>(), Err(BadCode), "{wrong}");
         }
         assert_eq!(format!("{:?}", Code(123_456)), "a code");
