@@ -28,23 +28,6 @@ impl Hub {
         self.group.as_ref()?.log.members().get(id)
     }
 
-    /// This device begins to be of a group: it founded it, or was taken in.
-    pub(super) fn begin_group(&mut self, group: Group) -> Result<(), Error> {
-        if self.group.is_some() {
-            return Err(Error::Refused(
-                "this device is in a group already: `ensctl device leave` first".to_owned(),
-            ));
-        }
-        if let Some(why) = &self.damaged {
-            return Err(Error::Failed(why.clone()));
-        }
-        self.files.keep_group(Some(&group)).map_err(|e| kept(&e))?;
-        self.group = Some(group);
-        self.regroup();
-        self.tell_changed(&self.own.clone(), "this");
-        Ok(())
-    }
-
     /// The owner changes the group.
     pub(super) fn change(&mut self, change: &Change) -> Result<(), Error> {
         let group = self.group.as_ref().ok_or_else(in_none)?;

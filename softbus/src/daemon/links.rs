@@ -180,10 +180,7 @@ impl Hub {
                 addresses.truncate(session::MAX_ADDRESSES);
                 self.known(peer).profile = profile;
                 self.save_soon();
-                // Where it is right now is known by the link itself.
-                if self.session.link(&peer) != Some(id) {
-                    self.step(session::Event::Known(peer, addresses));
-                }
+                self.step(session::Event::Known(peer, addresses));
             }
             Message::Secret(secret) => self.take_secret(&secret),
         }
