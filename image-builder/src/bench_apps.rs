@@ -47,6 +47,9 @@ const SERVICES: [&str; 2] = ["ability-manager", "journal"];
 /// The service that measures.
 const MEASURE: &str = "measure";
 
+/// Apps with a root of their own, one of them over a runtime, and that: what else they have is the same.
+pub const ROOTED: [&str; 3] = ["bench.apps.root", "bench.apps.over", "bench.runtime"];
+
 /// How many bundles "many" are.
 pub const MANY: u32 = 200;
 
@@ -57,16 +60,19 @@ pub struct Guest {
     pub order: &'static str,
     /// Bundles of its image.
     pub bundles: u32,
+    /// And those of [`ROOTED`].
+    pub rooted: bool,
 }
 
 /// All guests, in order; what the last one tells is only in its console.
-pub const GUESTS: [Guest; 6] = [
-    Guest { order: "boot", bundles: 0 },
-    Guest { order: "soon", bundles: 1 },
-    Guest { order: "later", bundles: 1 },
-    Guest { order: "many", bundles: MANY },
-    Guest { order: "ready", bundles: 1 },
-    Guest { order: "trace", bundles: 2 },
+pub const GUESTS: [Guest; 7] = [
+    Guest { order: "boot", bundles: 0, rooted: false },
+    Guest { order: "soon", bundles: 1, rooted: false },
+    Guest { order: "later", bundles: 1, rooted: false },
+    Guest { order: "many", bundles: MANY, rooted: false },
+    Guest { order: "ready", bundles: 1, rooted: false },
+    Guest { order: "rooted", bundles: 1, rooted: true },
+    Guest { order: "trace", bundles: MANY, rooted: false },
 ];
 
 /// What a guest told. Times are virtual nanoseconds.
@@ -100,19 +106,58 @@ pub fn plan(loaded: &Loaded) -> Result<Plan> {
     })
 }
 
-/// Writes the bundle of an app whose program is `program`.
+/// Writes the bundle of an app whose program is `program`: bundle `number`, which the device's programs surround.
 ///
 /// # Errors
 /// It cannot be written.
 pub fn bundle(number: u32, program: &Content, out: &Path) -> Result<()> {
-    let text = format!(
-        "id = \"bench.apps.a{number}\"\nversion = \"1.0.0\"\nname = \"App {number}\"\nabout = \"Waits\"\n\n\
-         [requires]\narchitectures = [\"x86_64\"]\n\n[[ability]]\nname = \"main\"\nexec = [\"nothing\", \"stay\"]\n\n\
-         [[ability.skill]]\nactions = [\"view\"]\nuri = [{{ scheme = \"https\", host = \"a{number}.example\" }}]\n"
+    let skill = format!(
+        "\n[[ability.skill]]\nactions = [\"view\"]\nuri = [{{ scheme = \"https\", host = \"a{number}.example\" }}]\n"
     );
-    let manifest = parse("bundle.toml", &text).map_err(|r| anyhow::anyhow!(r.render(false)))?;
+    let text = manifest(&format!("bench.apps.a{number}"), "", "nothing") + &skill;
+    write(&text, &[("nothing", program)], out)
+}
+
+/// Writes one of [`ROOTED`].
+///
+/// # Errors
+/// It cannot be written.
+pub fn rooted(id: &str, program: &Content, out: &Path) -> Result<()> {
+    let [own, over, runtime] = ROOTED;
+    let text = match id {
+        _ if id == own => manifest(id, "layout = \"root\"\n", "/usr/bin/nothing"),
+        _ if id == over => {
+            let runtime = format!("\n[runtime]\nbundle = \"{runtime}\"\nversion = \"1.0.0\"\n");
+            manifest(id, "layout = \"root\"\n", "/usr/bin/nothing") + &runtime
+        }
+        _ => format!(
+            "id = \"{id}\"\nversion = \"1.0.0\"\nname = \"R\"\nabout = \"Lies below\"\nkind = \"runtime\"\n"
+        ),
+    };
+    // The program of the one that lies over a runtime is that of the runtime.
+    let place = if id == over { "opt/nothing" } else { "usr/bin/nothing" };
+    write(&text, &[(place, program)], out)
+}
+
+fn manifest(id: &str, more: &str, program: &str) -> String {
+    format!(
+        "id = \"{id}\"\nversion = \"1.0.0\"\nname = \"App\"\nabout = \"Waits\"\n{more}\n\
+         [requires]\narchitectures = [\"x86_64\"]\n\n[[ability]]\nname = \"main\"\nexec = [\"{program}\", \"stay\"]\n"
+    )
+}
+
+fn write(manifest: &str, files: &[(&str, &Content)], out: &Path) -> Result<()> {
+    let manifest = parse("bundle.toml", manifest).map_err(|r| anyhow::anyhow!(r.render(false)))?;
     let mut tree = Tree::new();
-    tree.insert("nothing", Node::file(0o755, program.clone()))?;
+    for (path, program) in files {
+        let above = Path::new(path).ancestors().skip(1).filter_map(Path::to_str);
+        let mut above: Vec<&str> = above.filter(|above| !above.is_empty()).collect();
+        above.reverse();
+        for directory in above {
+            tree.insert(directory, Node::directory(0o755))?;
+        }
+        tree.insert(path, Node::file(0o755, (*program).clone()))?;
+    }
     bundle::write(&manifest, &tree, out, None).map(drop)
 }
 
@@ -180,7 +225,9 @@ pub fn initramfs(
 ) -> Result<()> {
     put(&mut tree, "bench/order", 0o644, guest.order)?;
     let count = usize::try_from(guest.bundles)?;
-    for (name, content) in bundles.iter().take(count) {
+    let rooted = |(name, _): &&(String, Content)| ROOTED.iter().any(|id| name.starts_with(id));
+    let plain = bundles.iter().filter(|one| !rooted(one)).take(count);
+    for (name, content) in plain.chain(bundles.iter().filter(|one| guest.rooted && rooted(one))) {
         tree.insert(&format!("bench/bundles/{name}"), Node::file(0o644, content.clone()))?;
     }
     cpio::write(&tree, TIME, out)?;
@@ -248,12 +295,16 @@ mod tests {
     }
 
     #[test]
-    fn the_bundle_of_an_app_is_one_that_devices_take() {
+    fn the_bundles_of_apps_are_such_that_devices_take_them() {
         let directory = tempfile::tempdir().unwrap();
-        let out = directory.path().join("a7.bundle");
-        bundle(7, &Content::from(b"program".to_vec()), &out).unwrap();
-        let file = File::open(&out).unwrap();
-        let read = ::bundle::Bundle::open(&file).unwrap();
-        assert!(read.content().check().is_ok());
+        let out = directory.path().join("one.bundle");
+        let program = Content::from(b"program".to_vec());
+        bundle(7, &program, &out).unwrap();
+        let whole = || ::bundle::Bundle::open(File::open(&out).unwrap()).unwrap().check().is_ok();
+        assert!(whole());
+        for id in ROOTED {
+            rooted(id, &program, &out).unwrap();
+            assert!(whole(), "{id}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use super::bench::{contents, kernel};
 use super::bench_sandbox::load;
 use super::{devices, print};
-use crate::bench_apps::{self, GUESTS, MANY, PROGRAMS};
+use crate::bench_apps::{self, GUESTS, MANY, PROGRAMS, ROOTED};
 use crate::progress::{self, Progress};
 use crate::recipe::{self, Program};
 use crate::tree::{Content, Tree};
@@ -22,7 +22,7 @@ const DEVICE: &str = "headless";
 /// Start apps, and boot with many of them
 ///
 /// From a call of ability-manager to its answer that the app is in front, on an emulated machine that counts
-/// instructions, beside a bare fork and exec of the same program; the boot with 200 bundles and with none; the
+/// instructions, beside a bare fork and exec of the same program, read before and not; the boot with 200 bundles and with none; the
 /// memory of ability-manager with 50 apps. The consoles are kept in target/ens/bench/apps.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -93,13 +93,17 @@ fn tree(
 
 /// The bundles of all apps, by the names of their files.
 fn bundles(program: &Content, directory: &Path) -> Result<Vec<(String, Content)>> {
-    let one = |number| {
-        let name = format!("bench.apps.a{number}.bundle");
+    let one = |id: &str, write: &dyn Fn(&Path) -> Result<()>| {
+        let name = format!("{id}.bundle");
         let path = directory.join(&name);
-        bench_apps::bundle(number, program, &path)?;
+        write(&path)?;
         let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
         Ok((name, Content::from(bytes)))
     };
-    (0..MANY).map(one).collect()
+    let plain = (0..MANY).map(|number| {
+        one(&format!("bench.apps.a{number}"), &|out| bench_apps::bundle(number, program, out))
+    });
+    let rooted = ROOTED.iter().map(|id| one(id, &|out| bench_apps::rooted(id, program, out)));
+    plain.chain(rooted).collect()
 }

@@ -8,6 +8,7 @@
 //! A line of `/bench/order` says what is measured. Times are virtual nanoseconds: instructions, and waiting.
 
 mod asking;
+mod bare;
 mod measure;
 mod trace;
 

@@ -1,24 +1,18 @@
 //! What is measured, by the word of the order.
 
-use std::ffi::CString;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use sys::clock::monotonic;
-use sys::spawn::{Launch, Passed, spawn};
 
 use crate::asking::Asking;
-use crate::{sleep, tell, trace};
+use crate::{bare, sleep, tell, trace};
 
 /// What is measured in this guest.
 const ORDER: &str = "/bench/order";
-
-/// The program of all apps, on the device too.
-const PROGRAM: &str = "/usr/bin/nothing";
 
 /// Long after the last service is ready: what servicemgr makes ahead is made.
 const LATER: Duration = Duration::from_secs(20);
@@ -31,10 +25,10 @@ const SOON: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_secs(8);
 
 /// Between two of many starts: so that those in a second are not too many.
-const STEP: Duration = Duration::from_millis(200);
+pub(crate) const STEP: Duration = Duration::from_millis(200);
 
 /// Starts that count.
-const STARTS: u32 = 9;
+pub(crate) const STARTS: u32 = 9;
 
 /// Apps that run at the same time when memory is measured.
 const RUNNING: u32 = 50;
@@ -47,6 +41,7 @@ pub(crate) fn run() -> io::Result<()> {
         "boot" => boot().map(drop),
         "many" => many(),
         "ready" => ready(),
+        "rooted" => rooted(),
         "trace" => traced(),
         "soon" => first("soon", SOON),
         "later" => first("later", LATER),
@@ -56,7 +51,7 @@ pub(crate) fn run() -> io::Result<()> {
     Ok(())
 }
 
-fn app(number: u32) -> String {
+pub(crate) fn app(number: u32) -> String {
     format!("bench.apps.a{number}")
 }
 
@@ -110,6 +105,47 @@ fn ready() -> io::Result<()> {
     Ok(())
 }
 
+/// Apps that see the device's programs, their own, and their own over those of a runtime.
+fn rooted() -> io::Result<()> {
+    sleep(LATER);
+    let (asking, _) = Asking::new()?;
+    for (name, app) in
+        [("plain", app(0)), ("root", "bench.apps.root".into()), ("over", "bench.apps.over".into())]
+    {
+        let mut times = Vec::new();
+        for number in 0..=STARTS {
+            sleep(PAUSE);
+            let (started, took) = asking.start(&app)?;
+            sleep(STEP);
+            asking.stop(&started.unit)?;
+            // The first one makes its data, and reads its program.
+            if number > 0 {
+                times.push(took);
+            }
+        }
+        median(&format!("again-{name}"), times);
+    }
+    secret("lock-set", &["lock", "set"])?;
+    ensctl(&["lock", "lock"])?;
+    secret("lock-unlock", &["lock", "unlock"])
+}
+
+/// A command that asks for the owner's secret, from its start to its end.
+fn secret(name: &str, arguments: &[&str]) -> io::Result<()> {
+    sleep(PAUSE);
+    let (reader, mut writer) = io::pipe()?;
+    writer.write_all(b"sesame\n")?;
+    drop(writer);
+    let began = monotonic();
+    let status = Command::new("/usr/bin/ensctl").args(arguments).stdin(reader).status()?;
+    let took = monotonic() - began;
+    if !status.success() {
+        return Err(io::Error::other(format!("ensctl {arguments:?}: {status}")));
+    }
+    median(name, vec![took]);
+    Ok(())
+}
+
 fn ensctl(arguments: &[&str]) -> io::Result<()> {
     let status = Command::new("/usr/bin/ensctl").args(arguments).status()?;
     if status.success() {
@@ -119,12 +155,19 @@ fn ensctl(arguments: &[&str]) -> io::Result<()> {
     }
 }
 
-/// The first start of an app, and the next one, call by call.
+/// The first start of an app, and the next one, call by call; the first answer of an ability-manager that read all
+/// manifests before; and a bare start of a program that nobody has read.
 fn traced() -> io::Result<()> {
     sleep(LATER);
-    let (asking, _) = Asking::new()?;
+    drop(Asking::new()?);
+    sleep(PAUSE);
+    ensctl(&["service", "stop", "ability-manager"])?;
     sleep(PAUSE);
     trace::prepare()?;
+    let (asking, _) = trace::of("answer", Asking::new)?;
+    sleep(PAUSE);
+    trace::of("bare", bare::cold)?;
+    sleep(PAUSE);
     for name in ["first", "other", "again"] {
         let app = app(u32::from(name == "other"));
         let (started, _) = trace::of(name, || asking.start(&app))?;
@@ -137,7 +180,7 @@ fn traced() -> io::Result<()> {
 
 fn many() -> io::Result<()> {
     let asking = boot()?;
-    bare()?;
+    bare::all()?;
     starts(&asking)?;
     parts(&asking)?;
     for number in USED..USED + RUNNING {
@@ -246,39 +289,10 @@ fn definition(id: &str, place: &str) -> io::Result<(String, u32)> {
     Ok((text, uid))
 }
 
-fn median(name: &str, mut times: Vec<Duration>) {
+pub(crate) fn median(name: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let middle = times.get(times.len() / 2).map_or(0, Duration::as_nanos);
     tell(&format!("bench: start {name} {middle}"));
-}
-
-/// The same program, bare: until it has begun, and until it has ended.
-fn bare() -> io::Result<()> {
-    let c = |text: &str| CString::new(text).map_err(io::Error::other);
-    let launch = Launch {
-        program: c(PROGRAM)?,
-        arguments: vec![c(PROGRAM)?],
-        environment: vec![c("PATH=/usr/bin")?],
-        directory: c("/")?,
-        ..Launch::default()
-    };
-    let null = File::open("/dev/null")?;
-    let (mut begun, mut ended) = (vec![], vec![]);
-    for _ in 0..2 * STARTS {
-        sleep(STEP);
-        let (mut reader, writer) = io::pipe()?;
-        let standard = [null.as_fd(), writer.as_fd(), null.as_fd()];
-        let began = monotonic();
-        let passed = Passed { standard, fds: &[], cgroup: None, note: None };
-        spawn(&launch, &passed).map_err(io::Error::other)?;
-        begun.push(monotonic() - began);
-        drop(writer);
-        reader.read_to_end(&mut Vec::new())?;
-        ended.push(monotonic() - began);
-    }
-    median("bare-begun", begun);
-    median("bare", ended);
-    Ok(())
 }
 
 /// KiB of ability-manager that are resident, and of these what is its own alone.
