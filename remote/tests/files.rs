@@ -138,15 +138,6 @@ fn a_trap_at_the_name_of_the_part_is_removed_and_what_it_leads_to_stays() {
 }
 
 #[test]
-fn two_who_send_to_one_place_do_not_mix() {
-    let place = Place::new();
-    let held = File::create(place.part()).unwrap();
-    held.lock().unwrap();
-    let why = format!("{} is being written already", place.target().display());
-    assert_eq!(place.sent(None), (Err(Fault::Theirs(why.clone())), Err(Fault::Ours(why))));
-}
-
-#[test]
 fn what_has_no_room_is_refused_before_it_is_sent() {
     let place = Place::new();
     let huge = place.directory.path().join("huge");

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::call::{self, PATIENCE};
 use crate::fault::Fault;
+use crate::near::hint;
 use crate::run::Out;
 
 /// Connections at a time; further ones wait. The other device has no more streams for one.
@@ -29,6 +31,7 @@ pub(crate) fn run(
     json: bool,
     out: &Out,
 ) -> Result<(), Fault> {
+    known(device)?;
     let wrong = |e: std::io::Error| Fault::NotWell(format!("cannot listen at {here}: {e}"));
     let listener = TcpListener::bind(here).map_err(wrong)?;
     let here = listener.local_addr().map_err(wrong)?;
@@ -54,6 +57,17 @@ pub(crate) fn run(
         };
         thread::Builder::new().spawn(carrying)?;
     }
+}
+
+/// Says at once that there is no such device, and not to the first who connects.
+fn known(device: &str) -> Result<(), Fault> {
+    let all = call::devices(true, Some(PATIENCE), |bus| bus.list())?;
+    if all.iter().any(|row| row.name == device || row.id.starts_with(device)) {
+        return Ok(());
+    }
+    let near = hint(device, all.iter().map(|row| row.name.as_str()));
+    let why = format!("no device `{device}` is known{near}: `ensctl device list` shows them");
+    Err(Fault::NoSuchService(why))
 }
 
 fn carry(connection: TcpStream, device: &str, port: u16) -> Result<(), Fault> {

@@ -14,6 +14,13 @@ use sha2::{Digest, Sha256};
 
 use super::{Hashing, digest};
 
+/// Tries to lock a part, with a pause after each: six seconds. When a link was lost, the one who comes again may be here before
+/// the end of the first try is noticed.
+const TRIES: u32 = 30;
+
+/// The pause.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// What is there of a file.
 pub(super) struct Part {
     file: File,
@@ -27,16 +34,16 @@ pub(super) struct Part {
 impl Part {
     /// Opens what is there of a file of `size` bytes that is to be `target`, and reads it.
     pub(super) fn open(target: &Path, size: u64) -> Result<Self, String> {
+        Self::open_after(target, size, TRIES)
+    }
+
+    fn open_after(target: &Path, size: u64, tries: u32) -> Result<Self, String> {
         let name = target.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let path = target.with_file_name(format!(".{name}.part"));
         let wrong = |e: io::Error| format!("cannot write {}: {e}", path.display());
         let file = own(&path).map_err(wrong)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(format!("{} is being written already", target.display()));
-            }
-            Err(TryLockError::Error(e)) => return Err(wrong(e)),
+        if !locked(&file, tries).map_err(wrong)? {
+            return Err(format!("{} is being written already", target.display()));
         }
         let (path, target) = (path.clone(), target.to_owned());
         let mut part = Self { file, path, target, size, length: 0, hasher: Sha256::new() };
@@ -133,6 +140,18 @@ fn own(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Whether it is ours now.
+fn locked(file: &File, tries: u32) -> io::Result<bool> {
+    for _ in 0..tries {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(PAUSE),
+            Err(TryLockError::Error(e)) => return Err(e),
+        }
+    }
+    Ok(false)
+}
+
 /// Nanoseconds since 1970, which may be before it.
 fn time(mtime: i64) -> SystemTime {
     let apart = Duration::from_nanos(mtime.unsigned_abs());
@@ -141,4 +160,21 @@ fn time(mtime: i64) -> SystemTime {
         _ => SystemTime::UNIX_EPOCH.checked_sub(apart),
     };
     time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_who_send_to_one_place_do_not_mix_and_the_second_waits_a_moment() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("target");
+        let first = Part::open(&target, 1).unwrap();
+        let refused = Part::open_after(&target, 1, 1).err().unwrap();
+        assert_eq!(refused, format!("{} is being written already", target.display()));
+        let second = std::thread::spawn(move || Part::open(&target, 1).map(drop));
+        drop(first);
+        assert_eq!(second.join().unwrap(), Ok(()));
+    }
 }
