@@ -155,16 +155,17 @@ impl Hub {
             (false, true) => {
                 check("address", "ok", format!("it announces itself: {}", shown.join(", ")), "")
             }
+            (false, false) if self.session.present(peer) => check(
+                "address",
+                "ok",
+                format!("it does not announce itself here; known: {}", shown.join(", ")),
+                "",
+            ),
             (false, false) => {
                 let remedy = "if it is on, its network keeps multicast from this one: `ensctl device add ADDRESS`";
                 let found =
                     format!("it does not announce itself here; looked for at {}", shown.join(", "));
-                check(
-                    "address",
-                    if self.session.present(peer) { "ok" } else { "warning" },
-                    found,
-                    remedy,
-                )
+                check("address", "warning", found, remedy)
             }
         }
     }

@@ -95,12 +95,12 @@ impl Hub {
         let mail = self.mail.clone();
         tokio::spawn(async move {
             let talked = talk(&mail, &link, id, dialed, hello, words).await;
-            if let Err(e) = talked {
-                super::say(7, &format!("{}: {e}", peer.short()));
-                // Most likely the peer is about to say why.
-                if timeout(LAST_WORDS, link.closed()).await.is_err() {
-                    link.close(Bye::Nonsense.word());
-                }
+            // Most likely the peer is about to say why.
+            if let Err(e) = talked
+                && timeout(LAST_WORDS, link.closed()).await.is_err()
+            {
+                super::say(5, &format!("what {} says makes no sense: {e}", peer.short()));
+                link.close(Bye::Nonsense.word());
             }
             let closed = link.closed().await;
             mail.tell(move |hub| hub.unlinked(id, &closed)).await;
