@@ -24,8 +24,18 @@ use crate::progress::{Progress, Step};
 use crate::workspace::Workspace;
 
 /// The crates whose programs a device may get.
-pub const CRATES: [&str; 8] =
-    ["init", "servicemgr", "ability-manager", "journal", "store", "ctl", "brief", "debug-agent"];
+pub const CRATES: [&str; 10] = [
+    "init",
+    "servicemgr",
+    "ability-manager",
+    "journal",
+    "store",
+    "softbus",
+    "remote",
+    "ctl",
+    "brief",
+    "debug-agent",
+];
 
 /// The crate of the attack set, and its program.
 pub const ATTACKS: &str = "attacks";
@@ -35,6 +45,9 @@ pub const COMPILER: &str = "sandbox-compiler";
 
 /// The program that learns them.
 pub const LEARNER: &str = "sandbox-learn";
+
+/// The program that measures the soft bus.
+const SOFTBUS_BENCH: &str = "bench-softbus";
 
 /// Rust's name of the processor and C library.
 pub const TRIPLE: &str = "x86_64-unknown-linux-gnu";
@@ -159,6 +172,17 @@ pub fn build_attacks(workspace: &Workspace, progress: &dyn Progress) -> Result<P
         cargo(workspace.root(), &what, &*progress.step("Compiling the attack set"))
     })?;
     programs.get(ATTACKS).cloned().context("cargo made no attacks")
+}
+
+/// Builds the program of `ens bench softbus`: static, as the programs of devices are.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_softbus_bench(workspace: &Workspace, progress: &dyn Progress) -> Result<PathBuf> {
+    let what = What { packages: &["softbus"], features: &["bench"], ..What::default() };
+    let step = progress.step("Compiling the bench of the soft bus");
+    let programs = cargo(workspace.root(), &what, &*step)?;
+    programs.get(SOFTBUS_BENCH).cloned().with_context(|| format!("cargo made no {SOFTBUS_BENCH}"))
 }
 
 /// What cargo builds.

@@ -79,6 +79,8 @@ pub fn programs(device: &Device, sandboxes: bool) -> Vec<Program> {
         program("ability-manager", "ability-manager", "usr/lib/ensemble/ability-manager"),
         program("journal", "journal", "usr/lib/ensemble/journal"),
         program("store", "store", "usr/lib/ensemble/store"),
+        program("softbus", "softbus", "usr/lib/ensemble/softbus"),
+        program("remote", "remote", "usr/lib/ensemble/remote"),
         program("brief", "ensctl-brief", "usr/bin/ensctl"),
         program("ctl", "ensctl", "usr/lib/ensemble/ensctl"),
     ];
@@ -151,6 +153,7 @@ pub fn ours(tree: &mut Tree, loaded: &Loaded, programs: Vec<(Program, Content)>)
     let Loaded { plan, services, profiles, permissions, ready, device, .. } = loaded;
     // What the device's own TOML says comes later, and wins.
     let mut parameters = device.screen.as_ref().map(parameter::of_screen).unwrap_or_default();
+    parameters.extend(parameter::of_input(&device.input));
     parameters.extend(device.parameters.clone());
     for (program, content) in programs {
         tree.insert(program.path, Node::file(0o755, content))?;
@@ -212,9 +215,9 @@ pub fn place(
             "Ensemble's own program or plan is there, which [[file]] does not replace".to_owned()
         );
     }
-    let own = !device.parameters.is_empty() || device.screen.is_some();
+    let own = !device.parameters.is_empty() || device.screen.is_some() || !device.input.is_empty();
     if path == inside(PARAMETERS_PATH) && own {
-        return Err("[parameters] of the device, or of its screen, is there".to_owned());
+        return Err("[parameters] of the device, or of its screen or inputs, is there".to_owned());
     }
     let directories = [
         (SERVICES_PATH, "services"),

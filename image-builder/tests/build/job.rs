@@ -34,6 +34,8 @@ pub(crate) fn stand_ins(directory: &Path) -> Programs {
         "servicemgr",
         "journal",
         "store",
+        "softbus",
+        "remote",
         "ensctl",
         "ensctl-brief",
         "debug-agent",
