@@ -251,6 +251,9 @@ fn status(ended: Ended) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use api::debug::HEADER;
+    use api::remote::{Answer, Open};
+
     use super::*;
 
     #[test]
@@ -259,5 +262,48 @@ mod tests {
         assert_eq!(status(Ended::Status(7)), 7);
         assert_eq!(status(Ended::Signal(15)), 143);
         assert_eq!(status(Ended::Signal(-1)), LOST);
+    }
+
+    /// Runs a command by who does it on a device, in a thread.
+    fn far(argv: &[&str], input: &[u8]) -> Result<u8, Fault> {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        std::thread::spawn(move || remote::serve::serve(theirs));
+        ours.write_all(&Open::new("run", &[]).encode().unwrap()).unwrap();
+        let mut opened = [0; HEADER];
+        ours.read_exact(&mut opened).unwrap();
+        assert_eq!(Answer::decode(opened[0], &[]), Ok(Answer::Opened));
+        let argv = argv.iter().map(Into::into).collect();
+        session(ours, ToDevice::Exec(argv).encode().unwrap(), input).led("tv", &Out::standard())
+    }
+
+    fn session(stream: UnixStream, out: Vec<u8>, input: &[u8]) -> Session {
+        stream.set_nonblocking(true).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        let (signals, decoder) = (Asked::open().unwrap(), Decoder::default());
+        Session { stream, signals, input: Some(file), decoder, out, interrupted: false }
+    }
+
+    #[test]
+    fn a_far_program_has_its_input_and_its_status_is_ours() {
+        let sh = |script: &str, input: &[u8]| far(&["/bin/sh", "-c", script], input);
+        assert_eq!(sh("exit 3", b""), Ok(3));
+        let much = vec![b'x'; 5_000_000];
+        assert_eq!(sh("test $(wc -c) = 5000000 && exit 4", &much), Ok(4));
+        assert_eq!(sh("exec head -c 1 > /dev/null", &much), Ok(0), "the rest is read by nobody");
+        assert_eq!(sh("kill -9 $$", b""), Ok(137));
+        assert_eq!(far(&["/no/such/program"], b""), Ok(127));
+        assert_eq!(far(&["/etc"], b""), Ok(126));
+    }
+
+    #[test]
+    fn a_lost_connection_is_no_end_of_the_program() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        let lost = session(ours, Vec::new(), b"").led("tv", &Out::standard()).unwrap_err();
+        let why = lost.to_string();
+        assert!(why.starts_with("the connection to tv was lost"), "{why}");
+        assert!(why.ends_with("what ran there is ended"), "{why}");
     }
 }
