@@ -101,6 +101,8 @@ const TABLE: &[Requirement] = {
         line("user namespaces", Container, Needed, host::namespaces, Deed(
             "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000; with AppArmor \
              also kernel.apparmor_restrict_unprivileged_userns=0")),
+        line("network interfaces", Container, Better, host::interfaces, Deed(
+            "modprobe tun; chmod 0666 /dev/net/tun")),
         line("range of user ids", Container, Better, host::id_ranges, Package("uidmap")),
         line("cgroup2 of our own", Container, Better, host::cgroup, Deed(
             "run it under `systemd-run --user --scope -p Delegate=yes`, or as root")),

@@ -8,14 +8,17 @@
 //!
 //! The container and the machine runner do the same cases; these files know neither.
 
+mod network;
 mod verdict;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::device::File;
 use crate::word::Word;
 
+pub use network::{Change, Link, MAX_DELAY, MAX_DEVICES, address};
 pub use verdict::{command, fill, judge, kept};
 
 /// Time a step may take when it does not say.
@@ -37,8 +40,10 @@ pub struct Case {
     pub name: String,
     /// What is true when it passes.
     pub about: String,
-    /// The device as written: a name, or a path in the caller's terms.
-    pub device: String,
+    /// What it runs on; not empty.
+    pub devices: Vec<Member>,
+    /// They share a network, and know each other as NAME.local.
+    pub together: bool,
     /// Where it runs; not empty.
     pub on: Vec<Ring>,
     /// Files added to the device.
@@ -48,15 +53,26 @@ pub struct Case {
 }
 
 impl Case {
-    /// Whether what the device writes must be kept over its end.
+    /// Whether what the device with this number writes must be kept over its end.
     #[must_use]
-    pub fn keeps_state(&self) -> bool {
-        self.steps.iter().any(|step| match &step.act {
-            Act::Run(_) => false,
+    pub fn keeps_state(&self, device: usize) -> bool {
+        self.steps.iter().filter(|step| step.on == device).any(|step| match &step.act {
+            Act::Run(_) | Act::Link(_) | Act::Address(_) => false,
             Act::Host(host) => host.keeps_state(),
             Act::Disk(_) => true,
         })
     }
+}
+
+/// One of the devices of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What steps call it.
+    pub name: String,
+    /// The device as written: a name, or a path in the caller's terms.
+    pub device: String,
+    /// It is this device, whichever the case is run for.
+    pub fixed: bool,
 }
 
 /// Where a case runs.
@@ -79,6 +95,8 @@ impl Word for Ring {
 pub struct Step {
     /// What is done.
     pub act: Act,
+    /// Number of the device it is done to.
+    pub on: usize,
     /// How many times in a row; each must be as expected.
     pub times: u32,
     /// Longest time for each.
@@ -102,6 +120,10 @@ pub enum Act {
     Host(Host),
     /// Harm to the disk of a machine that is off.
     Disk(Harm),
+    /// A change of what lies between devices.
+    Link(Link),
+    /// Another address for the device, which nobody is told.
+    Address(Ipv4Addr),
 }
 
 /// What is done to a disk.

@@ -142,6 +142,21 @@ impl JsonSchema for Named {
     }
 }
 
+impl JsonSchema for raw::Devices {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Devices".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let several = generator.subschema_for::<Vec<At<raw::Member>>>();
+        json_schema!({ "anyOf": [{ "type": "string" }, several] })
+    }
+}
+
 impl JsonSchema for Any {
     fn inline_schema() -> bool {
         true

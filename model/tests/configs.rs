@@ -190,7 +190,7 @@ fn every_case_of_ours_checks_without_a_word_and_names_its_schema() {
         let schema = "#:schema ../../../configs/schema/case.json";
         assert_eq!(text.lines().next(), Some(schema), "{file}");
         let loaded = load_case(&Disk, &file);
-        let warnings = loaded.unwrap_or_else(|report| panic!("{report}")).loaded.warnings;
+        let warnings = loaded.unwrap_or_else(|report| panic!("{report}")).warnings;
         assert!(warnings.is_empty() || name == "missing-program", "{warnings}");
     }
 }

@@ -4,8 +4,8 @@
 mod files;
 
 use files::{brief, refused, shipped};
-use model::case::{Act, Harm, Host};
-use model::text::{load_case, load_device, load_service};
+use model::case::{Act, Change, Harm, Host, Link};
+use model::text::{load_case, load_case_on, load_device, load_service};
 
 #[test]
 fn an_unknown_service_is_named_with_its_neighbour() {
@@ -141,8 +141,8 @@ stdout-has = ["two"]
         );
     let found = load_case(&files, "devices/up").expect("it is right");
     assert_eq!((found.case.name.as_str(), found.case.steps[0].line), ("up", 7));
-    assert!(found.loaded.plan.services.iter().any(|s| s.name.as_str() == "two"));
-    assert!(found.loaded.device.files.iter().any(|f| f.path == "/etc/two"));
+    assert!(found.loaded[0].plan.services.iter().any(|s| s.name.as_str() == "two"));
+    assert!(found.loaded[0].device.files.iter().any(|f| f.path == "/etc/two"));
 }
 
 #[test]
@@ -167,9 +167,9 @@ stdout-has = ["root-a"]
 "#,
     );
     let found = load_case(&files, "c").expect("it is right");
-    let names: Vec<&str> = found.loaded.plan.services.iter().map(|s| s.name.as_str()).collect();
+    let names: Vec<&str> = found.loaded[0].plan.services.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["debug-agent", "many-1", "many-2", "many-3", "network"]);
-    assert!(found.case.keeps_state());
+    assert!(found.case.keeps_state(0));
     let harm = |erase| {
         Act::Disk(Harm {
             partition: if erase { "bootctl" } else { "root-a" }.into(),
@@ -178,6 +178,108 @@ stdout-has = ["root-a"]
     };
     let acts: Vec<&Act> = found.case.steps.iter().map(|s| &s.act).collect();
     assert_eq!(acts, [&harm(true), &harm(false), &Act::Host(Host::PowerOn)]);
+}
+
+#[test]
+fn a_case_of_several_devices_says_on_which_a_step_is_done_and_what_lies_between_them() {
+    let files = shipped().with(
+        "c/case.toml",
+        r#"version = 1
+about = "two see each other"
+[[device]]
+name = "phone"
+device = "../devices/base.toml"
+[[device]]
+name = "tv"
+[[step]]
+run = ["ping", "tv.local"]
+[[step]]
+on = "tv"
+host = "reboot"
+[[step]]
+link = { between = ["phone", "tv"], cut = true }
+[[step]]
+link = { between = ["tv"], cut = false, loss = "10%", delay = "50ms" }
+[[step]]
+on = "tv"
+address = "10.77.0.42"
+"#,
+    );
+    let files = files.with("devices/tv.toml", "version = 1\ninherit = [\"base\"]\n");
+    let base = load_case_on(&files, "c", Some("../devices/tv.toml")).expect("it is right");
+    let members = base.case.devices.iter().map(|m| (m.name.as_str(), m.device.as_str()));
+    assert_eq!(
+        members.collect::<Vec<_>>(),
+        [("phone", "../devices/base.toml"), ("tv", "../devices/tv.toml")],
+        "the one that says nothing is the one the case is run for"
+    );
+    assert_eq!((base.loaded.len(), base.case.together), (2, true));
+    assert_eq!((base.case.keeps_state(0), base.case.keeps_state(1)), (false, true));
+    let on: Vec<usize> = base.case.steps.iter().map(|s| s.on).collect();
+    assert_eq!(on, [0, 1, 0, 0, 1]);
+    let acts: Vec<&Act> = base.case.steps.iter().skip(2).map(|s| &s.act).collect();
+    let cut = Link { between: (Some(0), Some(1)), changes: vec![Change::Cut(true)] };
+    let mend = Link {
+        between: (Some(1), None),
+        changes: vec![
+            Change::Cut(false),
+            Change::Loss(10),
+            Change::Delay(std::time::Duration::from_millis(50)),
+        ],
+    };
+    let address = Act::Address("10.77.0.42".parse().expect("it is one"));
+    assert_eq!(acts, [&Act::Link(cut), &Act::Link(mend), &address]);
+}
+
+#[test]
+fn what_is_wrong_between_devices_is_told_where_it_is() {
+    let files = shipped().with(
+        "c/case.toml",
+        r#"version = 1
+about = "x"
+[[device]]
+name = "phone"
+device = "../devices/base.toml"
+[[device]]
+name = "phone"
+device = "../devices/base.toml"
+[[device]]
+name = "TV!"
+device = "../devices/base.toml"
+[[step]]
+on = "fone"
+run = ["a"]
+[[step]]
+link = { between = ["phone", "phone"], cut = true }
+[[step]]
+link = { loss = "200%" }
+[[step]]
+link = { between = ["phone"] }
+stdout = "x"
+[[step]]
+address = "10.78.0.1"
+"#,
+    );
+    let report = load_case(&files, "c").expect_err("it has mistakes");
+    insta::assert_snapshot!(brief(&report), @r#"
+    7:8 two devices are called `phone`
+    10:8 `TV!` can't be the name of a device (1 to 64 of a-z, 0-9 and `-`, a letter first)
+    13:6 no [[device]] is called `fone` (one of: phone)
+    16:20 a link is between two devices (two names, or one for all of its links)
+    18:17 `200%` is not a part of 100% (of 100 frames, like "10%")
+    20:8 this changes nothing of the link (add `cut = true`, `cut = false`, `loss = "10%"` or `delay = "50ms"`)
+    21:10 this action has no output to expect (expect it of a `run` step after it)
+    23:11 `10.78.0.1` is not an address in the devices' network (10.77.0.1 to 10.77.0.254)
+    "#);
+    let alone = shipped().with(
+        "c/case.toml",
+        "version = 1\nabout = \"x\"\ndevice = \"../devices/base.toml\"\n[[step]]\non = \"a\"\nlink = { cut = true }\n",
+    );
+    let report = load_case(&alone, "c").expect_err("there is nobody to link");
+    insta::assert_snapshot!(brief(&report), @r"
+    5:6 this case has one device and no network (write a table [[device]] with a name for each of several devices)
+    6:8 this case has one device and no network (write a table [[device]] with a name for each of several devices)
+    ");
 }
 
 #[test]
@@ -209,7 +311,7 @@ save = "a b"
     let report = load_case(&files, "c/case.toml").expect_err("it has mistakes");
     insta::assert_snapshot!(brief(&report), @r#"
     4:1 this step does nothing (add `run = ["program", …]` or `host = "…"`)
-    7:8 a step is one of `run`, `host` and `disk`, not two (make two steps of it)
+    7:8 a step is one of `run`, `host`, `disk`, `link` and `address`, not two (make two steps of it)
     9:8 this takes a machine; a container has no power and no disk (write on = ["machine"] above the steps)
     10:10 this action has no output to expect (expect it of a `run` step after it)
     12:8 this takes a machine; a container has no power and no disk (write on = ["machine"] above the steps)

@@ -41,6 +41,7 @@ pub mod session;
 pub mod signals;
 pub mod spawn;
 pub mod start;
+pub mod tap;
 pub mod terminal;
 pub mod timerfd;
 pub mod uevent;

@@ -26,6 +26,7 @@ Examples:
   ens run phone -- ensctl status
   echo hello | ens run headless --container -- tee /tmp/hello
   ens run phone tv --on phone -- ping -c1 tv.local
+  ens run headless headless --container -- ping -c1 headless-2.local
   ens run headless --persist my-disk.img")]
 pub(super) struct Run {
     /// What to boot; several devices share one network and know each other as NAME.local
@@ -47,6 +48,10 @@ pub(super) struct Run {
     /// Run in namespaces on this host's kernel instead of a machine
     #[arg(long)]
     container: bool,
+
+    /// Pair the devices with each other, as their owner would: the first with each of the others
+    #[arg(long)]
+    paired: bool,
 
     /// Which device gets the console or CMD [default: the first]
     #[arg(long, value_name = "NAME")]
@@ -91,6 +96,7 @@ impl Run {
             persist: self.persist,
             memory: self.memory,
             cpus: self.cpus,
+            paired: self.paired,
             command: self.command,
         };
         run::run(&workspace, &built, &options, &*progress).map_err(|e| with_code(e, NO_DEVICE))

@@ -113,13 +113,20 @@ pub(super) fn namespaces() -> Option<String> {
     sys::namespace::allowed().err().map(|e| format!("not allowed ({e})"))
 }
 
+pub(super) fn interfaces() -> Option<String> {
+    let opened = fs::File::options().read(true).write(true).open(sys::tap::MAKER);
+    opened.err().map(|e| {
+        format!("{} cannot be opened ({e}): no network between containers", sys::tap::MAKER)
+    })
+}
+
 pub(super) fn id_ranges() -> Option<String> {
     ids::Mapping::of_this_host().ok()?.note().map(str::to_owned)
 }
 
 pub(super) fn cgroup() -> Option<String> {
-    // Place 0 is nobody's: the group is gone again at once.
-    cgroup::Group::create(0).is_none().then(|| "limits have no effect in containers".to_owned())
+    // It is gone again at once.
+    cgroup::Group::create().is_none().then(|| "limits have no effect in containers".to_owned())
 }
 
 pub(super) fn journal_remote() -> Option<String> {

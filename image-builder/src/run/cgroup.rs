@@ -6,13 +6,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use sys::mount::Mounted;
 
-/// Start of the name of our cgroups; the runner's process id and the container's place follow.
+/// Start of the name of our cgroups; the runner's process id and a number follow.
 const PREFIX: &str = "ensemble-";
+
+/// How many this process has made: several containers run at the same time.
+static MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// How often, and how long each time, we wait for killed processes to be gone from a cgroup.
 const TRIES: u32 = 100;
@@ -28,11 +32,12 @@ pub struct Group(PathBuf);
 impl Group {
     /// Makes one below our own cgroup; `None` where there is no cgroup2 or it is not ours to use.
     #[must_use]
-    pub fn create(place: u8) -> Option<Self> {
+    pub fn create() -> Option<Self> {
         let parent =
             own(&sys::mount::table().ok()?, &fs::read_to_string("/proc/self/cgroup").ok()?)?;
         sweep(&parent);
-        let path = parent.join(format!("{PREFIX}{}-{place}", std::process::id()));
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
         fs::create_dir(&path).ok()?;
         Some(Self(path))
     }

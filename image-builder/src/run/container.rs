@@ -25,6 +25,7 @@ use super::channel::Channel;
 use super::console::Console;
 use super::guest::Guest;
 use super::ids::{self, Mapping};
+use super::network::Network;
 
 /// Hidden subcommand that runs [`super::inside`].
 pub const SUBCOMMAND: &str = "__container";
@@ -41,6 +42,8 @@ pub struct Container<'a> {
     pub persist: Option<&'a Path>,
     /// Place among the devices that boot together, from 1.
     pub place: u8,
+    /// The network between devices, if there are several.
+    pub network: Option<&'a Network>,
     /// The console is our terminal.
     pub interactive: bool,
     /// Where the console is kept when not interactive.
@@ -62,13 +65,14 @@ impl Container<'_> {
         fs::create_dir_all(&base)?;
         let channel = Channel::listening(listen(&host)?);
         let (ours, theirs) = sys::terminal::pair().context("making a console")?;
-        let group = Group::create(self.place);
+        let group = Group::create();
         if group.is_none() {
             note("no cgroup2 of our own here: limits of services have no effect in the container");
         }
         let mut command = Command::new("/proc/self/exe");
         command.arg(SUBCOMMAND).arg("outer");
         command.args(self.arguments(&host, &base, &theirs, group.as_ref())?);
+        let cable = self.network.map(|_| self.cable(&mut command)).transpose()?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(theirs.try_clone()?);
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         sys::process::die_with_parent(&mut command);
@@ -82,7 +86,19 @@ impl Container<'_> {
             let tail = guest.console().tail();
             bail!(why.context(format!("the container did not start\n{tail}")));
         }
+        if let Some((network, cable)) = self.network.zip(cable) {
+            network.plug(self.place, end(&cable)?)?;
+        }
         Ok(guest)
+    }
+
+    /// Tells the outer stage to make an interface, and where to send its other end; gives where it arrives.
+    fn cable(&self, command: &mut Command) -> Result<OwnedFd> {
+        let (ours, theirs) = sys::seqpacket::pair().context("making a cable")?;
+        let number = sys::process::keep_open(command, theirs);
+        command.arg("--cable").arg(number.to_string());
+        command.arg("--place").arg(self.place.to_string());
+        Ok(ours)
     }
 
     fn arguments(
@@ -108,6 +124,13 @@ impl Container<'_> {
         }
         Ok(args)
     }
+}
+
+/// The other end of the interface, which the outer stage has sent before it said that all is set up.
+fn end(cable: &OwnedFd) -> Result<OwnedFd> {
+    let (_, fds, _) = sys::seqpacket::recv_now(cable, &mut [0; 8])
+        .context("taking the container's end of the network")?;
+    fds.into_iter().next().context("the container has sent no end of its network")
 }
 
 /// Maps the container's ids as soon as its user namespace is there.

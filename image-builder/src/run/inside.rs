@@ -12,6 +12,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,6 +23,7 @@ use sys::mount::Flags;
 use sys::{mount, namespace, process};
 
 use super::container::SUBCOMMAND;
+use super::network::{INTERFACE, address_of};
 
 /// PID 1 of the container.
 const INIT: &str = "/usr/lib/ensemble/init";
@@ -58,6 +60,12 @@ pub struct Setup {
     /// Directory for what is written to the root.
     #[arg(long)]
     persist: Option<PathBuf>,
+    /// Descriptor to which the other end of an interface is sent.
+    #[arg(long)]
+    cable: Option<i32>,
+    /// Place among the devices of a network.
+    #[arg(long, default_value_t = 1)]
+    place: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -78,6 +86,8 @@ pub fn run(setup: &Setup) -> Result<u8> {
 }
 
 fn outer(setup: &Setup) -> Result<u8> {
+    // Taken first, so that no other stage has it.
+    let cable = setup.cable.map(sys::inherited::take).transpose().context("taking the cable")?;
     if let Some(group) = &setup.cgroup {
         fs::write(group.join("cgroup.procs"), "0").context("entering the container's cgroup")?;
     }
@@ -88,6 +98,9 @@ fn outer(setup: &Setup) -> Result<u8> {
     namespace::become_root().context("becoming root of the user namespace")?;
     process::die_with(parent).context("the runner ended")?;
     namespace::enter_rest().context("entering new namespaces")?;
+    if let Some(cable) = cable {
+        interface(cable, setup.place)?;
+    }
     let mut command = Command::new("/proc/self/exe");
     command.arg(SUBCOMMAND).arg("inner").args(std::env::args_os().skip(3));
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -101,6 +114,18 @@ fn outer(setup: &Setup) -> Result<u8> {
     let status = child.wait().context("waiting for PID 1 of the container")?;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
+}
+
+/// Makes the interface to the other devices and gives its other end away.
+fn interface(cable: OwnedFd, place: u8) -> Result<()> {
+    let end = sys::tap::make(INTERFACE, address_of(place)).with_context(|| {
+        format!(
+            "making an interface to the other devices with {}: containers that run together need it \
+             (`ens doctor` says what to do), machines (without --container) do not",
+            sys::tap::MAKER
+        )
+    })?;
+    sys::seqpacket::send(&cable, b"end", &[end.as_fd()]).context("the runner ended")
 }
 
 /// Only comes back with an error.

@@ -16,6 +16,7 @@ pub mod guest;
 pub mod ids;
 pub mod inside;
 pub mod network;
+pub mod paired;
 pub mod persist;
 pub mod qemu;
 pub mod terminal;
@@ -34,6 +35,7 @@ use crate::progress::Progress;
 use crate::workspace::Workspace;
 use container::Container;
 use guest::{Guest, Input, Stopped, Stream};
+use network::Network;
 use qemu::Machine;
 
 /// Longest wait for all services of a device to settle; an emulated machine is slow.
@@ -58,6 +60,8 @@ pub struct Options {
     pub memory: Option<u32>,
     /// CPUs of each machine.
     pub cpus: Option<u32>,
+    /// Pair them with each other first.
+    pub paired: bool,
     /// The command; empty for a console.
     pub command: Vec<OsString>,
 }
@@ -71,8 +75,8 @@ pub struct Boot<'a> {
     pub name: &'a str,
     /// Its place among them, from 1.
     pub place: u8,
-    /// Port of their network, if there are several.
-    pub port: Option<u16>,
+    /// Their network, if there are several.
+    pub network: Option<&'a Network>,
     /// Its console is our terminal.
     pub interactive: bool,
     /// A directory of its own, for its console and while it runs.
@@ -121,7 +125,7 @@ impl Boot<'_> {
                     cpus: options.cpus.unwrap_or_else(default_cpus),
                     kvm: qemu::has_kvm(),
                     place: self.place,
-                    port: self.port,
+                    network: self.network,
                     interactive: self.interactive,
                     console: &self.console(),
                     directory: self.directory,
@@ -133,6 +137,7 @@ impl Boot<'_> {
                     root,
                     persist: options.persist.as_deref(),
                     place: self.place,
+                    network: self.network,
                     interactive: self.interactive,
                     console: &self.console(),
                     directory: self.directory,
@@ -164,7 +169,8 @@ pub fn run(
     {
         progress.note(&format!("note: {why}: the processor is emulated, which is slower"));
     }
-    let port = if devices.len() > 1 { Some(network::free_port()?) } else { None };
+    let network = (devices.len() > 1).then(Network::new).transpose()?;
+    let network = network.as_ref();
     let mut directories = Vec::new();
     for name in &names {
         directories.push(workspace.run_directory(name)?);
@@ -174,7 +180,7 @@ pub fn run(
         .zip(devices.iter().zip(names.iter().zip(&directories)).enumerate())
         .map(|(place, (at, (built, (name, directory))))| {
             let interactive = interactive && at == on;
-            Boot { built, name, place, port, interactive, directory }
+            Boot { built, name, place, network, interactive, directory }
         })
         .collect();
     for boot in &boots {
@@ -192,12 +198,11 @@ pub fn run(
 }
 
 fn check(devices: &[Built], options: &Options) -> Result<()> {
-    let containers = devices.iter().filter(|b| matches!(b.parts, Parts::Container { .. })).count();
     if devices.len() > network::MAX_DEVICES {
         bail!("{} devices; at most {} run together", devices.len(), network::MAX_DEVICES);
     }
-    if devices.len() > 1 && containers > 0 {
-        bail!("containers have no network between them: run several devices without --container");
+    if devices.len() < 2 && options.paired {
+        bail!("--paired pairs devices that run together: name two or more");
     }
     if devices.len() > 1 && options.persist.is_some() {
         bail!("--persist keeps one device's disk: run that device alone");
@@ -240,6 +245,11 @@ fn consoles(boots: &[Boot], on: usize, options: &Options, progress: &dyn Progres
                 progress.note(&format!("note: {}: {e:#}\r", boot.name));
             }
         }
+        if options.paired
+            && let Err(e) = paired::pair(&mut guests, &names)
+        {
+            progress.note(&format!("note: {e:#}\r"));
+        }
     }
     let status = guests.remove(on).wait()?;
     drop((guests, saved));
@@ -257,6 +267,10 @@ fn command(boots: &[Boot], on: usize, options: &Options, progress: &dyn Progress
     for (boot, guest) in boots.iter().zip(&mut guests) {
         let others: &[String] = if boots.len() > 1 { &names } else { &[] };
         ready(boot, guest, others, progress).map_err(|e| failed(e, boot))?;
+    }
+    if options.paired {
+        let _step = progress.step("Pairing");
+        paired::pair(&mut guests, &names)?;
     }
     let boot = boots.get(on).context("no device for the command")?;
     let guest = guests.get_mut(on).context("no device for the command")?;

@@ -10,7 +10,7 @@
 
 use std::ffi::OsString;
 use std::os::fd::RawFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -20,12 +20,10 @@ use model::device::Screen;
 use super::channel::Channel;
 use super::console::Console;
 use super::guest::Guest;
+use super::network::{Network, mac};
 
 /// The emulator.
 pub const PROGRAM: &str = "qemu-system-x86_64";
-
-/// Multicast group of the network between devices; it never leaves the host's loopback.
-const GROUP: &str = "230.0.0.1";
 
 /// A machine to start.
 #[derive(Debug, Clone)]
@@ -54,8 +52,8 @@ pub struct Machine<'a> {
     pub kvm: bool,
     /// Place among the devices that boot together, from 1.
     pub place: u8,
-    /// UDP port of the network between devices, if there are several.
-    pub port: Option<u16>,
+    /// The network between devices, if there are several.
+    pub network: Option<&'a Network>,
     /// The console is our terminal, and a reboot starts again. Else it is only kept, and a reboot
     /// ends the machine.
     pub interactive: bool,
@@ -71,16 +69,11 @@ pub fn outside_mac(place: u8) -> String {
     format!("52:54:00:e5:00:{place:02x}")
 }
 
-/// Hardware address of the interface between devices of the device at `place`.
-#[must_use]
-pub fn inside_mac(place: u8) -> String {
-    format!("52:54:00:e5:01:{place:02x}")
-}
-
 impl Machine<'_> {
-    /// QEMU's arguments; `debug` is the descriptor of the debug channel.
+    /// QEMU's arguments; `debug` is the descriptor of the debug channel, `inside` its end of the cable to the other
+    /// devices.
     #[must_use]
-    pub fn arguments(&self, debug: RawFd) -> Vec<OsString> {
+    pub fn arguments(&self, debug: RawFd, inside: Option<RawFd>) -> Vec<OsString> {
         let mut args = Arguments::default();
         args.add("-name", self.name).add("-nodefaults", "");
         args.add("-machine", "q35,hpet=off,vmport=off");
@@ -102,7 +95,7 @@ impl Machine<'_> {
         args.add("-chardev", &format!("socket,id=debug,fd={debug}"));
         args.add("-device", "virtio-serial-pci");
         args.add("-device", &format!("virtserialport,chardev=debug,name={}", api::debug::PORT));
-        self.network(&mut args);
+        self.network(&mut args, inside);
         self.screen(&mut args);
         if self.interactive {
             args.add("-serial", "mon:stdio");
@@ -113,14 +106,13 @@ impl Machine<'_> {
         args.0
     }
 
-    fn network(&self, args: &mut Arguments) {
+    fn network(&self, args: &mut Arguments, inside: Option<RawFd>) {
         let nic = |id: &str, mac: &str| format!("virtio-net-pci,netdev={id},mac={mac},romfile=");
         args.add("-netdev", "user,id=outside");
         args.add("-device", &nic("outside", &outside_mac(self.place)));
-        if let Some(port) = self.port {
-            let group = format!("socket,id=inside,mcast={GROUP}:{port},localaddr=127.0.0.1");
-            args.add("-netdev", &group);
-            args.add("-device", &nic("inside", &inside_mac(self.place)));
+        if let Some(inside) = inside {
+            args.add("-netdev", &format!("socket,id=inside,fd={inside}"));
+            args.add("-device", &nic("inside", &mac(self.place)));
         }
     }
 
@@ -141,7 +133,8 @@ impl Machine<'_> {
         let (ours, theirs) = UnixStream::pair().context("making the debug channel")?;
         let mut command = Command::new(PROGRAM);
         let debug = sys::process::keep_open(&mut command, theirs.into());
-        command.args(self.arguments(debug)).env("TMPDIR", self.directory);
+        let inside = self.network.map(|network| self.plug(network, &mut command)).transpose()?;
+        command.args(self.arguments(debug, inside)).env("TMPDIR", self.directory);
         if !self.interactive {
             let errors = std::fs::File::create(self.directory.join("qemu.log"))?;
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
@@ -154,6 +147,15 @@ impl Machine<'_> {
         })?;
         drop(command); // closes QEMU's end of the channel on our side
         Ok(Guest::new(child, Channel::connected(ours)?, Console::new(self.console.to_owned())))
+    }
+}
+
+impl Machine<'_> {
+    /// A cable into `network`: gives QEMU's end. Over a pair of datagram sockets, each packet is a frame.
+    fn plug(&self, network: &Network, command: &mut Command) -> Result<RawFd> {
+        let (ours, theirs) = UnixDatagram::pair().context("making a cable to the other devices")?;
+        network.plug(self.place, ours.into())?;
+        Ok(sys::process::keep_open(command, theirs.into()))
     }
 }
 
@@ -248,22 +250,22 @@ mod tests {
             cpus: 2,
             kvm: true,
             place: 1,
-            port: None,
+            network: None,
             interactive: false,
             console: Path::new("/t/console.log"),
             directory: Path::new("/t"),
         }
     }
 
-    fn shown(machine: &Machine) -> String {
+    fn shown(machine: &Machine, inside: Option<RawFd>) -> String {
         let args: Vec<String> =
-            machine.arguments(7).iter().map(|a| a.to_string_lossy().into_owned()).collect();
+            machine.arguments(7, inside).iter().map(|a| a.to_string_lossy().into_owned()).collect();
         args.join(" ").replace(" -", "\n-")
     }
 
     #[test]
     fn a_machine_for_a_command_keeps_its_console_in_a_file_and_the_image_as_it_is() {
-        insta::assert_snapshot!(shown(&machine()), @"
+        insta::assert_snapshot!(shown(&machine(), None), @"
         -name phone
         -nodefaults
         -machine q35,hpet=off,vmport=off
@@ -295,10 +297,9 @@ mod tests {
     fn a_machine_among_others_has_a_second_interface_and_a_phone_has_a_screen() {
         let screen =
             Screen { width: 720, height: 1600, density: 270, shape: model::device::Shape::Rect };
-        let together =
-            Machine { place: 2, port: Some(4000), screen: Some(screen), kvm: false, ..machine() };
-        let alone = shown(&machine());
-        let new: Vec<String> = shown(&together)
+        let together = Machine { place: 2, screen: Some(screen), kvm: false, ..machine() };
+        let alone = shown(&machine(), None);
+        let new: Vec<String> = shown(&together, Some(8))
             .lines()
             .filter(|line| !alone.lines().any(|l| l == *line))
             .map(str::to_owned)
@@ -307,7 +308,7 @@ mod tests {
         -accel tcg,thread=multi
         -cpu max,cx16=off,la57=off
         -device virtio-net-pci,netdev=outside,mac=52:54:00:e5:00:02,romfile=
-        -netdev socket,id=inside,mcast=230.0.0.1:4000,localaddr=127.0.0.1
+        -netdev socket,id=inside,fd=8
         -device virtio-net-pci,netdev=inside,mac=52:54:00:e5:01:02,romfile=
         -device virtio-gpu-pci,xres=720,yres=1600
         -device virtio-keyboard-pci

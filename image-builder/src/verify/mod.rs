@@ -7,6 +7,7 @@
 //!
 //! What a step means is decided in [`model::case`]; this only carries it out.
 
+mod bed;
 mod crash;
 mod steps;
 
@@ -17,15 +18,17 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use model::case::Ring;
+use model::case::{Case, Ring};
 use model::text::{Loaded, LoadedCase};
 use serde::Serialize;
 
 use crate::built::{Built, Flavor};
 use crate::progress::Progress;
 use crate::run::guest::Stopped;
-use crate::run::{self, Boot, Options};
+use crate::run::network::Network;
+use crate::run::{Boot, Options};
 use crate::workspace::Workspace;
+use bed::{Bed, Device};
 
 /// Cases that run at the same time: more only wait for each other's processors.
 const LANES: u8 = 2;
@@ -58,8 +61,6 @@ pub struct Job<'a> {
     pub case: &'a LoadedCase,
     /// Where.
     pub ring: Ring,
-    /// Which of those that run at the same time, from 1.
-    pub lane: u8,
 }
 
 impl Verdict {
@@ -104,7 +105,7 @@ pub fn all(
     done: &(dyn Fn(&Verdict) + Sync),
 ) -> Result<Vec<Verdict>> {
     let next = AtomicUsize::new(0);
-    let work = |lane: u8| -> Result<Vec<(usize, Verdict)>> {
+    let work = || -> Result<Vec<(usize, Verdict)>> {
         let mut verdicts = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
@@ -112,14 +113,14 @@ pub fn all(
             if sys::interrupts::count() > 0 {
                 bail!(Stopped { signal: sys::interrupts::last() });
             }
-            let job = Job { case, ring: *ring, lane };
+            let job = Job { case, ring: *ring };
             let verdict = one(workspace, job, make, progress)?;
             done(&verdict);
             verdicts.push((at, verdict));
         }
     };
     let lanes: Vec<Result<_>> = thread::scope(|scope| {
-        let lanes: Vec<_> = (1..=LANES).map(|lane| scope.spawn(move || work(lane))).collect();
+        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(work)).collect();
         lanes.into_iter().filter_map(|lane| lane.join().ok()).collect()
     });
     let mut verdicts = Vec::new();
@@ -150,41 +151,74 @@ pub fn one(
         Err(e) if e.is::<Stopped>() => return Err(e),
         Err(e) => Some(format!("{e:#}")),
     };
-    let kept = if failure.is_some() { tidy(&directory) } else { remove(&directory) };
+    let kept =
+        if failure.is_some() { tidy(&job.case.case, &directory) } else { remove(&directory) };
     let seconds = began.elapsed().as_secs_f64();
     Ok(Verdict { case: name.clone(), place, failure, seconds, kept })
 }
 
 fn attempt(job: Job, make: Make, directory: &Path, progress: &dyn Progress) -> Result<()> {
-    let Job { case, ring, lane } = job;
+    let Job { case, ring } = job;
     remove(directory);
     fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
     let directory = directory.canonicalize()?;
     let flavor = if ring == Ring::Container { Flavor::Container } else { Flavor::Machine };
     let step = progress.step(&format!("case {}", case.case.name));
-    let built = make(&case.loaded, flavor)?;
-    let options = Options {
-        headless: true,
-        persist: case.case.keeps_state().then(|| directory.join(DISK)),
-        command: vec!["steps".into()],
-        ..Options::default()
-    };
-    let name = case.loaded.device.name.as_str();
-    let boot = Boot {
-        built: &built,
-        name,
-        place: lane,
-        port: None,
-        interactive: false,
-        directory: &directory,
-    };
-    steps::run(&case.case, &boot, &options, &*step, progress).map_err(|e| run::silent(e, &boot))?;
-    crash::told(&boot.console())
-        .map_or(Ok(()), |said| bail!("{said}: all steps went well, but it crashed"))
+    let built = case.loaded.iter().map(|loaded| make(loaded, flavor));
+    let built = built.collect::<Result<Vec<Built>>>()?;
+    let directories = directories(&case.case, &directory)?;
+    let network = case.case.together.then(Network::new).transpose()?;
+    let members = case.case.devices.iter().zip(&built).zip(&directories);
+    let boots: Vec<(Boot, Options)> = (1..)
+        .zip(members.enumerate())
+        .map(|(place, (number, ((member, built), directory)))| {
+            let options = Options {
+                headless: true,
+                persist: case.case.keeps_state(number).then(|| directory.join(DISK)),
+                command: vec!["steps".into()],
+                ..Options::default()
+            };
+            let boot = Boot {
+                built,
+                name: &member.name,
+                place,
+                network: network.as_ref(),
+                interactive: false,
+                directory,
+            };
+            (boot, options)
+        })
+        .collect();
+    let devices = boots.iter().map(|(boot, options)| Device::new(boot, options)).collect();
+    let bed = Bed::new(devices, network.as_ref());
+    steps::run(&case.case, bed, &*step, progress)?;
+    let crashed = boots.iter().find_map(|(boot, _)| crash::told(&boot.console()));
+    crashed.map_or(Ok(()), |said| bail!("{said}: all steps went well, but it crashed"))
 }
 
-/// Removes what only a running case needs; gives what is worth reading.
-fn tidy(directory: &Path) -> Vec<PathBuf> {
+/// One directory for each device: that of the case, or one in it for each of several.
+fn directories(case: &Case, directory: &Path) -> Result<Vec<PathBuf>> {
+    if !case.together {
+        return Ok(vec![directory.to_owned()]);
+    }
+    let each = case.devices.iter().map(|member| directory.join(&member.name));
+    each.map(|path| {
+        fs::create_dir(&path).with_context(|| format!("making {}", path.display()))?;
+        Ok(path)
+    })
+    .collect()
+}
+
+/// Removes what only a running case needs, of each of its devices; gives what is worth reading.
+fn tidy(case: &Case, directory: &Path) -> Vec<PathBuf> {
+    let each: Vec<PathBuf> = match case.together {
+        true => case.devices.iter().map(|member| directory.join(&member.name)).collect(),
+        false => vec![directory.to_owned()],
+    };
+    each.iter().flat_map(|directory| tidy_one(directory)).collect()
+}
+
+fn tidy_one(directory: &Path) -> Vec<PathBuf> {
     for part in ["host", "base"] {
         // What cannot be removed now goes before the next run of the case.
         let _later = fs::remove_dir_all(directory.join(part));

@@ -1,29 +1,26 @@
-//! The steps of one case on its device, and the device across power cuts and reboots.
+//! The steps of one case on its devices.
 //!
 //! Invariant: a step is judged only by [`judge`]; a device that goes away unasked fails the case.
 
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use model::case::{Act, Case, Ended, Host, Outcome, Step, Vars, command, judge, kept};
 use model::word::Word;
 
+use super::bed::{Bed, Device};
 use crate::built::Flavor;
 use crate::progress::{self, Progress};
 use crate::run::console::Console;
-use crate::run::guest::{Guest, Output, Stopped, TimedOut};
-use crate::run::{Boot, Options, persist};
+use crate::run::guest::{Output, Stopped, TimedOut};
+use crate::run::{Boot, persist};
 
 /// Wait between two tries of a step with `until`.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The version of Landlock that the kernel of machines has: Debian's 6.12.
 const LANDLOCK: u32 = 6;
-
-/// Longest time for what we ask the device ourselves.
-const ASK: Duration = Duration::from_secs(60);
 
 /// Ends servicemgr with what every shell has built in, once there is one.
 const KILL_SERVICEMGR: &str = "while :; do for p in /proc/[0-9]*; do \
@@ -39,161 +36,134 @@ fn landlock(boot: &Boot) -> u32 {
     }
 }
 
-/// A device that may be started again.
-struct Device<'a> {
-    boot: &'a Boot<'a>,
-    options: &'a Options,
-    guest: Option<Guest>,
-}
-
-/// Boots the device, does all steps, powers off.
+/// Boots the devices, does all steps, powers off.
 pub(super) fn run(
     case: &Case,
-    boot: &Boot,
-    options: &Options,
+    mut bed: Bed,
     step: &dyn progress::Step,
     progress: &dyn Progress,
 ) -> Result<()> {
-    boot.prepare(options, progress)?;
-    let mut device = Device { boot, options, guest: None };
     step.say("boot");
-    device.start(progress)?;
-    let mut vars = Vars::from([("landlock".to_owned(), landlock(boot).to_string())]);
+    bed.start(progress)?;
+    let first = bed.device(0)?.boot();
+    let mut vars = Vars::from([("landlock".to_owned(), landlock(first).to_string())]);
     for (number, each) in (1..).zip(&case.steps) {
         step.say(&format!("step {number} of {}", case.steps.len()));
-        if let Err(e) = device.step(each, &mut vars, progress) {
-            device.keep_log();
+        if let Err(e) = one(&mut bed, each, &mut vars, progress) {
+            bed.keep_logs();
             return Err(if e.is::<Stopped>() {
                 e
             } else {
-                e.context(format!("line {}", each.line))
+                bed.blamed(each.on, e).context(format!("line {}", each.line))
             });
         }
     }
-    device.guest.take().map_or(Ok(()), Guest::power_off)
+    bed.power_off()
 }
 
-impl Device<'_> {
-    fn start(&mut self, progress: &dyn Progress) -> Result<()> {
-        // The one before must be gone before its disk is opened again.
-        self.guest = None;
-        // Nor may what it said then be taken for what this one says.
-        let _first = fs::remove_file(self.boot.console());
-        let mut guest = self.boot.start(self.options, progress)?;
-        guest.wait_for_agent()?;
-        // Services that failed are for the case to judge.
-        let _settled = guest.capture(&["ensctl", "status", "--wait"], b"", ASK)?;
-        self.guest = Some(guest);
-        Ok(())
-    }
-
-    fn guest(&mut self) -> Result<&mut Guest> {
-        self.guest.as_mut().context("the device is not running")
-    }
-
-    /// Does one step as often as it says.
-    fn step(&mut self, step: &Step, vars: &mut Vars, progress: &dyn Progress) -> Result<()> {
-        let deadline = step.until.map(|until| now() + until);
-        let mut left = step.times;
-        loop {
-            let outcome = self.act(step, vars, progress)?;
-            match judge(step, &outcome, vars) {
-                Ok(()) => {
-                    left = left.saturating_sub(1);
-                    if left == 0 {
-                        if let Some(name) = &step.save {
-                            vars.insert(name.clone(), kept(&outcome));
-                        }
-                        return Ok(());
+/// Does one step as often as it says.
+fn one(bed: &mut Bed, step: &Step, vars: &mut Vars, progress: &dyn Progress) -> Result<()> {
+    let deadline = step.until.map(|until| now() + until);
+    let mut left = step.times;
+    loop {
+        let outcome = act(bed, step, vars, progress)?;
+        match judge(step, &outcome, vars) {
+            Ok(()) => {
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    if let Some(name) = &step.save {
+                        vars.insert(name.clone(), kept(&outcome));
                     }
+                    return Ok(());
                 }
-                Err(why) if deadline.is_none_or(|deadline| now() >= deadline) => {
-                    bail!("{}: {why}", told(&step.act, vars));
-                }
-                Err(_) => pause()?,
             }
+            Err(why) if deadline.is_none_or(|deadline| now() >= deadline) => {
+                bail!("{}: {why}", told(&step.act, vars));
+            }
+            Err(_) => pause()?,
         }
     }
+}
 
-    fn act(&mut self, step: &Step, vars: &Vars, progress: &dyn Progress) -> Result<Outcome> {
-        match &step.act {
-            Act::Run(argv) => {
-                let argv = command(argv, vars);
-                let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-                outcome(self.guest()?.capture(&argv, b"", step.timeout))
-            }
-            Act::Host(Host::KillServicemgr) => outcome(self.guest()?.capture(
-                &["/bin/sh", "-c", KILL_SERVICEMGR],
-                b"",
-                step.timeout,
-            )),
-            Act::Host(Host::PowerCut) => {
-                self.start(progress)?;
-                Ok(done())
-            }
-            Act::Host(Host::Reboot) => {
-                self.ask("reboot", step.timeout)?;
-                self.ended(step.timeout)?;
-                self.start(progress)?;
-                Ok(done())
-            }
-            Act::Host(Host::PowerOff) => {
-                self.ask("poweroff", step.timeout)?;
-                self.ended(step.timeout)
-            }
-            Act::Host(Host::Ends) => self.ended(step.timeout),
-            Act::Host(Host::PowerOn) => self.power_on(progress),
-            Act::Disk(harm) => {
-                if self.guest.is_some() {
-                    bail!("the device is on: power it off before its disk is harmed");
-                }
-                let disk = self.options.persist.as_deref().context("the device has no disk")?;
-                persist::harm(disk, &harm.partition, harm.erase.clone())?;
-                Ok(done())
-            }
+fn act(bed: &mut Bed, step: &Step, vars: &Vars, progress: &dyn Progress) -> Result<Outcome> {
+    if let Act::Link(link) = &step.act {
+        bed.link(link)?;
+        return Ok(done());
+    }
+    let device = bed.device(step.on)?;
+    match &step.act {
+        Act::Run(argv) => {
+            let argv = command(argv, vars);
+            let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+            outcome(device.guest()?.capture(&argv, b"", step.timeout))
         }
-    }
-
-    /// Asks the device to go down.
-    fn ask(&mut self, how: &str, limit: Duration) -> Result<()> {
-        // The answer may get lost on the way down.
-        let _asked = self.guest()?.capture(&["ensctl", how], b"", limit);
-        Ok(())
-    }
-
-    /// Waits for the end of the device.
-    fn ended(&mut self, limit: Duration) -> Result<Outcome> {
-        let guest = self.guest.take().context("the device is not running")?;
-        let console = Console::new(self.boot.console());
-        let status = guest.wait_for_end(limit)?;
-        let ended = match (status.code(), status.signal()) {
-            (Some(code), _) => Ended::Status(code),
-            (None, signal) => Ended::Signal(signal.unwrap_or_default()),
-        };
-        Ok(Outcome { ended, stdout: console.text(), stderr: String::new() })
-    }
-
-    /// Starts a device that may not get up.
-    fn power_on(&mut self, progress: &dyn Progress) -> Result<Outcome> {
-        if self.guest.is_some() {
-            bail!("the device is on already");
+        Act::Address(address) => {
+            device.change_address(*address)?;
+            Ok(done())
         }
-        let (ended, stderr) = match self.start(progress) {
-            Ok(()) => (Ended::Status(0), String::new()),
-            Err(e) if e.is::<Stopped>() => return Err(e),
-            Err(e) => (Ended::Status(1), format!("{e:#}")),
-        };
-        Ok(Outcome { ended, stdout: Console::new(self.boot.console()).text(), stderr })
-    }
-
-    /// Keeps the device's log for whoever looks into the failure.
-    fn keep_log(&mut self) {
-        let Some(guest) = &mut self.guest else { return };
-        // A device that cannot tell its log any more still has its console.
-        if let Ok(log) = guest.capture(&["ensctl", "log"], b"", ASK) {
-            let _lost = fs::write(self.boot.directory.join("log.txt"), log.stdout);
+        Act::Host(host) => of_host(device, *host, step.timeout, progress),
+        Act::Disk(harm) => {
+            let disk = device.disk_when_off()?;
+            persist::harm(disk, &harm.partition, harm.erase.clone())?;
+            Ok(done())
         }
+        Act::Link(_) => Ok(done()),
     }
+}
+
+/// Something done to a device from outside.
+fn of_host(
+    device: &mut Device,
+    host: Host,
+    limit: Duration,
+    progress: &dyn Progress,
+) -> Result<Outcome> {
+    match host {
+        Host::KillServicemgr => {
+            outcome(device.guest()?.capture(&["/bin/sh", "-c", KILL_SERVICEMGR], b"", limit))
+        }
+        Host::PowerCut => {
+            device.start(progress)?;
+            Ok(done())
+        }
+        Host::Reboot => {
+            device.ask("reboot", limit)?;
+            device.ended(limit)?;
+            device.start(progress)?;
+            Ok(done())
+        }
+        Host::PowerOff => {
+            device.ask("poweroff", limit)?;
+            ended(device, limit)
+        }
+        Host::Ends => ended(device, limit),
+        Host::PowerOn => power_on(device, progress),
+    }
+}
+
+/// Waits for the end of a device.
+fn ended(device: &mut Device, limit: Duration) -> Result<Outcome> {
+    let status = device.ended(limit)?;
+    let ended = match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Status(code),
+        (None, signal) => Ended::Signal(signal.unwrap_or_default()),
+    };
+    let stdout = Console::new(device.boot().console()).text();
+    Ok(Outcome { ended, stdout, stderr: String::new() })
+}
+
+/// Starts a device that may not get up.
+fn power_on(device: &mut Device, progress: &dyn Progress) -> Result<Outcome> {
+    if device.is_on() {
+        bail!("the device is on already");
+    }
+    let (ended, stderr) = match device.start(progress) {
+        Ok(()) => (Ended::Status(0), String::new()),
+        Err(e) if e.is::<Stopped>() => return Err(e),
+        Err(e) => (Ended::Status(1), format!("{e:#}")),
+    };
+    let stdout = Console::new(device.boot().console()).text();
+    Ok(Outcome { ended, stdout, stderr })
 }
 
 fn done() -> Outcome {
@@ -218,6 +188,8 @@ fn told(act: &Act, vars: &Vars) -> String {
         Act::Run(argv) => format!("`{}`", command(argv, vars).join(" ")),
         Act::Host(host) => format!("host = \"{}\"", host.word()),
         Act::Disk(harm) => format!("harm to {}", harm.partition),
+        Act::Link(_) => "a change of links".to_owned(),
+        Act::Address(address) => format!("address = \"{address}\""),
     }
 }
 

@@ -168,6 +168,7 @@ mod tests {
     fn step(expect: Expect) -> Step {
         Step {
             act: Act::Run(vec!["true".into()]),
+            on: 0,
             times: 1,
             timeout: STEP_TIMEOUT,
             until: None,

@@ -95,6 +95,9 @@ fn kind_of(kind: &Kind, property: &Value) -> String {
         let words = words.iter().filter_map(Value::as_str).map(|word| format!("`\"{word}\"`"));
         return words.collect::<Vec<_>>().join(" ");
     }
+    if let Some(any) = property["anyOf"].as_array() {
+        return any.iter().map(|one| kind_of(kind, one)).collect::<Vec<_>>().join(" or ");
+    }
     let reference = property["$ref"].as_str().or_else(|| property["allOf"][0]["$ref"].as_str());
     if let Some(name) = reference.and_then(|path| path.rsplit('/').next()) {
         return table_link(kind, name);

@@ -8,6 +8,10 @@ use super::value::{self, Bad, Checked};
 use super::{raw, units};
 use crate::case::{Act, Case, Expect, Harm, Host, MAX_TIMES, Ring, STEP_TIMEOUT, Step};
 
+mod network;
+
+use network::Devices;
+
 /// Checks a case, called `name`; `text` is its file.
 pub(crate) fn check(
     name: &str,
@@ -26,24 +30,33 @@ pub(crate) fn check(
     if on.is_empty() {
         on = vec![Ring::Container, Ring::Machine];
     }
+    let devices = network::devices(raw.device.as_ref(), c);
     let list = raw.step.as_deref().unwrap_or_default();
     if raw.step.is_some() && list.is_empty() {
         c.add(Problem::new(Place::default(), "a case has at least one [[step]]"));
     }
-    let checked = list.iter().filter_map(|s| step(s, &on, text, c));
+    let checked = list.iter().filter_map(|s| step(s, &on, &devices, text, c));
     let steps = checked.collect();
     Case {
         name: name.to_owned(),
         about: c.one(raw.about.as_ref(), value::about).unwrap_or_default(),
-        device: raw.device.as_ref().map_or("headless".to_owned(), |at| at.value.clone()),
+        devices: devices.members,
+        together: devices.together,
         on,
         files: files::check(raw.file.as_ref(), host, c),
         steps,
     }
 }
 
-fn step(raw: &At<raw::Step>, on: &[Ring], text: &str, c: &mut Check) -> Option<Step> {
-    let act = act(raw, on, c);
+fn step(
+    raw: &At<raw::Step>,
+    rings: &[Ring],
+    devices: &Devices,
+    text: &str,
+    c: &mut Check,
+) -> Option<Step> {
+    let act = act(raw, rings, devices, c);
+    let on = raw.on.as_ref().map_or(Some(0), |at| devices.number(at, c));
     let times = c.range(raw.times.as_ref(), "the number of times", 1, MAX_TIMES).unwrap_or(1);
     let timeout = c.one(raw.timeout.as_ref(), units::timeout).unwrap_or(STEP_TIMEOUT);
     let until = c.one(raw.until.as_ref(), units::timeout);
@@ -64,58 +77,66 @@ fn step(raw: &At<raw::Step>, on: &[Ring], text: &str, c: &mut Check) -> Option<S
     let save = c.one(raw.save.as_ref(), variable);
     let before = text.get(..raw.place.start).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    Some(Step { act: act?, times, timeout, until, expect, save, line })
+    Some(Step { act: act?, on: on?, times, timeout, until, expect, save, line })
 }
 
-fn act(raw: &At<raw::Step>, on: &[Ring], c: &mut Check) -> Option<Act> {
+fn act(raw: &At<raw::Step>, on: &[Ring], devices: &Devices, c: &mut Check) -> Option<Act> {
     let places = [
         raw.run.as_ref().map(|at| &at.place),
         raw.host.as_ref().map(|at| &at.place),
         raw.disk.as_ref().map(|at| &at.place),
+        raw.link.as_ref().map(|at| &at.place),
+        raw.address.as_ref().map(|at| &at.place),
     ];
     let mut given = places.into_iter().flatten();
     if let (Some(first), Some(second)) = (given.next(), given.next()) {
-        let problem =
-            Problem::new(second.clone(), "a step is one of `run`, `host` and `disk`, not two");
+        let message = "a step is one of `run`, `host`, `disk`, `link` and `address`, not two";
+        let problem = Problem::new(second.clone(), message);
         c.add(problem.also(first.clone(), "the other one").help("make two steps of it"));
         return None;
     }
-    match (&raw.run, &raw.host, &raw.disk) {
-        (Some(run), ..) if run.is_empty() => {
-            let problem = Problem::new(run.place.clone(), "`run` is empty");
-            c.add(problem.help("program and arguments: [\"ensctl\", \"status\"]"));
-            None
-        }
-        (Some(run), ..) => {
-            let words = values(
-                run.iter()
-                    .map(|a| (c.one(Some(a), value::argument), a))
-                    .filter_map(|(word, a)| Some(At { value: word?, place: a.place.clone() }))
-                    .collect(),
-            );
-            Some(Act::Run(words))
-        }
-        (None, Some(at), _) => {
-            let host = choice(Some(at), Host::Reboot);
-            if host.needs_machine() {
-                machine_only(on, &at.place, c);
-            }
-            if !host.has_output() {
-                no_output(raw, c);
-            }
-            Some(Act::Host(host))
-        }
-        (None, None, Some(at)) => {
-            machine_only(on, &at.place, c);
-            no_output(raw, c);
-            harm(at, c).map(Act::Disk)
-        }
-        (None, None, None) => {
-            let problem = Problem::new(raw.place.clone(), "this step does nothing");
-            c.add(problem.help("add `run = [\"program\", …]` or `host = \"…\"`"));
-            None
-        }
+    if let Some(run) = &raw.run {
+        return command(run, c);
     }
+    if let Some(at) = &raw.host {
+        let host = choice(Some(at), Host::Reboot);
+        if host.needs_machine() {
+            machine_only(on, &at.place, c);
+        }
+        if !host.has_output() {
+            no_output(raw, c);
+        }
+        return Some(Act::Host(host));
+    }
+    if let Some(at) = &raw.disk {
+        machine_only(on, &at.place, c);
+        no_output(raw, c);
+        return harm(at, c).map(Act::Disk);
+    }
+    if let Some(at) = &raw.link {
+        no_output(raw, c);
+        return network::link(at, devices, c).map(Act::Link);
+    }
+    if let Some(at) = &raw.address {
+        no_output(raw, c);
+        return network::address(at, devices, c).map(Act::Address);
+    }
+    let problem = Problem::new(raw.place.clone(), "this step does nothing");
+    c.add(problem.help("add `run = [\"program\", …]` or `host = \"…\"`"));
+    None
+}
+
+fn command(run: &At<Vec<At<String>>>, c: &mut Check) -> Option<Act> {
+    if run.is_empty() {
+        let problem = Problem::new(run.place.clone(), "`run` is empty");
+        c.add(problem.help("program and arguments: [\"ensctl\", \"status\"]"));
+        return None;
+    }
+    let words = run
+        .iter()
+        .map(|a| (c.one(Some(a), value::argument), a))
+        .filter_map(|(word, a)| Some(At { value: word?, place: a.place.clone() }));
+    Some(Act::Run(values(words.collect())))
 }
 
 fn harm(raw: &At<raw::Harm>, c: &mut Check) -> Option<Harm> {

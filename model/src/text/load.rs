@@ -19,7 +19,7 @@ use super::report::{Place, Problem, Report, Text};
 use super::services::Services;
 use super::source::{Loader, Source};
 use super::{case, device, layers, merge, raw, service};
-use crate::case::{Case, MAX_COPIES};
+use crate::case::{Case, MAX_COPIES, Member};
 use crate::ready::Ready;
 use crate::{Device, Name, Plan};
 
@@ -53,13 +53,15 @@ pub struct Loaded {
     texts: Vec<Text>,
 }
 
-/// A case with the device it runs on.
+/// A case with the devices it runs on.
 #[derive(Debug, Clone)]
 pub struct LoadedCase {
     /// The case.
     pub case: Case,
-    /// Its device, with the case's files and services added.
-    pub loaded: Loaded,
+    /// Its devices in their order, each with the case's files and services added; not empty.
+    pub loaded: Vec<Loaded>,
+    /// What is most likely not meant.
+    pub warnings: Report,
 }
 
 /// What a case adds to its device.
@@ -254,8 +256,10 @@ pub fn load_case_on(
     let text = loader.texts.get(file).map_or("", |t| t.text.as_str());
     let name = if folder.is_empty() { "case" } else { file_name(folder) };
     let mut case = case::check(name, &raw, text, loader.host(), &mut check);
-    if let Some(device) = device {
-        device.clone_into(&mut case.device);
+    for member in case.devices.iter_mut().filter(|member| !member.fixed) {
+        if let Some(device) = device {
+            device.clone_into(&mut member.device);
+        }
     }
     let place = Place::new(file, 0..0);
     let directory = join(folder, "services");
@@ -265,22 +269,54 @@ pub fn load_case_on(
         None => own.into_iter().partition(|at| !at.value.is_template()),
     };
     loader.check = check;
-    let at = raw.device.as_ref().map_or(&place, |at| &at.place);
-    let device = match loader.find_device(&path, &case.device) {
-        Ok(device) => device,
-        Err(help) => {
-            let message = format!("no device is called `{}`", case.device);
-            loader.check.add(Problem::new(at.clone(), message).help(help));
-            return Err(loader.report());
-        }
-    };
     let (enable, copies) = copied(raw.copy.as_ref(), enable, &mut loader.check);
     let copied = |at: &At<Name>| copies.values().any(|of| *of == at.value);
     others.retain(|at| !copied(at) && enable.iter().all(|on| on.value != at.value));
     let extra = Extra { directory: Some(directory), enable, others, copies };
-    let mut loaded = load(&mut loader, &device, &extra)?;
+    let mut loaded = Vec::new();
+    for (number, member) in case.devices.iter().enumerate() {
+        let at = written(raw.device.as_ref(), number).unwrap_or(&place);
+        loaded.push(member_of(&mut loader, &path, &case, (member, at), &extra)?);
+    }
+    if let (false, [member], [one]) = (case.together, &mut case.devices[..], &loaded[..]) {
+        one.device.name.as_str().clone_into(&mut member.name);
+    }
+    match loader.failed() {
+        Some(report) => Err(report),
+        None => Ok(LoadedCase { case, loaded, warnings: loader.report() }),
+    }
+}
+
+/// Where a device of a case is named.
+fn written(raw: Option<&raw::Devices>, number: usize) -> Option<&Place> {
+    match raw? {
+        raw::Devices::One(at) => Some(&at.place),
+        raw::Devices::Several(list) => {
+            let raw = list.get(number)?;
+            Some(raw.device.as_ref().map_or(&raw.place, |at| &at.place))
+        }
+    }
+}
+
+/// Loads one device of the case in `path` with what the case adds.
+fn member_of(
+    loader: &mut Loader<'_>,
+    path: &str,
+    case: &Case,
+    (member, at): (&Member, &Place),
+    extra: &Extra,
+) -> Result<Loaded, Report> {
+    let device = match loader.find_device(path, &member.device) {
+        Ok(device) => device,
+        Err(help) => {
+            let message = format!("no device is called `{}`", member.device);
+            loader.check.add(Problem::new(at.clone(), message).help(help));
+            return Err(loader.report());
+        }
+    };
+    let mut loaded = load(loader, &device, extra)?;
     if !loaded.device.debug.agent {
-        let message = format!("the device `{}` has no debug agent to run steps", case.device);
+        let message = format!("the device `{}` has no debug agent to run steps", member.device);
         loader
             .check
             .add(Problem::new(at.clone(), message).help("write [debug] agent = true in it"));
@@ -289,7 +325,7 @@ pub fn load_case_on(
     loaded.device.files.retain(|f| case.files.iter().all(|own| own.path != f.path));
     loaded.device.files.extend(case.files.iter().cloned());
     loaded.device.files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(LoadedCase { case, loaded })
+    Ok(loaded)
 }
 
 /// What is enabled with copies in the place of what they are copies of, and their files.

@@ -105,7 +105,7 @@ pub fn check_file(source: &dyn Source, file: &str) -> (Option<Kind>, Report) {
         }
         Some(Kind::Case) => {
             let loaded = load_case(source, file);
-            (Some(Kind::Case), loaded.map_or_else(|report| report, |l| l.loaded.warnings))
+            (Some(Kind::Case), loaded.map_or_else(|report| report, |l| l.warnings))
         }
         Some(Kind::Service) => (Some(Kind::Service), check_service(source, file, text)),
         Some(Kind::Sandbox) => {

@@ -1,10 +1,10 @@
 //! Our TOML exactly as written. The comments here are what an editor shows beside a key.
 
-use super::decode::{Any, At, Choice, Named, table};
-use crate::case;
+use super::decode::{At, Choice, Named, table};
 use crate::device::{Compression, FormFactor, Input, Shape, Target};
 
 mod bundle;
+mod case;
 mod permission;
 mod sandbox;
 mod service;
@@ -12,6 +12,7 @@ mod service;
 pub(crate) use bundle::{Ability, Bundle, Data, Form, Requires, Skill, SkillUri, Source, Work};
 #[cfg(feature = "schema")]
 pub(crate) use bundle::{Asked, Resources, Runtime};
+pub(crate) use case::{Case, Copy, Devices, Harm, JsonIs, Link, Member, Step};
 pub(crate) use permission::Permission;
 #[cfg(feature = "schema")]
 pub(crate) use permission::{Adds, Names, Ports, Trees};
@@ -229,94 +230,5 @@ table! {
         "agent" => agent: At<bool>,
         /// A root shell on the console.
         "console" => console: At<bool>,
-    }
-}
-
-table! {
-    /// A test of a running device: case.toml in a folder of its own, with services/ beside it.
-    Case, required ["version", "about", "step"] {
-        /// Version of this format: 1.
-        "version" => version: At<i64>,
-        /// What is true when it passes, as a sentence.
-        "about" => about: At<String>,
-        /// Device it runs on: a name or a path; "headless" when absent.
-        "device" => device: At<String>,
-        /// Where it runs; everywhere when absent.
-        "on" => on: Vec<At<Choice<case::Ring>>>,
-        /// Services that start at boot; all of services/ when absent. Those left out are there, and
-        /// off.
-        "enable" => enable: Vec<At<String>>,
-        /// Services of services/ that run many times.
-        "copy" => copy: Vec<At<Copy>>,
-        /// Files added to the device.
-        "file" => file: Vec<At<File>>,
-        /// What is done and what must come of it, in order.
-        "step" => step: Vec<At<Step>>,
-    }
-}
-
-table! {
-    /// A service that runs many times, as NAME-1, NAME-2 and so on; NAME itself does not.
-    Copy, required ["service", "count"] {
-        /// Name of a file in services/, without .toml.
-        "service" => service: At<String>,
-        /// How many.
-        "count" => count: At<i64>,
-    }
-}
-
-table! {
-    /// Harm to the disk of a machine that is off.
-    Harm, required ["partition"] {
-        /// Name of the partition: boot, bootctl, root-a, root-b, state.
-        "partition" => partition: At<String>,
-        /// So many bytes become zeros: "4K". The whole partition is missing when absent.
-        "erase" => erase: At<String>,
-        /// From here on, as seen from the start of the partition; 0 when absent.
-        "at" => at: At<String>,
-    }
-}
-
-table! {
-    /// One step: run, host or disk, and what must come of it.
-    Step, required [] {
-        /// A command on the device: program and arguments.
-        "run" => run: At<Vec<At<String>>>,
-        /// Something done to the device from outside.
-        "host" => host: At<Choice<case::Host>>,
-        /// Harm done to the disk, between host = "power-off" and host = "power-on".
-        "disk" => disk: At<Harm>,
-        /// Do it this many times in a row; 1 when absent.
-        "times" => times: At<i64>,
-        /// Longest time it may take: "30s".
-        "timeout" => timeout: At<String>,
-        /// Repeat it until it is as expected, or this long: "10s".
-        "until" => until: At<String>,
-        /// Exit status; 0 when absent.
-        "exit" => exit: At<i64>,
-        /// All of standard output (a line break at the end does not count).
-        "stdout" => stdout: At<String>,
-        /// All of standard error.
-        "stderr" => stderr: At<String>,
-        /// Text that must be in standard output.
-        "stdout-has" => stdout_has: Vec<At<String>>,
-        /// Text that must not be in standard output.
-        "stdout-lacks" => stdout_lacks: Vec<At<String>>,
-        /// Text that must be in standard error.
-        "stderr-has" => stderr_has: Vec<At<String>>,
-        /// Values in standard output read as JSON.
-        "json" => json: Vec<At<JsonIs>>,
-        /// Keep standard output under this name; later steps write {NAME}.
-        "save" => save: At<String>,
-    }
-}
-
-table! {
-    /// One value of a JSON document.
-    JsonIs, required ["at", "is"] {
-        /// JSON pointer (RFC 6901): "/services/0/name".
-        "at" => at: At<String>,
-        /// What must be there.
-        "is" => is: At<Any>,
     }
 }

@@ -36,9 +36,12 @@ run = [\"busybox\", \"pkill\", \"-9\", \"web\"]
         definition: "Step",
         keys: raw::Step::KEYS,
         rows: &[
-            row("run", "", Text("one of `run`, `host` and `disk`")),
+            row("on", "the first", Text("a name of a `[[device]]`")),
+            row("run", "", Text("one of `run`, `host`, `disk`, `link` and `address`")),
             row("host", "", Text("`power-cut` needs `on = [\"machine\"]`")),
             row("disk", "", Text("needs `on = [\"machine\"]`, and a device that is off")),
+            row("link", "", Text("needs `[[device]]`s")),
+            row("address", "", Text("10.77.0.1 to 10.77.0.254; needs `[[device]]`s")),
             row("times", "1", Range("1", "10000")),
             row("timeout", "\"30s\"", TIME),
             row("until", "it is done once", Range("\"1ms\"", "\"168h\"")),
@@ -64,7 +67,8 @@ run = [\"busybox\", \"pkill\", \"-9\", \"web\"]
             "version = 1\nabout = \"It runs\"\non = [\"machine\"]\n",
             "[[step]]\nrun = [\"true\"]\n",
         ),
-        examples: &["\
+        examples: &[
+            "\
 [[step]]
 run = [\"ensctl\", \"service\", \"status\", \"web\", \"--json\"]
 until = \"10s\"
@@ -99,7 +103,84 @@ exit = 1
 stdout-has = [\"usr\"]
 stdout-lacks = [\"secret\"]
 stderr-has = [\"No such file\"]
+",
+            "\
+[[device]]
+name = \"phone\"
+
+[[device]]
+name = \"tv\"
+
+[[step]]
+link = { between = [\"phone\", \"tv\"], cut = true }
+
+[[step]]
+on = \"tv\"
+address = \"10.77.0.42\"
+",
+        ],
+    },
+    Part {
+        heading: "[[device]]",
+        definition: "Member",
+        keys: raw::Member::KEYS,
+        rows: &[
+            row("name", "", Text("1 to 64 of a-z, 0-9 and `-`, a letter first")),
+            row("device", "the one that the case is run for", Text("with `[debug] agent = true`")),
+        ],
+        notes: &[
+            "What is in `services/`, `enable`, `copy` and `[[file]]` is given to each of them. Saved values are those of \
+             all: what one printed can be typed at the other. At most 64.",
+        ],
+        around: (
+            "version = 1\nabout = \"They meet\"\n",
+            "[[device]]\nname = \"a\"\n[[step]]\nrun = [\"true\"]\n",
+        ),
+        examples: &["\
+[[device]]
+name = \"phone\"
+device = \"headless\"
+
+[[device]]
+name = \"tv\"
+
+[[step]]
+on = \"tv\"
+run = [\"hostname\"]
+save = \"who\"
+
+[[step]]
+on = \"phone\"
+run = [\"ping\", \"-c1\", \"{who}.local\"]
+
+[[step]]
+link = { between = [\"phone\", \"tv\"], cut = true }
+
+[[step]]
+run = [\"ping\", \"-c1\", \"-W1\", \"tv.local\"]
+exit = 1
+
+[[step]]
+link = { between = [\"phone\"], cut = false, loss = \"10%\", delay = \"20ms\" }
+
+[[step]]
+on = \"tv\"
+address = \"10.77.0.42\"
 "],
+    },
+    Part {
+        heading: "link",
+        definition: "Link",
+        keys: raw::Link::KEYS,
+        rows: &[
+            row("between", "all links", Text("two names of `[[device]]`s, or one")),
+            row("cut", "it stays as it is", Any),
+            row("loss", "it stays as it is", Text("`\"0%\"` to `\"100%\"`")),
+            row("delay", "it stays as it is", Text("at most `\"10s\"`")),
+        ],
+        notes: &[],
+        around: ("", ""),
+        examples: &[],
     },
     Part {
         heading: "[[copy]]",
