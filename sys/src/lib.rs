@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod child;
 pub mod clock;
 pub mod confine;
+pub mod deafen;
 pub mod disk;
 pub mod fscrypt;
 pub mod hostname;

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The library keeps whatever answers it hears, without a limit of its own: so what it keeps is counted, and above
-//! [`MAX_CACHED`] records it is closed for [`QUIET`]. What is known by then stays known.
+//! [`MAX_CACHED`] records it is closed for [`QUIET`]. In a flood it reads and reads, and does not hear that it is to end: so
+//! its sockets are deafened first. What is known of ours by then stays known.
 //!
 //! Invariants: no name leaves the device unless it pairs; a device that can't multicast works on by addresses.
 
@@ -36,7 +37,7 @@ pub const PORT: u16 = 5353;
 const MAX_CACHED: i64 = 4096;
 
 /// How often they are counted; the library tells of nothing that it only keeps.
-const COUNT: Duration = Duration::from_secs(10);
+const COUNT: Duration = Duration::from_secs(5);
 
 /// How long nothing is listened to once too much was said.
 const QUIET: Duration = Duration::from_secs(30);
@@ -150,6 +151,8 @@ impl Discovery {
 
     /// Closes the library for a while.
     async fn quiet(&mut self, ear: Option<Ear>, until: &mut Option<Instant>) -> Option<Ear> {
+        // Refused: then it ends when the flood does.
+        let _ = sys::deafen::deafen(self.multicast_port);
         stop(ear).await;
         *until = Some(Instant::now() + QUIET);
         for stranger in self.table.forget_strangers() {
