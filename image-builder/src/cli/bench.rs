@@ -13,6 +13,7 @@ use super::bench_apps::Apps;
 use super::bench_build::Build;
 use super::bench_peers::Peers;
 use super::bench_sandbox::Sandbox;
+use super::bench_softbus::Softbus;
 use super::bench_wants::Wants;
 use super::{devices, print};
 use crate::bench::{self, MAX_SERVICES, Mode, Programs};
@@ -40,6 +41,7 @@ enum What {
     Build(Build),
     Peers(Peers),
     Sandbox(Sandbox),
+    Softbus(Softbus),
     Wants(Wants),
 }
 
@@ -72,6 +74,7 @@ impl Bench {
             What::Build(build) => build.run(),
             What::Peers(peers) => peers.run(),
             What::Sandbox(sandbox) => sandbox.run(),
+            What::Softbus(softbus) => softbus.run(),
             What::Wants(wants) => wants.run(),
         }
     }

@@ -8,6 +8,7 @@ mod bench_apps;
 mod bench_build;
 mod bench_peers;
 mod bench_sandbox;
+mod bench_softbus;
 mod bench_wants;
 mod build;
 mod bundle;

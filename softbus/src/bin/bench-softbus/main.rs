@@ -77,9 +77,6 @@ async fn measure(kind: Kind) -> Result<Row> {
     let mut row = Row { kind: kind.name(), ..Row::default() };
     let end = End::new(kind).await?;
     row.memory.push(there.memory()?);
-    if kind == Kind::Softbus {
-        row.discovery = Some(discovery().await?);
-    }
     let link = end.dial(&there.target).await?;
     let mut words = round_trips(link.open().await?).await?;
     words.sort_unstable();
@@ -95,6 +92,8 @@ async fn measure(kind: Kind) -> Result<Row> {
             links.push(link);
         }
         row.memory.push(there.memory()?);
+        // The one there announced itself a while ago: now it is asked.
+        row.discovery = Some(discovery().await?);
     }
     there.stop();
     Ok(row)
