@@ -43,7 +43,7 @@ pub struct Doors {
 
 /// One of the streams that may be there; free again when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub(super) struct Place {
     open: Arc<Mutex<HashMap<DeviceId, usize>>>,
     id: DeviceId,
 }
