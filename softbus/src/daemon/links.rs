@@ -9,6 +9,7 @@
 //! after the other; nothing is said to a peer that has not said Hello.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -222,8 +223,13 @@ impl Hub {
         let to = |(one, here): &(&LinkId, &Here)| {
             id.is_none_or(|id| id == **one) && here.hello.is_some()
         };
-        let addresses: Vec<_> =
-            self.addresses.iter().copied().take(session::MAX_ADDRESSES).collect();
+        // Where a link-local address is, is another matter on each device.
+        let far = |address: &&SocketAddr| match address.ip() {
+            IpAddr::V4(ip) => !ip.is_link_local(),
+            IpAddr::V6(ip) => !ip.is_unicast_link_local(),
+        };
+        let addresses = self.addresses.iter().filter(far).copied();
+        let addresses: Vec<_> = addresses.take(session::MAX_ADDRESSES).collect();
         for (_, here) in self.links.iter().filter(to) {
             here.say(Message::Profile(self.profile.clone(), addresses.clone()));
         }
