@@ -36,6 +36,7 @@ impl Hub {
             }
             None if device.is_empty() || self.find(device).is_ok() => {
                 all.extend([self.group_check(), self.others()]);
+                all.extend(self.added_check());
             }
             None => all.push(self.window(device)),
         }
@@ -136,6 +137,13 @@ impl Hub {
             format!("{} not here", away.join(", ")),
             "`ensctl device doctor DEVICE` looks why",
         )
+    }
+
+    /// Where else devices are looked for.
+    fn added_check(&self) -> Option<Check> {
+        let shown: Vec<String> = self.added.iter().map(ToString::to_string).collect();
+        let found = format!("devices are looked for at {} too", shown.join(", "));
+        (!shown.is_empty()).then(|| check("added", "ok", found, ""))
     }
 
     fn address(&self, peer: &DeviceId) -> Check {

@@ -52,6 +52,9 @@ use mail::{Ask, Mail};
 /// Name of the control socket, when it is handed over.
 const BUS: &str = "bus";
 
+/// UDP port of links, if it is free: so that an address alone says where a device is.
+const USUAL_PORT: u16 = 28_181;
+
 /// How long it stays in no group when nobody is connected.
 const IDLE: Duration = Duration::from_secs(20);
 
@@ -217,15 +220,15 @@ async fn start(
     gate: Arc<Admitted>,
     multicast: Option<u16>,
 ) -> io::Result<(Engine, mpsc::Receiver<engine::Event>)> {
-    let before = files.port();
+    let before = Some(files.port()).filter(|port| *port != 0).unwrap_or(USUAL_PORT);
     let options =
         |port| Options { port, only: None, relays: Vec::new(), gate: gate.clone(), multicast };
     let started = match Engine::start(key, options(before)).await {
-        Err(_) if before != 0 => Engine::start(key, options(0)).await,
+        Err(_) => Engine::start(key, options(0)).await,
         started => started,
     };
     let (engine, events) = started.map_err(io::Error::other)?;
-    if engine.port() != before
+    if engine.port() != files.port()
         && let Err(e) = files.keep_port(engine.port())
     {
         say(4, &format!("remembering the port of links: {e}"));

@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use api::devices::{Device, Error, Nearby};
 
+use super::USUAL_PORT;
 use super::facts;
 use super::hub::Hub;
 use crate::DeviceId;
-use crate::engine::{Announcement, PORT, Path, Way};
+use crate::engine::{Announcement, Path, Way};
 use crate::profile::{MAX_NEEDS, Need, Profile};
 use crate::session::{self, MAX_ADDRESSES};
 use crate::trust::{Change, Member};
@@ -239,10 +240,10 @@ impl Hub {
 
 /// An address, with the usual port where none is said.
 fn read(text: &str) -> Result<SocketAddr, Error> {
-    let bare = |_| text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
+    let bare = |_| text.parse::<IpAddr>().map(|address| SocketAddr::new(address, USUAL_PORT));
     let invalid = |_| {
         Error::Invalid(format!(
-            "`{text}` is no address: write 192.168.1.20:4433 or [fe80::1]:4433; the other device's `ensctl device info` shows its"
+            "`{text}` is no address: write 192.168.1.20 or 192.168.1.20:28181; the other device's `ensctl device info` shows its"
         ))
     };
     text.parse::<SocketAddr>().or_else(bare).map_err(invalid)
