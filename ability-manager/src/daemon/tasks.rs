@@ -234,7 +234,9 @@ impl Daemon {
     }
 
     fn warn(&self, instance: InstanceId, task: u32, left: Duration) {
-        let said = [("task", task.to_string()), ("seconds", left.as_secs().to_string())];
+        // Looked at a moment too late, six seconds are not five.
+        let seconds = left.as_millis().div_ceil(1000);
+        let said = [("task", task.to_string()), ("seconds", seconds.to_string())];
         self.say_of_task(instance, event::TASK_ENDING, said);
     }
 
