@@ -66,7 +66,7 @@ fn known(device: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let near = hint(device, all.iter().map(|row| row.name.as_str()));
-    let why = format!("no device `{device}` is known{near}: `ensctl device list` shows them");
+    let why = format!("no device is called `{device}`{near}\n`ensctl device list` shows them");
     Err(Fault::NoSuchService(why))
 }
 

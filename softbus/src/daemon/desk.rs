@@ -274,7 +274,9 @@ pub(super) async fn serve_one(desk: Desk, stream: UnixStream, guid: String) -> z
     let (sender, told) = mpsc::channel(TOLD);
     mail.tell(move |hub| drop(hub.clients.insert(client, sender))).await;
     let served = async {
-        let descriptors = wire::Descriptors::Closed;
+        // A stream is handed over as one, and the library sends them only to who may send some too.
+        let descriptors =
+            if desk.uid == 0 { wire::Descriptors::Taken } else { wire::Descriptors::Closed };
         let limits = wire::Limits { message: MAX_MESSAGE, unanswered: Some(BLOCKING), descriptors };
         let greeting = wire::greet(stream, &guid, limits, |_| None::<std::convert::Infallible>);
         let begun = timeout(HANDSHAKE, greeting).await.map_err(slow)??;
