@@ -37,7 +37,7 @@ const DIAL: Duration = Duration::from_secs(4);
 const SALT: Duration = Duration::from_secs(3600);
 
 /// Pause between two times that what is remembered of peers is written.
-const SAVING: Duration = Duration::from_secs(60);
+const SAVING: Duration = Duration::from_secs(5);
 
 /// Most who wait for a link; one more is refused.
 const MAX_WAITING: usize = 64;
