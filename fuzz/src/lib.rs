@@ -10,9 +10,17 @@
 //! hold: that is what the fuzzer looks for. `cargo ens fuzz` builds and runs them.
 
 mod bundles;
+mod devices;
 mod files;
 mod made;
+#[path = "../../softbus/src/id.rs"]
+pub mod id;
+// The cores of softbus without its engine, which takes minutes to build.
+#[path = "../../softbus/src/pairing/mod.rs"]
+pub mod pairing;
 pub mod seeds;
+#[path = "../../softbus/src/trust/mod.rs"]
+pub mod trust;
 mod stores;
 
 use api::debug::{self, ToDevice, ToHost};
@@ -27,6 +35,7 @@ use servicemgr::daemon::outside;
 use servicemgr::params::{Params, Sources};
 
 use files::Files;
+use id::DeviceId;
 
 /// Between the two files of an input that holds a profile and one that it inherits.
 const NEXT_FILE: &str = "\n=====\n";
@@ -237,4 +246,14 @@ pub fn plan(bytes: &[u8]) {
         let _any = (plan.ids(), plan.before());
     }
     let _any = (wire::Request::decode(bytes), wire::decode_answer(bytes, 1));
+}
+
+/// The group of a device: its file, entries of others, and what three devices say and hear.
+pub fn trust(bytes: &[u8]) {
+    devices::trust(bytes);
+}
+
+/// Pairing: messages, the file of wrong codes, and both ends with anything between them.
+pub fn pairing(bytes: &[u8]) {
+    devices::pairing(bytes);
 }

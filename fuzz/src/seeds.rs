@@ -61,6 +61,7 @@ fn of(target: &str) -> Vec<Vec<u8>> {
             b"root=x ensemble.param.greeting=hello \"persist.x=1 2\"".to_vec(),
         ],
         "plan" | "state" => plans(target),
+        "pairing" | "trust" => crate::devices::seeds(target),
         _ => Vec::new(),
     }
 }
