@@ -26,13 +26,9 @@ const PAUSE: &str = "0.25";
 const ACCEPT: &str = "ensctl device accept --yes --json --level owner \
     < /dev/null > /run/paired.accept 2>&1 &";
 
-/// Pairs in the background, the code from a pipe. The other one is found once its announcement was heard.
+/// Pairs in the background, the code from a pipe.
 const PAIR: &str = "rm -f /run/paired.code; mkfifo /run/paired.code; \
-    { for n in $(seq 60); do \
-        ensctl device nearby --json | grep -q '\"name\": *\"'\"$0\"'\"' && break; sleep 0.25; \
-      done; \
-      ensctl device pair \"$0\" --json --level owner; \
-    } <> /run/paired.code > /run/paired.pair 2>&1 &";
+    ensctl device pair \"$0\" --json --level owner <> /run/paired.code > /run/paired.pair 2>&1 &";
 
 /// Pairs the first of `guests` with each of the others; `names` are theirs.
 ///
@@ -43,11 +39,17 @@ pub fn pair(guests: &mut [Guest], names: &[String]) -> Result<()> {
     for (other, name) in others.iter_mut().zip(names.iter().skip(1)) {
         one(first, other, name).with_context(|| format!("pairing with {name}"))?;
     }
-    Ok(())
+    // Whoever is not here after that time is for the command to notice.
+    let wait = format!(
+        "n=0; while [ $n -lt {TRIES} ] && ensctl device list --json | grep -q offline; do \
+         n=$((n + 1)); sleep {PAUSE}; done"
+    );
+    shell(first, &["/bin/sh", "-c", &wait]).map(drop)
 }
 
 fn one(first: &mut Guest, other: &mut Guest, name: &str) -> Result<()> {
     shell(other, &["/bin/sh", "-c", ACCEPT])?;
+    until(other, "/run/paired.accept", "waiting")?;
     shell(first, &["/bin/sh", "-c", PAIR, name])?;
     let shown = until(other, "/run/paired.accept", "show-code")?;
     let code = shown.get("code").and_then(Value::as_str).context("it shows no code")?;

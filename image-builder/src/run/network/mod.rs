@@ -116,6 +116,7 @@ while read -r line; do
 " ;; esac
 done < /etc/hosts
 printf '%s127.0.1.1 {own} {own}.local\n%s' "$kept" '{all}' > /etc/hosts
+echo {own} > /etc/hostname
 hostname {own} 2>/dev/null || busybox hostname {own} || true
 "#,
         own = own.map_or("", String::as_str),
