@@ -38,6 +38,9 @@ const CHUNK: usize = 256 << 10;
 /// Longest wait for anything.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a device is there before somebody new looks for it.
+const SETTLED: Duration = Duration::from_secs(3);
+
 /// The tag by which the one there is found.
 const TAG: [u8; 16] = [0x42; 16];
 
@@ -92,7 +95,8 @@ async fn measure(kind: Kind) -> Result<Row> {
             links.push(link);
         }
         row.memory.push(there.memory()?);
-        // The one there announced itself a while ago: now it is asked.
+        // What was said within the last second is not said again by multicast DNS, whoever asks: that is over.
+        tokio::time::sleep(SETTLED).await;
         row.discovery = Some(discovery().await?);
     }
     there.stop();
