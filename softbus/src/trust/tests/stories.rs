@@ -167,6 +167,26 @@ fn a_thief_takes_along_who_removed_it_and_nobody_else() {
 }
 
 #[test]
+fn a_thief_takes_nothing_back_that_others_said() {
+    let mut one = founder();
+    let mut two = one.adds(2, Level::Owner);
+    let mut four = one.adds(4, Level::Owner);
+    four.adds(5, Level::Member);
+    meet(&mut one, &mut four);
+    meet(&mut one, &mut two);
+    two.says(&remove(1));
+    // The thief lets nothing count that the others ever signed.
+    for (number, clock) in [(2, 50), (4, 51)] {
+        let what = What::Remove { who: Author { device: id(number), life: 1 }, last: None };
+        let entry = one.forges(1, one.last(1, 1), clock, &what);
+        one.log.merge(vec![entry]).unwrap();
+    }
+    two.tells(&mut four);
+    one.tells(&mut four);
+    assert_eq!(four.members(), ["five member", "four owner"]);
+}
+
+#[test]
 fn an_owner_made_a_member_says_nothing_more() {
     let mut one = founder();
     let mut two = one.adds(2, Level::Owner);
