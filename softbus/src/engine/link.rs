@@ -127,11 +127,13 @@ impl Link {
         Ok(bytes)
     }
 
-    /// How it reaches the peer now; none while it looks for a way.
+    /// How it reaches the peer now; none while it looks for a way. Where an address has changed, ways are open before the
+    /// library prefers one.
     #[must_use]
     pub fn path(&self) -> Option<Path> {
         let paths = self.connection.paths();
-        let path = paths.iter().find(|path| path.is_selected())?;
+        let best = || paths.iter().min_by_key(|path| path.stats().rtt);
+        let path = paths.iter().find(|path| path.is_selected()).or_else(best)?;
         let way = match path.remote_addr() {
             TransportAddr::Ip(address) => Way::Direct(*address),
             TransportAddr::Relay(url) => Way::Relay(url.to_string()),
