@@ -12,7 +12,9 @@ mod service;
 pub(crate) use bundle::{Ability, Bundle, Data, Form, Requires, Skill, SkillUri, Source, Work};
 #[cfg(feature = "schema")]
 pub(crate) use bundle::{Asked, Resources, Runtime};
-pub(crate) use case::{Case, Copy, Devices, Harm, JsonIs, Link, Member, Step};
+#[cfg(feature = "schema")]
+pub(crate) use case::Member;
+pub(crate) use case::{Case, Copy, Devices, Harm, JsonIs, Link, Step};
 pub(crate) use permission::Permission;
 #[cfg(feature = "schema")]
 pub(crate) use permission::{Adds, Names, Ports, Trees};
