@@ -25,6 +25,9 @@ use crate::engine::{
     Action, Event, Exit, InstanceId, InstanceRow, MissionId, Reason, Shortage, Target, Told,
 };
 
+/// Wants that are kept for one that has not attached again: it takes a moment, and nobody asks for more in that.
+const MAX_UNHEARD: usize = 16;
+
 /// What is ours of an instance.
 #[derive(Debug)]
 pub(super) struct Live {
@@ -38,6 +41,8 @@ pub(super) struct Live {
     pub seat: Option<Seat>,
     /// It was here before this ability-manager, and must attach again until then.
     pub back_by: Option<Duration>,
+    /// What it was wanted for meanwhile, at most [`MAX_UNHEARD`].
+    pub unheard: Vec<Arc<Want>>,
     /// Who goes first when memory is short, as servicemgr was told.
     pub priority: Option<i32>,
 }
@@ -56,6 +61,11 @@ impl Daemon {
                     self.launching.remove(&instance);
                     self.next.push_back(Event::LaunchFailed { instance, why });
                 }
+            }
+            Action::Tell { instance, token: 0, event: Told::Want, want: Some(want) }
+                if self.is_away(instance) =>
+            {
+                self.keep_for_later(instance, want);
             }
             Action::Tell { instance, token, event, want } => {
                 self.tell(instance, token, event, want.as_deref());
@@ -123,7 +133,8 @@ impl Daemon {
         self.launching.insert(instance, None);
         self.units.ask(instance, &unit, Op::Launch { definition, uid, granted, mounting });
         let (seat, target) = (Some(seat), target.clone());
-        let live = Live { unit, target, kept, seat, back_by: None, priority: None };
+        let unheard = Vec::new();
+        let live = Live { unit, target, kept, seat, back_by: None, unheard, priority: None };
         self.lives.insert(instance, live);
         Ok(())
     }
@@ -147,6 +158,28 @@ impl Daemon {
             state: live.kept.restore.and_then(|mission| self.memory.saved(mission)),
             locale: Some(self.locale.clone()),
         })
+    }
+
+    /// Whether an instance was here before us, and has not attached again yet.
+    fn is_away(&self, instance: InstanceId) -> bool {
+        self.lives.get(&instance).is_some_and(|live| live.back_by.is_some())
+    }
+
+    /// Keeps a want that nobody answers for, and that would not be told again, until the instance hears.
+    fn keep_for_later(&mut self, instance: InstanceId, want: Arc<Want>) {
+        let Some(live) = self.lives.get_mut(&instance) else { return };
+        match live.unheard.len() < MAX_UNHEARD {
+            true => live.unheard.push(want),
+            false => log::warn!("{}: a want is lost: it does not attach again", live.unit),
+        }
+    }
+
+    /// It is back, and hears what it was wanted for meanwhile.
+    pub(super) fn tell_unheard(&mut self, instance: InstanceId) {
+        let unheard = self.lives.get_mut(&instance).map(|live| std::mem::take(&mut live.unheard));
+        for want in unheard.into_iter().flatten() {
+            self.tell(instance, 0, Told::Want, Some(&want));
+        }
     }
 
     fn tell(&self, instance: InstanceId, token: u32, told: Told, want: Option<&Want>) {

@@ -85,6 +85,7 @@ impl Daemon {
         if let Some(live) = self.lives.get_mut(&instance) {
             live.back_by = None;
         }
+        self.tell_unheard(instance);
         self.feed(Event::Attached { instance });
     }
 

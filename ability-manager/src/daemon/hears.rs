@@ -111,7 +111,9 @@ impl Daemon {
             let seat = seat.inspect_err(|why| log::warn!("{unit}: {why}")).ok();
             let told = row.traits.lifecycle == Lifecycle::Bus && row.state != State::Loading;
             let back_by = told.then(|| clock() + BACK);
-            let live = Live { unit, target: row.target, kept, seat, back_by, priority: None };
+            let unheard = Vec::new();
+            let target = row.target;
+            let live = Live { unit, target, kept, seat, back_by, unheard, priority: None };
             self.lives.insert(instance, live);
         }
         log::info!("goes on with {} instances", self.lives.len());
