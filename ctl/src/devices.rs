@@ -1,6 +1,6 @@
 //! `ensctl device`: the other devices of the owner.
 //!
-//! Pairing, which takes its time, is [`pairing`]; what is done on other devices is in `far`.
+//! Pairing, which takes its time, is `pairing`; what is done on other devices is in `far`.
 
 pub(crate) mod pairing;
 
