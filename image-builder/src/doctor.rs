@@ -172,6 +172,12 @@ pub fn apt_line(packages: &[&str]) -> String {
     format!("apt-get install --no-install-recommends {}", packages.join(" "))
 }
 
+/// Why containers can't have a network with each other on this host, if so.
+#[must_use]
+pub fn cables() -> Option<String> {
+    host::interfaces()
+}
+
 /// Makes sure that what `uses` need is there; installs what is missing where we may do so without
 /// asking (as root, or with a sudo that needs no password), after saying what.
 ///

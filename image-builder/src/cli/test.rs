@@ -70,11 +70,11 @@ impl Test {
         }
         let pure = self.pure(&workspace, &*progress)?;
         let cases = verify::load(&workspace, &self.folders(&workspace)?, None)?;
-        let on =
-            |ring| cases.iter().filter(move |c| c.case.on.contains(&ring)).map(move |c| (c, ring));
-        let smoke = |case: &LoadedCase| self.full || SMOKE.contains(&case.case.name.as_str());
-        let mut jobs: Vec<_> = on(Ring::Container).collect();
-        jobs.extend(on(Ring::Machine).filter(|(case, _)| smoke(case)));
+        let lacking = doctor::cables();
+        let jobs = self.jobs(&cases, lacking.is_none());
+        if let Some(why) = lacking {
+            progress.note(&format!("{why}: cases with several devices run in machines"));
+        }
         progress.note("cases on devices");
         let mut verdicts = verify::all(&workspace, &jobs, true, &*progress)?;
         if "two-devices".contains(self.filter()) {
@@ -88,6 +88,22 @@ impl Test {
         print(&summary(&verdicts, pure));
         let failed = verdicts.iter().any(|v| v.failure.is_some());
         Ok(u8::from(failed || !pure))
+    }
+
+    /// What runs where. `cables`: containers can have a network with each other.
+    fn jobs<'a>(&self, cases: &'a [LoadedCase], cables: bool) -> Vec<(&'a LoadedCase, Ring)> {
+        let contained = |case: &LoadedCase| {
+            case.case.on.contains(&Ring::Container) && (cables || !case.case.together)
+        };
+        let in_machine = |case: &LoadedCase| {
+            let smoke = self.full || SMOKE.contains(&case.case.name.as_str());
+            let instead = case.case.on.contains(&Ring::Container) && !contained(case);
+            case.case.on.contains(&Ring::Machine) && (smoke || instead)
+        };
+        let containers = cases.iter().filter(|case| contained(case));
+        let machines = cases.iter().filter(|case| in_machine(case));
+        let containers = containers.map(|case| (case, Ring::Container));
+        containers.chain(machines.map(|case| (case, Ring::Machine))).collect()
     }
 
     fn filter(&self) -> &str {
@@ -164,6 +180,30 @@ fn now() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_containers_have_no_network_devices_meet_in_machines() {
+        let workspace = Workspace::at(concat!(env!("CARGO_MANIFEST_DIR"), "/..").into());
+        let folders = verify::shipped(&workspace).unwrap();
+        let cases = verify::load(&workspace, &folders, None).map_err(|e| e.to_string()).unwrap();
+        let test = Test { full: false, filter: None };
+        let place = |cables| {
+            let jobs = test.jobs(&cases, cables).into_iter();
+            jobs.filter(|(c, _)| c.case.name == "together")
+                .map(|(_, ring)| ring)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(place(true), [Ring::Container]);
+        assert_eq!(place(false), [Ring::Machine]);
+        let lost = cases
+            .iter()
+            .filter(|c| !test.jobs(&cases, false).iter().any(|(j, _)| j.case.name == c.case.name));
+        let lost: Vec<&str> = lost
+            .filter(|c| c.case.on.contains(&Ring::Container))
+            .map(|c| c.case.name.as_str())
+            .collect();
+        assert_eq!(lost, Vec::<&str>::new(), "they would run nowhere");
+    }
 
     #[test]
     fn the_smoke_set_is_there_and_runs_in_machines() {
