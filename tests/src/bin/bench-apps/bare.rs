@@ -65,6 +65,8 @@ pub(crate) fn cold() -> io::Result<(Duration, Duration)> {
     let (_, first) = one(&program)?;
     sleep(STEP);
     let (_, next) = one(&program)?;
+    // Its output is closed before the kernel lets go of its program.
+    sleep(STEP);
     unmount(at)?;
     Ok((first, next))
 }
